@@ -1,0 +1,90 @@
+"""Lanes: who gets which, and with what prefix."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import sequence
+from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
+
+
+def test_the_lowest_free_lane_is_taken_so_that_busy_lanes_lie_densely() -> None:
+    pool = LanePool(3, reuse=True)
+    first, second = sequence([1, 2, 3]), sequence([4, 5, 6])
+
+    edits = [pool.acquire(first), pool.acquire(second)]
+
+    assert edits == [LaneEdit(0, 0, 0), LaneEdit(1, 1, 0)]
+    assert pool.n_free == 1
+
+
+def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
+    pool = LanePool(3, reuse=True)
+    other, before = sequence([9, 9]), sequence([1, 2, 3, 4])
+    pool.acquire(other)
+    pool.acquire(before)
+    pool.release(before, n_valid=4)
+
+    after = sequence([1, 2, 3, 7])
+    edit = pool.acquire(after)
+
+    assert edit == LaneEdit(1, 1, 3)
+    assert after.n_computed == after.n_cached == 3
+
+
+def test_a_busy_lane_with_the_prefix_is_copied() -> None:
+    pool = LanePool(3, reuse=True)
+    running = sequence([1, 2, 3, 4])
+    pool.acquire(running)
+    running.n_computed = 4
+
+    edit = pool.acquire(sequence([1, 2, 3, 7]))
+
+    assert edit == LaneEdit(1, 0, 3)
+
+
+def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
+    pool = LanePool(2, reuse=True)
+    running = sequence([1, 2, 3, 4])
+    pool.acquire(running)
+    running.n_computed = 2
+
+    assert pool.acquire(sequence([1, 2, 3, 4])).n_keep == 2
+
+
+def test_the_last_prompt_token_is_always_computed() -> None:
+    pool = LanePool(1, reuse=True)
+    before = sequence([1, 2, 3])
+    pool.acquire(before)
+    pool.release(before, n_valid=3)
+
+    assert pool.acquire(sequence([1, 2, 3])).n_keep == 2
+
+
+def test_nothing_is_reused_when_reuse_is_off() -> None:
+    pool = LanePool(2, reuse=False)
+    before = sequence([1, 2, 3])
+    pool.acquire(before)
+    pool.release(before, n_valid=3)
+
+    assert pool.acquire(sequence([1, 2, 3])) == LaneEdit(0, 0, 0)
+
+
+def test_cells_that_are_not_valid_are_never_reused() -> None:
+    pool = LanePool(1, reuse=True)
+    failed = sequence([1, 2, 3])
+    pool.acquire(failed)
+    failed.n_computed = 3
+    pool.release(failed, n_valid=0)
+
+    assert pool.acquire(sequence([1, 2, 3])).n_keep == 0
+
+
+@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
+def test_the_common_prefix_is_what_a_loop_finds(a: list[int], b: list[int]) -> None:
+    expected = next(
+        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )
+
+    assert common_prefix_length(a, b) == expected

@@ -1,0 +1,186 @@
+"""The runner, under its engine, on tiny models of every kind of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.engine.running import GREEDY, alone, answering
+from tgicli.core import SamplingParams
+from tgicli.engine.model import LoadOptions, Model
+from tgicli.engine.runner import ContextOptions, Runner
+from tgicli.errors import DecodeFailed, ModelLoadError
+
+ARCHITECTURES = ["llama", "llama_spm", "mixtral", "mamba", "jamba", "gemma3", "split"]
+PREFIX = [3 + i * 7 % 200 for i in range(90)]
+PROMPTS = {
+    "a": [*PREFIX, 40, 41],
+    "b": [*PREFIX, 50],
+    "c": [5, 6, 7],
+    "d": [*PREFIX[:50], 9, 10, 11],
+    "e": [*PREFIX, 40, 41],
+}
+SAMPLED = SamplingParams(temperature=1.0, seed=42)
+
+
+@pytest.fixture(params=ARCHITECTURES)
+def architecture(request: pytest.FixtureRequest, tiny_models: Callable[[str], Path]) -> Path:
+    return tiny_models(request.param)
+
+
+@pytest.mark.parametrize("params", [GREEDY, SAMPLED], ids=["greedy", "seeded"])
+def test_a_batch_gives_each_request_what_it_gets_alone(
+    architecture: Path, params: SamplingParams
+) -> None:
+    expected = alone(architecture, PROMPTS, params)
+
+    with answering(architecture, n_lanes=3) as answers:
+        for name, prompt in PROMPTS.items():
+            answers.submit(name, prompt, params)
+        answers.run()
+
+        assert {name: answers.ids(name) for name in PROMPTS} == expected
+
+
+def test_a_conversation_that_goes_on_gives_the_same_with_and_without_reuse(
+    architecture: Path,
+) -> None:
+    turns = [PREFIX[:40], PREFIX[:60], PREFIX[:30], PREFIX]
+    expected = [alone(architecture, {"x": turn})["x"] for turn in turns]
+
+    with answering(architecture) as answers:
+        got = [answers.answer(turn) for turn in turns]
+        cached = answers.finish["alone"].n_cached_tokens
+
+    assert got == expected
+    assert (cached == 30) is answers.runner.can_trim
+
+
+def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
+    expected = alone(architecture, PROMPTS)
+
+    with answering(architecture, n_lanes=3) as answers:
+        for name, prompt in PROMPTS.items():
+            answers.submit(name, prompt)
+        for name in ("b", "a"):
+            answers.step()
+            answers.engine.abort(name)
+        answers.run()
+
+        survivors = {name: answers.ids(name) for name in ("c", "d", "e")}
+    assert survivors == {name: expected[name] for name in survivors}
+
+
+def test_eight_requests_with_a_common_prefix_reuse_it_and_answer_the_same(tiny_model: Path) -> None:
+    prompts = {f"r{i}": [*PREFIX, 100 + i] for i in range(8)}
+    expected = alone(tiny_model, prompts)
+
+    with answering(tiny_model, n_lanes=8) as answers:
+        for name, prompt in prompts.items():
+            answers.submit(name, prompt)
+        answers.run()
+
+        assert {name: answers.ids(name) for name in prompts} == expected
+        cached = [answers.finish[name].n_cached_tokens for name in prompts]
+    assert cached == [0] + [90] * 7
+
+
+def test_with_reuse_switched_off_nothing_is_cached(tiny_model: Path) -> None:
+    with answering(tiny_model, n_lanes=2, prefix_reuse=False) as answers:
+        answers.submit("a", PROMPTS["a"])
+        answers.submit("e", PROMPTS["e"])
+        answers.run()
+
+        assert [answers.finish[name].n_cached_tokens for name in "ae"] == [0, 0]
+
+
+def test_the_model_ends_its_answer_with_an_end_token(tiny_models: Callable[[str], Path]) -> None:
+    with answering(tiny_models("ends")) as answers:
+        answers.answer([1, 2, 3], n_new=60)
+
+        last = answers.tokens["alone"][-1]
+        assert answers.finish["alone"].reason == "eos_token"
+    assert last.special
+    assert last.text == "<|eos|>"
+
+
+def test_weights_that_compute_nan_end_the_request_with_a_message(
+    tiny_models: Callable[[str], Path],
+) -> None:
+    with answering(tiny_models("nan")) as answers:
+        answers.submit("a", [1, 2, 3])
+        answers.run()
+
+        error = answers.errors["a"]
+    assert isinstance(error, DecodeFailed)
+    assert "NaN" in str(error)
+
+
+def test_a_decode_that_llama_refuses_ends_only_its_request(tiny_model: Path) -> None:
+    expected = alone(tiny_model, {"good": PROMPTS["c"]})
+
+    with answering(tiny_model, n_lanes=2) as answers:
+        answers.submit("good", PROMPTS["c"])
+        answers.submit("bad", [2, 999_999, 3])  # no such token
+        answers.run()
+
+        assert isinstance(answers.errors["bad"], DecodeFailed)
+        assert answers.ids("good") == expected["good"]
+
+
+def test_logprobs_asked_for_do_not_change_what_is_sampled(tiny_model: Path) -> None:
+    asked = replace(SAMPLED, logprobs=True, top_n_tokens=3)
+
+    assert alone(tiny_model, PROMPTS, asked) == alone(tiny_model, PROMPTS, SAMPLED)
+
+
+def test_an_embedding_model_is_refused(tiny_models: Callable[[str], Path]) -> None:
+    model = Model.load(tiny_models("bert"), LoadOptions())
+
+    with pytest.raises(ModelLoadError, match="embeds text"):
+        Runner(model, ContextOptions(n_ctx=64))
+
+
+def test_a_context_too_large_for_the_machine_is_refused_with_both_numbers(tiny_model: Path) -> None:
+    model = Model.load(tiny_model, LoadOptions())
+
+    with pytest.raises(ModelLoadError, match=r"needs [\d,.]+ GiB .* [\d,.]+ GiB are free"):
+        Runner(model, ContextOptions(n_ctx=2**31 - 1, n_lanes=64))
+
+
+def test_a_damaged_file_is_refused_with_llama_cpp_own_words(
+    tiny_models: Callable[[str], Path],
+) -> None:
+    with pytest.raises(ModelLoadError, match=r"can't load .*truncated\.gguf\n.*error"):
+        Model.load(tiny_models("truncated"), LoadOptions())
+
+
+def test_loading_stops_when_told_to(tiny_model: Path) -> None:
+    with pytest.raises(ModelLoadError):
+        Model.load(tiny_model, LoadOptions(), on_progress=lambda fraction: False)
+
+
+def test_llama_cpp_logs_nothing_to_the_terminal(
+    tiny_models: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    with answering(tiny_models("llama")) as answers:
+        answers.answer([1, 2, 3])
+    with pytest.raises(ModelLoadError):
+        Model.load(tiny_models("truncated"), LoadOptions())
+
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kv_type", ["f32", "f16", "bf16", "q8_0", "q4_0"])
+@pytest.mark.parametrize("flash_attn", ["on", "auto"])
+def test_every_kv_type_computes(tiny_model: Path, kv_type: str, flash_attn: str) -> None:
+    model = Model.load(tiny_model, LoadOptions(mmap=False))
+    options = ContextOptions(n_ctx=64, kv_type=kv_type, flash_attn=flash_attn)
+
+    try:
+        Runner(model, options).close()
+    except ModelLoadError as error:  # llama.cpp knows which types need which heads
+        assert kv_type.startswith("q"), error

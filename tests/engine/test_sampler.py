@@ -1,0 +1,191 @@
+"""Sampling against TGI's definitions, computed anew with numpy from the model's own logits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.engine.running import GREEDY, alone, answering
+from tgicli.core import SamplingParams, Token
+from tgicli.engine.sampler import LLAMA_DEFAULT_SEED, draw_seed, fold_seed
+
+PROMPT = [30, 90, 127, 90, 30, 181, 90]
+FLAT = SamplingParams(temperature=1.0, seed=7, logprobs=True)
+Logits = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+def first_token(path: Path, params: SamplingParams) -> Token:
+    with answering(path) as answers:
+        answers.answer(PROMPT, params, n_new=1)
+        return answers.tokens["alone"][0]
+
+
+def raw_logits(path: Path) -> Logits:
+    """Return the log-probabilities before any processing; logits up to a constant."""
+    with answering(path) as answers:
+        everything = replace(FLAT, top_n_tokens=answers.model.n_vocab)
+        answers.answer(PROMPT, everything, n_new=1)
+        top = answers.tokens["alone"][0].top
+    logits = np.empty(len(top))
+    logits[[token.id for token in top]] = [token.logprob for token in top]
+    return logits
+
+
+def log_softmax(scores: Logits) -> Logits:
+    shifted = scores - scores.max()
+    return np.asarray(shifted - math.log(np.exp(shifted).sum()))
+
+
+def penalised(logits: Logits, params: SamplingParams) -> Logits:
+    """TGI's order: the CTRL penalty first, then the additive ones; over prompt and output."""
+    scores = logits.copy()
+    for token_id in set(PROMPT):
+        factor = params.repetition_penalty
+        scores[token_id] *= factor if scores[token_id] <= 0 else 1 / factor
+        scores[token_id] -= PROMPT.count(token_id) * params.frequency_penalty
+        scores[token_id] -= params.presence_penalty
+    return scores
+
+
+def check(path: Path, params: SamplingParams, kept: Logits) -> None:
+    """Compare the reported alternatives with log_softmax(kept), -inf where a token is filtered."""
+    expected = log_softmax(kept)
+    token = first_token(path, replace(params, top_n_tokens=20))
+    best = sorted((i for i in range(len(kept)) if np.isfinite(kept[i])), key=lambda i: -expected[i])
+
+    assert [top.id for top in token.top] == best[:20]
+    assert [top.logprob for top in token.top] == pytest.approx(list(expected[best[:20]]), abs=2e-4)
+    assert token.logprob == pytest.approx(expected[token.id], abs=2e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 2.5])
+def test_a_logprob_is_taken_after_temperature(tiny_model: Path, temperature: float) -> None:
+    check(tiny_model, replace(FLAT, temperature=temperature), raw_logits(tiny_model) / temperature)
+
+
+def test_top_k_keeps_the_k_best_and_renormalises(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model)
+
+    check(
+        tiny_model, replace(FLAT, top_k=5), np.where(logits >= np.sort(logits)[-5], logits, -np.inf)
+    )
+
+
+def test_top_k_of_one_has_a_logprob_of_zero(tiny_model: Path) -> None:
+    token = first_token(tiny_model, replace(FLAT, top_k=1))
+
+    assert token.logprob == 0.0
+    assert token.id == int(np.argmax(raw_logits(tiny_model)))
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_the_mass(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model) * 4
+    order = np.argsort(-logits)
+    mass = np.cumsum(np.exp(log_softmax(logits))[order])
+    kept = np.full_like(logits, -np.inf)
+    n = int(np.searchsorted(mass, 0.6)) + 1
+    kept[order[:n]] = logits[order[:n]]
+
+    check(tiny_model, replace(FLAT, temperature=0.25, top_p=0.6), kept)
+
+
+def test_typical_p_keeps_what_is_closest_to_the_entropy(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model) * 4
+    logprobs = log_softmax(logits)
+    entropy = -(np.exp(logprobs) * logprobs).sum()
+    order = np.argsort(np.abs(-logprobs - entropy))
+    n = int(np.searchsorted(np.cumsum(np.exp(logprobs[order])), 0.4)) + 1
+    kept = np.full_like(logits, -np.inf)
+    kept[order[:n]] = logits[order[:n]]
+
+    check(tiny_model, replace(FLAT, temperature=0.25, typical_p=0.4), kept)
+
+
+def test_min_p_keeps_what_is_likely_enough_beside_the_best(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model) * 4
+    kept = np.where(logits >= logits.max() + math.log(0.1), logits, -np.inf)
+
+    check(tiny_model, replace(FLAT, temperature=0.25, min_p=0.1), kept)
+
+
+@pytest.mark.parametrize(
+    "penalties",
+    [
+        {"repetition_penalty": 1.7},
+        {"frequency_penalty": 0.9},
+        {"presence_penalty": 1.3},
+        {"repetition_penalty": 0.6, "frequency_penalty": -1.0, "presence_penalty": 0.5},
+    ],
+    ids=lambda penalties: "+".join(penalties),
+)
+def test_penalties_count_prompt_tokens(tiny_model: Path, penalties: dict[str, float]) -> None:
+    params = replace(FLAT, **penalties)  # type: ignore[arg-type]  # all three are floats
+    top = first_token(tiny_model, replace(params, top_n_tokens=400)).top
+    got = {token.id: token.logprob for token in top}
+    plain = first_token(tiny_model, replace(FLAT, top_n_tokens=400)).top
+    before = {token.id: token.logprob for token in plain}
+    untouched = next(i for i in got if i not in PROMPT)
+
+    # The true logits are known up to a constant only, so the multiplicative penalty is checked by its
+    # direction and the additive ones by their exact size.
+    for token_id in set(PROMPT):
+        moved = (got[token_id] - got[untouched]) - (before[token_id] - before[untouched])
+        if params.repetition_penalty == 1:
+            count = PROMPT.count(token_id)
+            expected = -count * params.frequency_penalty - params.presence_penalty
+            assert moved == pytest.approx(expected, abs=2e-4)
+        else:
+            assert moved != pytest.approx(0, abs=1e-6)
+
+
+def test_penalties_count_generated_tokens_too(tiny_model: Path) -> None:
+    strong = replace(GREEDY, presence_penalty=2.0, frequency_penalty=2.0, repetition_penalty=1e6)
+
+    ids = alone(tiny_model, {"x": PROMPT}, strong, n_new=40)["x"]
+
+    assert len({*ids, *PROMPT}) == len(ids) + len(set(PROMPT))
+
+
+def test_greedy_logprobs_are_those_of_the_plain_distribution(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model)
+
+    token = first_token(tiny_model, replace(GREEDY, logprobs=True))
+
+    assert token.id == int(np.argmax(logits))
+    assert token.logprob == pytest.approx(log_softmax(logits).max(), abs=2e-4)
+
+
+def test_tokens_are_drawn_as_often_as_their_probability_says(tiny_model: Path) -> None:
+    params = replace(FLAT, temperature=0.2, logprobs=False)
+    expected = np.exp(log_softmax(raw_logits(tiny_model) / 0.2))
+    n_draws = 400
+    with answering(tiny_model) as answers:
+        drawn = [
+            answers.answer(PROMPT, replace(params, seed=seed), n_new=1)[0]
+            for seed in range(n_draws)
+        ]
+
+    likely = [i for i in range(len(expected)) if expected[i] > 0.02]
+    for token_id in likely:
+        sigma = math.sqrt(expected[token_id] * (1 - expected[token_id]) / n_draws)
+        assert drawn.count(token_id) / n_draws == pytest.approx(expected[token_id], abs=4.5 * sigma)
+
+
+def test_a_seed_repeats_and_another_differs(tiny_model: Path) -> None:
+    runs = {
+        seed: alone(tiny_model, {"x": PROMPT}, replace(FLAT, seed=seed), n_new=24)["x"]
+        for seed in (1, 2, 2**63 + 5)
+    }
+
+    assert runs[1] == alone(tiny_model, {"x": PROMPT}, replace(FLAT, seed=1), n_new=24)["x"]
+    assert len({tuple(ids) for ids in runs.values()}) == 3
+
+
+def test_no_seed_becomes_the_one_that_llama_cpp_takes_for_random() -> None:
+    assert fold_seed(LLAMA_DEFAULT_SEED) != LLAMA_DEFAULT_SEED
+    assert fold_seed(LLAMA_DEFAULT_SEED << 32) != LLAMA_DEFAULT_SEED
+    assert all(fold_seed(seed) == seed for seed in (draw_seed() for _ in range(100)))

@@ -1,0 +1,192 @@
+"""The scheduler: which rows the next step computes, and what their results mean."""
+
+from __future__ import annotations
+
+from tests.fakes import sampled, sequence
+from tgicli.core import FinishReason
+from tgicli.engine.lanes import LanePool
+from tgicli.engine.pace import Pace
+from tgicli.engine.scheduler import Row, Scheduler
+from tgicli.engine.sequence import Sequence
+from tgicli.errors import DecodeFailed
+
+
+def new_scheduler(
+    n_lanes: int = 4, *, token_budget: int = 64, chunk: int = 16, reuse: bool = True
+) -> Scheduler:
+    """Return a scheduler that puts `chunk` prompt tokens beside decodes."""
+    return Scheduler(
+        LanePool(n_lanes, reuse=reuse),
+        Pace(max_tokens=token_budget, fixed_tokens=chunk),
+        token_budget=token_budget,
+        reuse=reuse,
+    )
+
+
+def step(scheduler: Scheduler) -> list[Row]:
+    """Admit and schedule, and compute with a model that counts up."""
+    scheduler.admit()
+    rows = scheduler.schedule()
+    results = [sampled(row.sequence.token_ids[-1] + 1) if row.samples else None for row in rows]
+    scheduler.update(zip(rows, results, strict=True))
+    return rows
+
+
+def counts(rows: list[Row]) -> list[tuple[str, int, int]]:
+    return [(row.sequence.request_id, row.start, row.count) for row in rows]
+
+
+def decoding(scheduler: Scheduler, name: str) -> Sequence:
+    """Return a sequence that has sampled its first token."""
+    chatting = sequence([hash(name), 1], name=name, max_new_tokens=100)
+    scheduler.add(chatting)
+    step(scheduler)
+    assert not chatting.is_prefilling
+    return chatting
+
+
+def test_a_long_prompt_delays_a_decode_by_one_chunk_at_most() -> None:
+    scheduler = new_scheduler(chunk=16)
+    decoding(scheduler, "chatting")
+    scheduler.add(sequence(100, name="arriving"))
+
+    rows = step(scheduler)
+
+    assert counts(rows) == [("chatting", 2, 1), ("arriving", 0, 16)]
+
+
+def test_a_prompt_alone_gets_the_whole_budget() -> None:
+    scheduler = new_scheduler(token_budget=64)
+    scheduler.add(sequence(100))
+
+    assert counts(step(scheduler)) == [("a", 0, 64)]
+    assert counts(step(scheduler)) == [("a", 64, 36)]
+
+
+def test_prompts_share_the_budget_in_order_of_arrival() -> None:
+    scheduler = new_scheduler(token_budget=64, reuse=False)
+    scheduler.add(sequence(40, name="first"))
+    scheduler.add(sequence(40, name="second"))
+
+    assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
+
+
+def test_rows_are_sorted_by_lane() -> None:
+    scheduler = new_scheduler()
+    prompt = sequence(100, name="prompt")
+    scheduler.add(prompt)
+    step(scheduler)
+    decoding(scheduler, "later")
+
+    rows = scheduler.schedule()
+
+    assert [row.sequence.lane for row in rows] == [0, 1]
+    assert rows[0].sequence is prompt
+
+
+def test_a_request_beyond_the_lanes_waits_for_one() -> None:
+    scheduler = new_scheduler(n_lanes=1)
+    scheduler.add(sequence([1, 2], name="first", max_new_tokens=1))
+    scheduler.add(sequence([3, 4], name="second"))
+
+    assert counts(step(scheduler)) == [("first", 0, 2)]
+    assert counts(step(scheduler)) == [("second", 0, 2)]
+
+
+def test_requests_that_arrive_together_compute_a_shared_prefix_once() -> None:
+    scheduler = new_scheduler(n_lanes=4, token_budget=50)
+    prefix = list(range(200))
+    for i in range(4):
+        scheduler.add(sequence([*prefix, 900 + i], name=f"r{i}"))
+
+    computed = sum(
+        row.count
+        for _ in range(8)
+        for row in step(scheduler)
+        if row.sequence.is_prefilling or row.count > 1
+    )
+
+    assert computed < 200 + 4 * 8
+
+
+def test_a_request_that_waits_for_a_prefix_lets_others_pass() -> None:
+    scheduler = new_scheduler(n_lanes=4, token_budget=50)
+    prefix = list(range(200))
+    scheduler.add(sequence([*prefix, 900], name="leader"))
+    scheduler.add(sequence([*prefix, 901], name="follower"))
+    scheduler.add(sequence([7, 8, 9], name="other"))
+
+    step(scheduler)
+
+    assert [running.request_id for running in scheduler.running] == ["leader", "other"]
+
+
+def test_a_follower_goes_on_alone_when_its_leader_is_aborted() -> None:
+    scheduler = new_scheduler(n_lanes=4, token_budget=50)
+    prefix = list(range(200))
+    follower = sequence([*prefix, 901], name="follower")
+    scheduler.add(sequence([*prefix, 900], name="leader"))
+    scheduler.add(follower)
+    step(scheduler)
+
+    scheduler.abort("leader")
+    step(scheduler)
+
+    assert follower in scheduler.running
+    assert follower.n_cached == 50
+
+
+def test_an_abort_reaches_a_request_in_every_state() -> None:
+    scheduler = new_scheduler(n_lanes=2)
+    chatting = decoding(scheduler, "decoding")
+    prompt, queued = sequence(100, name="prompt"), sequence(9, name="queued")
+    scheduler.add(prompt)
+    step(scheduler)
+    scheduler.add(queued)
+
+    aborted = [scheduler.abort(name) for name in ("decoding", "prompt", "queued", "unknown")]
+
+    assert aborted == [chatting, prompt, queued, None]
+    assert not scheduler.has_work
+    assert {s.finish_reason for s in (chatting, prompt, queued)} == {FinishReason.ABORT}
+
+
+def test_an_abort_during_a_step_beats_the_token_it_sampled() -> None:
+    scheduler = new_scheduler()
+    chatting = decoding(scheduler, "chatting")
+    rows = scheduler.schedule()
+
+    scheduler.abort("chatting")
+
+    assert scheduler.update([(rows[0], sampled(7))]) == []
+    assert chatting.n_generated == 1
+
+
+def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
+    scheduler = new_scheduler(n_lanes=1)
+    scheduler.add(sequence([1, 2, 3], name="first", max_new_tokens=2))
+    step(scheduler)
+    step(scheduler)
+    again = sequence([1, 2, 3, 4, 99], name="again")
+    scheduler.add(again)
+
+    step(scheduler)
+
+    assert (
+        again.n_cached == 4
+    )  # the prompt and the first generated token; the second was never computed
+
+
+def test_a_failed_sequence_ends_and_leaves_nothing_to_reuse() -> None:
+    scheduler = new_scheduler(n_lanes=1)
+    scheduler.add(sequence([1, 2, 3], name="failing"))
+    scheduler.admit()
+    rows = scheduler.schedule()
+
+    outputs = scheduler.update([(rows[0], DecodeFailed("x"))])
+
+    assert str(outputs[0].error) == "x"
+    after = sequence([1, 2, 3], name="after")
+    scheduler.add(after)
+    step(scheduler)
+    assert after.n_cached == 0

@@ -1,0 +1,109 @@
+"""Stand-ins that inject a fault or a clock. FakeRunner computes nothing and counts up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence as ReadOnlyList
+
+from tgicli.core import SamplingParams
+from tgicli.engine.lanes import LaneEdit
+from tgicli.engine.scheduler import Result, Row
+from tgicli.engine.sequence import Sampled, Sequence
+from tgicli.errors import DecodeFailed
+
+EOS_ID = 0
+
+
+class FakeRunner:
+    """Samples the last token id plus one, and checks that each lane holds what its rows build on.
+
+    `fails(rows)` says whether a batch fails; then the lanes' cells behind row.start are undefined.
+    """
+
+    def __init__(
+        self,
+        n_lanes: int = 4,
+        *,
+        n_ctx: int = 1_000,
+        n_batch: int = 64,
+        can_trim: bool = True,
+        fails: Callable[[ReadOnlyList[Row]], bool] = lambda rows: False,
+    ) -> None:
+        self.n_lanes = n_lanes
+        self.n_ctx = n_ctx
+        self.n_batch = n_batch
+        self.can_trim = can_trim
+        self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
+        self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
+        self.forgotten: list[str] = []
+        self._fails = fails
+
+    @property
+    def n_computed(self) -> int:
+        """Tokens computed in all batches."""
+        return sum(count for batch in self.batches for _, count in batch)
+
+    def edit_lane(self, edit: LaneEdit) -> int:
+        source = self.cells[edit.source]
+        trims = edit.n_keep < len(source) or edit.source != edit.lane
+        if trims and edit.n_keep and not self.can_trim:
+            self.cells[edit.lane] = []
+            return 0
+        assert edit.n_keep <= len(source), "a lane is to keep more than its source holds"
+        self.cells[edit.lane] = source[: edit.n_keep]
+        return edit.n_keep
+
+    def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+        self.batches.append([(self._lane(row), row.count) for row in rows])
+        assert sum(row.count for row in rows) <= self.n_batch
+        failed = self._fails(rows)
+        for row in rows:
+            cells = self.cells[self._lane(row)]
+            assert cells == row.sequence.token_ids[: row.start], "the lane holds something else"
+            new = row.sequence.token_ids[row.start : row.start + row.count]
+            cells += [-1] * len(new) if failed else new
+        if failed:
+            raise DecodeFailed("llama_decode returned -3")
+        return [sampled(row.sequence.token_ids[-1] + 1) if row.samples else None for row in rows]
+
+    def forget(self, sequence: Sequence) -> None:
+        self.forgotten.append(sequence.request_id)
+
+    @staticmethod
+    def _lane(row: Row) -> int:
+        assert row.sequence.lane is not None
+        return row.sequence.lane
+
+
+def sampled(token_id: int) -> Sampled:
+    """Return a sampled token whose text is its number in brackets."""
+    return Sampled(
+        token_id, b"[%d]" % token_id, special=token_id == EOS_ID, ends=token_id == EOS_ID
+    )
+
+
+def sequence(
+    token_ids: list[int] | int,
+    *,
+    name: str = "a",
+    max_new_tokens: int = 4,
+    stop: tuple[str, ...] = (),
+) -> Sequence:
+    """Return a sequence; a number stands for a prompt of that many distinct tokens."""
+    if isinstance(token_ids, int):
+        token_ids = list(range(1_000, 1_000 + token_ids))
+    params = SamplingParams(temperature=0, stop=stop)
+    return Sequence(name, list(token_ids), params, max_new_tokens)
+
+
+class FakeClock:
+    """A clock that stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds

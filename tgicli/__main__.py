@@ -1,0 +1,5 @@
+"""`python -m tgicli`."""
+
+from tgicli.cli.app import main
+
+main()

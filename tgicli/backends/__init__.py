@@ -1,0 +1,1 @@
+"""Backends: whoever answers. They satisfy core.Backend; only `cli` and tests import them."""

@@ -1,0 +1,139 @@
+"""The bridge between the engine's thread and the event loop.
+
+Lives on the event loop. Two doors, immutable luggage: `engine.submit/abort` go down,
+`call_soon_threadsafe` comes up, once per step. Closing a generate() iterator, in whatever state, is
+what cancels a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
+
+from tgicli.backends.stream import TokenStream
+from tgicli.core import Delta, Event, Finish, GenerationRequest, ModelInfo, Progress, Run, Token
+from tgicli.engine.engine import Emitted, Engine
+from tgicli.engine.model import Model
+from tgicli.engine.prompt import PromptEncoder, room_for_answer
+from tgicli.engine.runner import ContextOptions, Runner
+from tgicli.engine.sampler import draw_seed
+from tgicli.engine.sequence import Sequence
+
+MAX_HEARTBEAT_AGE_S = 30.0
+LONG_PROMPT_CHARACTERS = 20_000  # tokenising one takes long enough to be felt on the event loop
+
+
+class LocalBackend:
+    """A model in this process."""
+
+    def __init__(
+        self, encoder: PromptEncoder, runner: Runner, *, prefix_reuse: bool = True
+    ) -> None:
+        """Start the engine on a runner, which is the backend's from here on. On the event loop."""
+        self._encoder = encoder
+        self._runner = runner
+        self._streams: dict[str, TokenStream] = {}
+        self._loop = asyncio.get_running_loop()
+        self._engine = Engine(runner, self._deliver, prefix_reuse=prefix_reuse)
+        self._engine.start()
+
+    @classmethod
+    async def open(
+        cls, model: Model, options: ContextOptions, *, prefix_reuse: bool = True
+    ) -> LocalBackend:
+        """Make a context for a loaded model and start computing.
+
+        Raises:
+            ModelLoadError: there is no room for the context.
+        """
+        runner = await asyncio.to_thread(Runner, model, options)
+        return cls(PromptEncoder(model), runner, prefix_reuse=prefix_reuse)
+
+    def _deliver(self, emitted: list[Emitted]) -> None:
+        """Carry a step's events to the event loop. Called on the engine's thread."""
+        self._loop.call_soon_threadsafe(self._spread, emitted)
+
+    def _spread(self, emitted: list[Emitted]) -> None:
+        for item in emitted:
+            if stream := self._streams.get(item.request_id):  # else its reader has left
+                stream.put(item.event)
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream the answer; with best_of, all of it at the end."""
+        return self._generate_best(request) if request.best_of > 1 else self._generate(request)
+
+    async def _generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        sequence = await self._to_sequence(request)
+        stream = self._streams[request.id] = TokenStream()
+        self._engine.submit(sequence)
+        try:
+            async for event in stream:
+                yield event
+        finally:  # finished, failed, cancelled or abandoned: the same path
+            del self._streams[request.id]
+            self._engine.abort(request.id)  # no-op if it has finished
+
+    async def _to_sequence(self, request: GenerationRequest) -> Sequence:
+        if isinstance(request.prompt, str) and len(request.prompt) < LONG_PROMPT_CHARACTERS:
+            token_ids = self._encoder.encode(request)
+        else:
+            token_ids = await asyncio.to_thread(self._encoder.encode, request)
+        params = request.params
+        room = room_for_answer(len(token_ids), params.max_new_tokens, self._runner.n_ctx)
+        if params.seed is None:
+            params = replace(params, seed=draw_seed())
+        return Sequence(request.id, token_ids, params, room)
+
+    async def _generate_best(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Run the request best_of times at once; yield the run with the highest mean logprob."""
+        params = replace(request.params, logprobs=True)
+        single = replace(request, best_of=1, params=params)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._run(replace(single, id=f"{request.id}/{index}")))
+                    for index in range(request.best_of)
+                ]
+        except ExceptionGroup as failures:  # if one fails all fail, as in TGI
+            raise failures.exceptions[0] from failures
+        runs = [task.result() for task in tasks]
+        best = max(runs, key=lambda run: run.mean_logprob)
+        yield Delta(best.tokens)
+        yield replace(best.finish, others=tuple(run for run in runs if run is not best))
+
+    async def _run(self, request: GenerationRequest) -> Run:
+        """Generate to the end and return everything."""
+        tokens: list[Token] = []
+        async with aclosing(self._generate(request)) as events:
+            async for event in events:
+                match event:
+                    case Delta():
+                        tokens += event.tokens
+                    case Finish():
+                        return Run(tuple(tokens), event)
+                    case Progress():
+                        pass
+        raise AssertionError("a stream ends with Finish or raises")
+
+    async def info(self) -> ModelInfo:
+        """Say what answers."""
+        model = self._encoder.model
+        return ModelInfo(
+            name=model.path.stem,
+            n_ctx=self._runner.n_ctx,
+            n_lanes=self._runner.n_lanes,
+            has_chat_template=model.chat_template is not None,
+            description=model.description,
+        )
+
+    async def health(self) -> bool:
+        """Say whether the engine's thread goes round."""
+        return time.perf_counter() - self._engine.heartbeat_s < MAX_HEARTBEAT_AGE_S
+
+    async def aclose(self) -> None:
+        """Stop the engine after its current step and free the context; the model stays."""
+        await asyncio.to_thread(self._engine.close)
+        self._runner.close()

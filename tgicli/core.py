@@ -1,0 +1,254 @@
+"""The vocabulary: what is asked, what streams back, and who answers.
+
+Every room speaks in these words and no other: values are immutable and valid once built, so they
+cross threads freely. Never does I/O, never imports anything heavier than `dataclasses`.
+
+A stream is `Progress* (Delta | Progress)* Finish`: it ends with Finish or raises, there is no third
+way.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from tgicli.errors import RequestError
+
+
+class FinishReason(enum.StrEnum):
+    """Why a stream ended, in TGI's words (`abort` is ours: the reader went away)."""
+
+    LENGTH = "length"
+    EOS_TOKEN = "eos_token"
+    STOP_SEQUENCE = "stop_sequence"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str  # system, user or assistant, as the model's template knows them
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingParams:
+    """How to choose the next token. Valid once built; every field's neutral value changes nothing."""
+
+    temperature: float = 0.8  # 0 means greedy
+    top_k: int = 0  # keep the k most likely tokens; 0: all
+    top_p: float = 1.0  # nucleus mass in (0, 1]
+    typical_p: float = 1.0  # locally typical mass in (0, 1] (Meister et al., arXiv:2202.00666)
+    min_p: float = 0.0  # share of the best token's probability in [0, 1) (arXiv:2407.01082)
+    repetition_penalty: float = 1.0  # CTRL's: divides positive logits, multiplies negative ones
+    frequency_penalty: float = 0.0  # subtracted once per occurrence, in [-2, 2]
+    presence_penalty: float = 0.0  # subtracted once per token that occurred, in [-2, 2]
+    seed: int | None = None  # in [0, 2**64); None: drawn at admission, reported in Finish
+    max_new_tokens: int | None = None  # None: until the context is full; the prompt is not counted
+    stop: tuple[str, ...] = ()  # matched on text, never shown
+    logprobs: bool = False  # report each token's log-probability (costs a pass over the vocabulary)
+    top_n_tokens: int = 0  # report the n most likely tokens of each step; implies logprobs
+    ignore_eos: bool = False  # go on after an end-of-generation token (benchmarks)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < float("inf"):
+            raise RequestError(f"temperature must be >= 0, got {self.temperature}")
+        if self.top_k < 0:
+            raise RequestError(f"top_k must be >= 0, got {self.top_k}")
+        _check_mass("top_p", self.top_p)
+        _check_mass("typical_p", self.typical_p)
+        if not 0 <= self.min_p < 1:
+            raise RequestError(f"min_p must be in [0, 1), got {self.min_p}")
+        if not 0 < self.repetition_penalty < float("inf"):
+            raise RequestError(f"repetition_penalty must be > 0, got {self.repetition_penalty}")
+        _check_penalty("frequency_penalty", self.frequency_penalty)
+        _check_penalty("presence_penalty", self.presence_penalty)
+        if self.seed is not None and not 0 <= self.seed < 2**64:
+            raise RequestError(f"seed must be in [0, 2**64), got {self.seed}")
+        if self.max_new_tokens is not None and self.max_new_tokens < 1:
+            raise RequestError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
+        if self.top_n_tokens < 0:
+            raise RequestError(f"top_n_tokens must be >= 0, got {self.top_n_tokens}")
+        if "" in self.stop:
+            raise RequestError("a stop string must not be empty")
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the most likely token is always taken."""
+        return self.temperature == 0
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether earlier tokens change the logits."""
+        return (
+            self.repetition_penalty != 1
+            or self.frequency_penalty != 0
+            or self.presence_penalty != 0
+        )
+
+    @property
+    def wants_logprobs(self) -> bool:
+        """Whether each token must carry its log-probability."""
+        return self.logprobs or self.top_n_tokens > 0
+
+
+def _check_mass(name: str, value: float) -> None:
+    if not 0 < value <= 1:
+        raise RequestError(f"{name} must be in (0, 1], got {value}")
+
+
+def _check_penalty(name: str, value: float) -> None:
+    if not -2 <= value <= 2:
+        raise RequestError(f"{name} must be in [-2, 2], got {value}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One thing to generate. Valid once built.
+
+    A `str` prompt goes to the model as it is (with its BOS token); messages go through its chat
+    template.
+    """
+
+    id: str
+    prompt: str | tuple[Message, ...]
+    params: SamplingParams = SamplingParams()
+    truncate: int | None = None  # keep the last n prompt tokens; None: all of them
+    best_of: int = 1  # run n times with seeds of their own, keep the highest mean logprob
+
+    def __post_init__(self) -> None:
+        if not self.prompt:
+            raise RequestError("the prompt is empty")
+        if self.truncate is not None and self.truncate < 1:
+            raise RequestError(f"truncate must be >= 1, got {self.truncate}")
+        if self.best_of < 1:
+            raise RequestError(f"best_of must be >= 1, got {self.best_of}")
+        if self.best_of > 1 and self.params.is_greedy:
+            raise RequestError(
+                f"best_of {self.best_of} needs sampling: with temperature 0 all runs are equal"
+            )
+        if self.best_of > 1 and self.params.seed is not None:
+            raise RequestError(f"best_of {self.best_of} draws its own seeds; leave the seed out")
+
+
+@dataclass(frozen=True, slots=True)
+class TopToken:
+    """One of the most likely tokens of a step."""
+
+    id: int
+    text: str
+    logprob: float
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token, with the text that it released.
+
+    The text of a token that ends inside a character, or inside what may become a stop string, is
+    empty: the next token that decides carries it. So the texts joined are the answer, and each is
+    whole.
+    """
+
+    id: int
+    text: str
+    logprob: float | None = (
+        None  # natural, after penalties, temperature and filters; None: not asked
+    )
+    special: bool = False  # a control token; its text is not part of the answer
+    top: tuple[TopToken, ...] = ()  # best first
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the prompt is computed."""
+
+    n_computed: int
+    n_prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Tokens that came since the last event; `text` is what they add to the answer."""
+
+    tokens: tuple[Token, ...]
+
+    @property
+    def text(self) -> str:
+        """The visible text of these tokens."""
+        return "".join(token.text for token in self.tokens if not token.special)
+
+    @classmethod
+    def merge(cls, deltas: Iterable[Delta]) -> Delta:
+        """Join neighbours into one."""
+        return cls(tuple(token for delta in deltas for token in delta.tokens))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The end of a stream that came to its end."""
+
+    reason: FinishReason
+    n_prompt_tokens: int
+    n_cached_tokens: int  # of the prompt, taken from an earlier request's KV cells
+    n_generated_tokens: int  # the EOS token counts
+    seed: int | None  # the seed that repeats this stream; None when greedy
+    queue_s: float = 0.0  # from submission to the first computed step
+    prefill_s: float = 0.0  # from there to the first token
+    decode_s: float = 0.0  # from the first token to the last
+    others: tuple[Run, ...] = ()  # best_of: the runs that were not chosen, in run order
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One whole generation: what best_of compares."""
+
+    tokens: tuple[Token, ...]
+    finish: Finish
+
+    @property
+    def mean_logprob(self) -> float:
+        """Mean log-probability of its tokens; minus infinity when it has none."""
+        logprobs = [token.logprob for token in self.tokens if token.logprob is not None]
+        return sum(logprobs) / len(logprobs) if logprobs else float("-inf")
+
+
+Event = Progress | Delta | Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What answers."""
+
+    name: str
+    n_ctx: int  # tokens one request may hold, prompt and answer together
+    n_lanes: int  # requests computed at once
+    has_chat_template: bool
+    description: str  # e.g. "llama 135M Q4_1"
+
+
+class Backend(Protocol):
+    """Whoever turns a request into a stream: the local engine or a remote server."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream the answer. Closing the iterator cancels the request, in any state.
+
+        Raises:
+            TgicliError: the request was refused, or its stream broke.
+        """
+        ...
+
+    async def info(self) -> ModelInfo:
+        """Say what answers."""
+        ...
+
+    async def health(self) -> bool:
+        """Say whether a request would be computed now."""
+        ...
+
+    async def aclose(self) -> None:
+        """Cancel what runs and release everything."""
+        ...

@@ -1,0 +1,235 @@
+"""The thread that computes: inbox, step, emit.
+
+Two doors lead to it and nothing else crosses: `submit` and `abort` put into the inbox from any
+thread; `emit` is called on the engine thread with what a step brought. Between them no locks: the
+scheduler, the lanes, the sequences and the runner belong to this thread alone. It blocks only in
+llama_decode and on an empty inbox; never on a reader.
+
+Invariants
+    every submitted sequence ends with exactly one Finish or error, unless it is aborted
+    an abort is heard within one step, and beats the token that was being computed
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as ReadOnlyList
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from tgicli.core import Delta, Event, Finish, Progress
+from tgicli.engine.lanes import LaneEdit, LanePool
+from tgicli.engine.pace import Pace
+from tgicli.engine.scheduler import Output, Result, Row, Scheduler
+from tgicli.engine.sequence import Sequence
+from tgicli.errors import DecodeFailed, TgicliError
+
+
+class ModelRunner(Protocol):
+    """What computes the rows: llama.cpp, or a counter in tests."""
+
+    n_lanes: int
+    n_ctx: int
+    n_batch: int
+    can_trim: bool
+
+    def edit_lane(self, edit: LaneEdit) -> int: ...
+    def run(self, rows: ReadOnlyList[Row]) -> list[Result]: ...
+    def forget(self, sequence: Sequence) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """One event, or the error that ends its stream, on its way to a reader."""
+
+    request_id: str
+    event: Event | TgicliError
+
+
+@dataclass(frozen=True, slots=True)
+class _Abort:
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    pass
+
+
+class Engine:
+    """Continuous batching over one ModelRunner."""
+
+    def __init__(
+        self,
+        runner: ModelRunner,
+        emit: Callable[[list[Emitted]], None],
+        *,
+        prefix_reuse: bool = True,
+        prompt_tokens_beside_decodes: int | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Wire the parts; nothing runs until start().
+
+        prompt_tokens_beside_decodes fixes what is otherwise learned from the steps' durations.
+        """
+        reuse = prefix_reuse and runner.can_trim
+        self.runner = runner
+        self.heartbeat_s = clock()
+        self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
+        self._scheduler = Scheduler(
+            LanePool(runner.n_lanes, reuse=reuse),
+            self._pace,
+            token_budget=runner.n_batch,
+            reuse=reuse,
+        )
+        self._emit = emit
+        self._clock = clock
+        self._inbox: SimpleQueue[Sequence | _Abort | _Stop] = SimpleQueue()
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, sequence: Sequence) -> None:
+        """Queue a sequence. From any thread."""
+        sequence.submitted_s = self._clock()
+        self._inbox.put(sequence)
+
+    def abort(self, request_id: str) -> None:
+        """End a sequence within a step; no-op if it has ended. From any thread."""
+        self._inbox.put(_Abort(request_id))
+
+    def close(self) -> None:
+        """Stop after the current step, whatever still waits or runs, and wait for the thread."""
+        self._inbox.put(_Stop())
+        self._thread.join()
+
+    def _loop(self) -> None:
+        try:
+            while self._read_inbox(block=not self._scheduler.has_work):
+                if emitted := self.step():
+                    self._emit(emitted)  # one hop to the readers per step, not per token
+        except Exception as error:  # a bug of ours: nobody may wait for ever
+            self._refuse_all(error)
+
+    def _refuse_all(self, cause: Exception) -> None:
+        """End every sequence, those to come as well, with the reason why the engine stopped."""
+        refusal = TgicliError(f"the engine stopped: {cause!r}")
+        refusal.__cause__ = cause
+        self._emit([Emitted(s.request_id, refusal) for s in self._scheduler.sequences])
+        while not isinstance(item := self._inbox.get(), _Stop):
+            if isinstance(item, Sequence):
+                self._emit([Emitted(item.request_id, refusal)])
+
+    def _read_inbox(self, *, block: bool) -> bool:
+        """Take in what has arrived; False when the engine is to stop."""
+        self.heartbeat_s = self._clock()
+        try:
+            item = self._inbox.get(block)
+            while self._take_in(item):
+                item = self._inbox.get_nowait()
+        except Empty:
+            return True
+        return False
+
+    def _take_in(self, item: Sequence | _Abort | _Stop) -> bool:
+        match item:
+            case Sequence():
+                self._scheduler.add(item)
+            case _Abort(request_id):
+                if sequence := self._scheduler.abort(request_id):
+                    self.runner.forget(sequence)
+            case _Stop():
+                self._inbox.put(item)  # for the loop, when a step took it in
+                return False
+        return True
+
+    def step(self) -> list[Emitted]:
+        """Compute one batch: at most one llama_decode, unless it fails."""
+        for edit in self._scheduler.admit():
+            self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
+        rows = self._scheduler.schedule()
+        if not rows:  # e.g. woken by an abort only
+            return []
+        started_s = self._clock()
+        computed = self._compute(rows)
+        self._observe(rows, started_s)
+        self._read_inbox(block=False)  # an abort during decode must win over its own token
+        outputs = self._scheduler.update(computed)
+        return [item for output in outputs for item in self._to_emitted(output, started_s)]
+
+    def _compute(self, rows: list[Row]) -> list[tuple[Row, Result]]:
+        """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
+        try:
+            return list(zip(rows, self.runner.run(rows), strict=True))
+        except DecodeFailed as error:
+            if len(rows) == 1:
+                return [(rows[0], error)]
+        return [(row, self._compute_alone(row)) for row in rows]
+
+    def _compute_alone(self, row: Row) -> Result:
+        """Run one row of a failed batch again, from where its lane can be rolled back to."""
+        sequence, result = row.sequence, None
+        lane, end = sequence.lane, row.start + row.count
+        assert lane is not None
+        start = self.runner.edit_lane(LaneEdit(lane, lane, row.start))
+        try:
+            while start < end:
+                count = min(end - start, self.runner.n_batch)
+                (result,) = self.runner.run([Row(sequence, start, count)])
+                start += count
+        except DecodeFailed as error:
+            return error
+        return result
+
+    def _observe(self, rows: list[Row], started_s: float) -> None:
+        """Tell the pace how long the step took."""
+        n_decodes = sum(not row.sequence.is_prefilling for row in rows)
+        self._pace.observe(
+            n_decodes=n_decodes,
+            n_prompt_tokens=sum(row.count for row in rows if row.sequence.is_prefilling),
+            elapsed_s=self._clock() - started_s,
+        )
+
+    def _to_emitted(self, output: Output, started_s: float) -> Iterator[Emitted]:
+        sequence = output.sequence
+        if sequence.started_s is None:
+            sequence.started_s = started_s
+        if output.error is not None or sequence.finish_reason is not None:
+            self.runner.forget(sequence)
+        if output.error is not None:
+            yield Emitted(sequence.request_id, output.error)
+            return
+        if sequence.is_prefilling:
+            yield Emitted(sequence.request_id, Progress(sequence.n_computed, sequence.n_prompt))
+            return
+        if sequence.first_token_s is None:
+            sequence.first_token_s = self._clock()
+        if output.tokens:
+            yield Emitted(sequence.request_id, Delta(output.tokens))
+        if sequence.finish_reason is not None:
+            yield Emitted(sequence.request_id, self._finish(sequence))
+
+    def _finish(self, sequence: Sequence) -> Finish:
+        reason, started_s, first_s = (
+            sequence.finish_reason,
+            sequence.started_s,
+            sequence.first_token_s,
+        )
+        assert reason is not None
+        assert started_s is not None
+        assert first_s is not None
+        return Finish(
+            reason=reason,
+            n_prompt_tokens=sequence.n_prompt,
+            n_cached_tokens=sequence.n_cached,
+            n_generated_tokens=sequence.n_generated,
+            seed=None if sequence.params.is_greedy else sequence.params.seed,
+            queue_s=started_s - sequence.submitted_s,
+            prefill_s=first_s - started_s,
+            decode_s=self._clock() - first_s,
+        )

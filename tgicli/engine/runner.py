@@ -1,0 +1,249 @@
+"""Rows in, sampled tokens out: the only caller of llama_decode.
+
+Created and closed on a worker thread, called by the engine on its own thread. Owns the llama.cpp
+context (the KV cache and the compute buffers), the batch and the sequences' samplers. Never decides
+anything: which rows, and what a failure means for whom, is the scheduler's and the engine's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Sequence as ReadOnlyList
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
+from tgicli.engine.lanes import LaneEdit
+from tgicli.engine.llama import llama_cpp, quiet_log
+from tgicli.engine.model import Model
+from tgicli.engine.sampler import Candidates, Sampler
+from tgicli.engine.scheduler import Result, Row
+from tgicli.engine.sequence import Sampled, Sequence
+from tgicli.errors import DecodeFailed, ModelLoadError
+
+FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
+KV_TYPES = {  # name: (ggml_type, bytes a value)
+    "f32": (0, 4.0),
+    "f16": (1, 2.0),
+    "bf16": (30, 2.0),
+    "q8_0": (8, 34 / 32),
+    "q4_0": (2, 18 / 32),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextOptions:
+    """How large the context is and how it is computed."""
+
+    n_ctx: int  # tokens one request may hold
+    n_lanes: int = 1
+    batch_size: int = 512  # tokens in one llama_decode at most
+    threads: int | None = None  # None: the physical cores this process may use
+    flash_attn: str = "auto"
+    kv_type: str = "f16"
+    lora: tuple[tuple[Path, float], ...] = ()  # adapter files with their scales
+
+
+class Runner:
+    """A llama.cpp context with lanes."""
+
+    def __init__(self, model: Model, options: ContextOptions) -> None:
+        self.n_threads = options.threads or n_usable_cores()
+        self.n_lanes = options.n_lanes
+        self._model = model
+        _check_memory(model, options)
+        self._ctx = _new_context(model, options, self.n_threads)
+        self._memory = llama_cpp.llama_get_memory(self._ctx)
+        if not self._memory:
+            raise ModelLoadError(f"{model.path} has no KV cache: it embeds text and generates none")
+        self._adapters = _set_adapters(model, self._ctx, options)
+        self.n_ctx: int = llama_cpp.llama_n_ctx_seq(self._ctx)
+        self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
+        self.can_trim = model.can_trim
+        self._batch = _Batch(self.n_batch)
+        self._samplers: dict[Sequence, Sampler] = {}
+        self._candidates: Candidates | None = None
+
+    def close(self) -> None:
+        """Free the context. The model stays."""
+        for sampler in self._samplers.values():
+            sampler.close()
+        llama_cpp.llama_free(self._ctx)
+        for adapter in self._adapters:
+            llama_cpp.llama_adapter_lora_free(adapter)
+
+    def edit_lane(self, edit: LaneEdit) -> int:
+        """Make a lane hold what the edit says; return how many tokens it holds now.
+
+        That is n_keep, or 0 where the memory can't be trimmed.
+        """
+        if edit.source != edit.lane:
+            llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, -1, -1)
+            llama_cpp.llama_memory_seq_cp(self._memory, edit.source, edit.lane, -1, -1)
+        if llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, edit.n_keep, -1):
+            return edit.n_keep
+        llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, -1, -1)
+        return 0
+
+    def forget(self, sequence: Sequence) -> None:
+        """Free what is kept for a sequence that has ended."""
+        sampler = self._samplers.pop(sequence, None)
+        if sampler is not None:
+            sampler.close()
+
+    def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+        """Compute the rows in one batch; return what each row that reaches its end samples.
+
+        Raises:
+            DecodeFailed: the rows' cells are undefined from each row.start on.
+        """
+        outputs = self._batch.fill(rows)
+        code = llama_cpp.llama_decode(self._ctx, self._batch.struct)  # the GIL is free in here
+        match code:
+            case 0:
+                return [
+                    None if output is None else self._sample(row.sequence, output)
+                    for row, output in zip(rows, outputs, strict=True)
+                ]
+            case 1:
+                raise DecodeFailed(f"no room in the KV cache for {self._batch.n_tokens} tokens")
+            case _:
+                reasons = "; ".join(list(quiet_log().lines)[-2:])
+                raise DecodeFailed(f"llama_decode returned {code} ({reasons})")
+
+    def _sample(self, sequence: Sequence, output: int) -> Sampled | DecodeFailed:
+        """Sample from one output row of the last batch."""
+        logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
+        if math.isnan(logits[0]):
+            return DecodeFailed("the model computed no numbers (NaN): its weights may be damaged")
+        sampler = self._sampler(sequence)
+        if sequence.params.wants_logprobs:
+            token_id, logprob, top = sampler.sample_with_logprobs(logits, self._room())
+            piece = self._model.piece(token_id)
+            return Sampled(token_id, piece.data, piece.special, piece.ends, logprob, top)
+        token_id = sampler.sample(self._ctx, output)
+        return Sampled(token_id, *self._model.piece(token_id))
+
+    def _sampler(self, sequence: Sequence) -> Sampler:
+        sampler = self._samplers.get(sequence)
+        if sampler is None:
+            sampler = Sampler(
+                sequence.params, sequence.token_ids, model=self._model, n_ctx=self.n_ctx
+            )
+            self._samplers[sequence] = sampler
+        return sampler
+
+    def _room(self) -> Candidates:
+        if self._candidates is None:
+            self._candidates = Candidates(self._model.n_vocab)
+        return self._candidates
+
+
+class _Batch:
+    """A llama_batch over arrays of our own, filled again for each step."""
+
+    def __init__(self, size: int) -> None:
+        self._token: Any = (ctypes.c_int32 * size)()
+        self._pos: Any = (ctypes.c_int32 * size)()
+        self._lane: Any = (ctypes.c_int32 * size)()
+        self._output: Any = (ctypes.c_int8 * size)()
+        self._n_seq_id = (ctypes.c_int32 * size)(*[1] * size)
+        pointer = ctypes.POINTER(ctypes.c_int32)
+        first, width = ctypes.addressof(self._lane), ctypes.sizeof(ctypes.c_int32)
+        # seq_id[i] is a pointer to a list of one: the token's lane.
+        self._seq_id = (pointer * size)(
+            *[ctypes.cast(first + i * width, pointer) for i in range(size)]
+        )
+        self.n_tokens = 0
+        self.struct = llama_cpp.llama_batch(
+            n_tokens=0,
+            token=self._token,
+            embd=None,
+            pos=self._pos,
+            n_seq_id=self._n_seq_id,
+            seq_id=self._seq_id,
+            logits=self._output,
+        )
+
+    def fill(self, rows: ReadOnlyList[Row]) -> list[int | None]:
+        """Lay the rows one after the other; return each row's output index, None if it has none."""
+        outputs: list[int | None] = []
+        begin = 0
+        for row in rows:
+            end = begin + row.count
+            stop = row.start + row.count
+            self._token[begin:end] = row.sequence.token_ids[row.start : stop]
+            self._pos[begin:end] = range(row.start, stop)
+            self._lane[begin:end] = [row.sequence.lane] * row.count
+            self._output[begin:end] = [0] * row.count
+            if row.samples:
+                self._output[end - 1] = 1
+            outputs.append(end - 1 if row.samples else None)
+            begin = end
+        self.n_tokens = self.struct.n_tokens = begin
+        return outputs
+
+
+def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
+    log = quiet_log()
+    log.clear()
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = options.n_ctx * options.n_lanes
+    params.n_seq_max = options.n_lanes
+    params.kv_unified = False
+    params.swa_full = False
+    params.n_batch = params.n_ubatch = max(options.batch_size, options.n_lanes)
+    params.n_outputs_max = options.n_lanes  # one row of logits a lane, not one a token
+    params.n_threads = params.n_threads_batch = n_threads
+    params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
+    params.type_k = params.type_v = KV_TYPES[options.kv_type][0]
+    params.no_perf = True
+    ctx = llama_cpp.llama_init_from_model(model.pointer, params)
+    if not ctx:
+        what = f"llama.cpp can't make a context of {options.n_lanes} x {options.n_ctx} tokens"
+        raise ModelLoadError("\n  ".join([what, *log.lines]))
+    return ctx
+
+
+def _check_memory(model: Model, options: ContextOptions) -> None:
+    """Refuse what can't fit, before the kernel kills us for it. Only host memory is counted."""
+    available = available_memory_bytes()
+    if available is None or model.gpu_layers != 0:
+        return
+    n_tokens = options.n_ctx * options.n_lanes
+    kv_bytes = int(n_tokens * model.kv_values_per_token * KV_TYPES[options.kv_type][1])
+    needed = model.size_bytes + kv_bytes
+    if needed > available:
+        raise ModelLoadError(
+            f"{model.path.name} needs {_gib(needed)} ({_gib(model.size_bytes)} of weights, "
+            f"{_gib(kv_bytes)} for a context of {n_tokens:,} tokens), {_gib(available)} are free; "
+            f"choose a smaller --ctx-size, a smaller --kv-type or a smaller model"
+        )
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:,.1f} GiB"
+
+
+def _set_adapters(model: Model, ctx: Any, options: ContextOptions) -> list[Any]:
+    """Load the LoRA adapters and switch them on; return them."""
+    if not options.lora:
+        return []
+    adapters = []
+    for path, _ in options.lora:
+        log = quiet_log()
+        log.clear()
+        adapter = llama_cpp.llama_adapter_lora_init(model.pointer, bytes(path))
+        if not adapter:
+            raise ModelLoadError(
+                "\n  ".join([f"llama.cpp can't load the adapter {path}", *log.lines])
+            )
+        adapters.append(adapter)
+    pointers = (llama_cpp.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
+    scales = (ctypes.c_float * len(adapters))(*[scale for _, scale in options.lora])
+    code = llama_cpp.llama_set_adapters_lora(ctx, pointers, len(adapters), scales)
+    if code != 0:
+        raise ModelLoadError(f"llama.cpp can't apply the adapters (code {code})")
+    return adapters

@@ -1,0 +1,177 @@
+"""Decide what the next step computes, and apply its results.
+
+Called by Engine.step on the engine thread. Pure: knows no llama.cpp, clock, lock or thread; tests
+drive it with integers. There is no prefill phase and no decode phase: a sequence has len(token_ids)
+and n_computed, and a step closes the gap within a token budget (as in vLLM v1).
+
+Invariants
+    sum(row.count) <= token_budget, and every decode is in every step
+    a lane is held from admission to finish, and by one sequence
+    every sequence that was added leaves by exactly one Output with its end, unless it is aborted
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tgicli.core import FinishReason, Token
+from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
+from tgicli.engine.pace import Pace
+from tgicli.engine.sequence import Sampled, Sequence
+from tgicli.errors import DecodeFailed
+
+MIN_SHARED_TOKENS = 32  # a shorter shared prefix is not worth waiting for
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Tokens [start, start + count) of one sequence, computed in one step."""
+
+    sequence: Sequence
+    start: int
+    count: int
+
+    @property
+    def samples(self) -> bool:
+        """Whether the row reaches the sequence's end, so that its next token is sampled."""
+        return self.count > 0 and self.start + self.count == len(self.sequence.token_ids)
+
+
+Result = Sampled | DecodeFailed | None  # None: a prompt chunk that samples nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a step brought for one sequence; its finish_reason or the error says it was the last."""
+
+    sequence: Sequence
+    tokens: tuple[Token, ...] = ()
+    error: DecodeFailed | None = None
+
+
+class Scheduler:
+    """The sequences that wait and run, and the lanes they run in."""
+
+    def __init__(self, lanes: LanePool, pace: Pace, *, token_budget: int, reuse: bool) -> None:
+        assert token_budget >= len(lanes.lanes), "every lane must fit into one step"
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []
+        self.token_budget = token_budget
+        self._lanes = lanes
+        self._pace = pace
+        self._reuse = reuse
+        self._leaders: dict[Sequence, tuple[Sequence, int]] = {}  # who waits for whose prefix
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a step would compute something."""
+        return bool(self.waiting or self.running)
+
+    @property
+    def sequences(self) -> list[Sequence]:
+        """Everything that waits or runs."""
+        return [*self.running, *self.waiting]
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a sequence."""
+        self.waiting.append(sequence)
+
+    def abort(self, request_id: str) -> Sequence | None:
+        """End a sequence in any state; None when it has ended already."""
+        for sequence in self.sequences:
+            if sequence.request_id == request_id:
+                sequence.finish_reason = FinishReason.ABORT
+                self._retire(sequence, n_valid=sequence.n_computed)
+                return sequence
+        return None
+
+    def admit(self) -> list[LaneEdit]:
+        """Give free lanes to waiting sequences, oldest first; return what the lanes must hold.
+
+        A sequence whose prefix another one is just computing waits for it, and lets those behind it
+        pass: they would compute the same tokens twice.
+        """
+        edits = []
+        for sequence in list(self.waiting):
+            if self._lanes.n_free == 0:
+                break
+            if self._waits_for_prefix(sequence):
+                continue
+            self.waiting.remove(sequence)
+            self.running.append(sequence)
+            edits.append(self._lanes.acquire(sequence))
+        return edits
+
+    def place(self, edit: LaneEdit, *, n_kept: int) -> None:
+        """Note how much of the wanted prefix the lane really holds after an edit."""
+        sequence = self._lanes.lanes[edit.lane].sequence
+        assert sequence is not None
+        sequence.n_computed = sequence.n_cached = n_kept
+
+    def _waits_for_prefix(self, sequence: Sequence) -> bool:
+        """Whether a running sequence will soon hold more of the prompt than any lane does now."""
+        if not self._reuse:
+            return False
+        leader, n_shared = self._leaders.get(sequence) or self._find_leader(sequence)
+        # 1. nobody computes it now; 2. the leader has left; 3. it has computed what is shared
+        if leader is None or leader.lane is None or leader.n_computed >= n_shared:
+            self._leaders.pop(sequence, None)
+            return False
+        self._leaders[sequence] = leader, n_shared
+        return True
+
+    def _find_leader(self, sequence: Sequence) -> tuple[Sequence | None, int]:
+        """Return the prefilling sequence that shares the longest prefix still to be computed."""
+        prompt = sequence.token_ids[:-1]
+        best: Sequence | None = None
+        n_best = self._lanes.longest_prefix_length(prompt) + MIN_SHARED_TOKENS
+        for leader in self.running:
+            if leader.is_prefilling:
+                n_shared = common_prefix_length(leader.token_ids, prompt)
+                if n_shared >= n_best:
+                    best, n_best = leader, n_shared
+        return best, n_best
+
+    def schedule(self) -> list[Row]:
+        """Return the rows of the next step, sorted by lane.
+
+        Decodes go first, one token each; prompts share what the pace allows, in order of arrival.
+        Rows are sorted because llama.cpp puts into one micro-batch only neighbouring lanes in
+        increasing order.
+        """
+        rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
+        budget = min(self._pace.n_prompt_tokens(len(rows)), self.token_budget - len(rows))
+        for sequence in self.running:
+            if sequence.n_pending > 1 and budget > 0:
+                count = min(sequence.n_pending, budget)
+                rows.append(Row(sequence, sequence.n_computed, count))
+                budget -= count
+        return sorted(rows, key=lambda row: row.sequence.lane or 0)
+
+    def update(self, computed: Iterable[tuple[Row, Result]]) -> list[Output]:
+        """Apply what a step computed; rows of sequences that were aborted meanwhile are dropped."""
+        return [
+            self._apply(row, result) for row, result in computed if row.sequence.lane is not None
+        ]
+
+    def _apply(self, row: Row, result: Result) -> Output:
+        sequence = row.sequence
+        if isinstance(result, DecodeFailed):
+            self._retire(sequence, n_valid=0)
+            return Output(sequence, error=result)
+        sequence.n_computed = row.start + row.count
+        tokens = () if result is None else sequence.accept(result)
+        if sequence.finish_reason is not None:
+            self._retire(sequence, n_valid=sequence.n_computed)
+        return Output(sequence, tokens)
+
+    def _retire(self, sequence: Sequence, *, n_valid: int) -> None:
+        """Take a sequence out, and free its lane, of which n_valid tokens may serve another."""
+        self._leaders.pop(sequence, None)
+        if sequence.lane is None:
+            self.waiting.remove(sequence)
+            return
+        self.running.remove(sequence)
+        self._lanes.release(sequence, n_valid=n_valid)

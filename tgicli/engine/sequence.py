@@ -1,0 +1,109 @@
+"""One request while it lives.
+
+Owned by the engine thread. There is no state machine: a sequence has len(token_ids) tokens of which
+n_computed are in its lane, and a step closes the gap. Prefill is a gap of many, decode a gap of
+one.
+
+Invariants
+    0 <= n_computed <= len(token_ids)
+    token_ids[:n_prompt] never changes
+    the texts of the tokens given out, joined, are the answer so far; an undecided one is held
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tgicli.core import FinishReason, SamplingParams, Token, TopToken
+from tgicli.engine.detokenizer import Detokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What the runner sampled for one row."""
+
+    id: int
+    piece: bytes  # the token's bytes, a piece of a character perhaps
+    special: bool = False  # a control token: its bytes are no part of the answer
+    ends: bool = False  # an end-of-generation token
+    logprob: float | None = None
+    top: tuple[TopToken, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A request's tokens and how far they are computed."""
+
+    request_id: str
+    token_ids: list[int]  # the prompt, then what was generated
+    params: SamplingParams
+    max_new_tokens: int  # resolved: fits the lane
+    n_prompt: int = field(init=False)
+    n_computed: int = 0  # tokens [0, n_computed) are in the lane
+    n_cached: int = 0  # of the prompt, found there at admission
+    lane: int | None = None
+    finish_reason: FinishReason | None = None
+    submitted_s: float = 0.0
+    started_s: float | None = None
+    first_token_s: float | None = None
+    _detokenizer: Detokenizer = field(init=False)
+    _held: list[Token] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.n_prompt = len(self.token_ids)
+        self._detokenizer = Detokenizer(self.params.stop)
+
+    @property
+    def n_pending(self) -> int:
+        """Tokens not yet in the lane."""
+        return len(self.token_ids) - self.n_computed
+
+    @property
+    def n_generated(self) -> int:
+        """Tokens sampled so far."""
+        return len(self.token_ids) - self.n_prompt
+
+    @property
+    def is_prefilling(self) -> bool:
+        """Whether no token was sampled yet."""
+        return len(self.token_ids) == self.n_prompt
+
+    def accept(self, sampled: Sampled) -> tuple[Token, ...]:
+        """Append a sampled token; return the tokens whose text is now decided.
+
+        Sets finish_reason when it is the last. TGI's order: length, then end of sequence, then stop
+        strings.
+        """
+        self.token_ids.append(sampled.id)
+        self._held.append(self._to_token(sampled))
+        if self.n_generated >= self.max_new_tokens:
+            self.finish_reason = FinishReason.LENGTH
+        elif sampled.ends and not self.params.ignore_eos:
+            self.finish_reason = FinishReason.EOS_TOKEN
+        elif self._detokenizer.stopped:
+            self.finish_reason = FinishReason.STOP_SEQUENCE
+        return self._release()
+
+    def _to_token(self, sampled: Sampled) -> Token:
+        if sampled.special:
+            text = sampled.piece.decode("utf-8", "replace")
+        else:
+            text = self._detokenizer.push(sampled.piece)
+        return Token(sampled.id, text, sampled.logprob, sampled.special, sampled.top)
+
+    def _release(self) -> tuple[Token, ...]:
+        """Give out the held tokens unless a later one may still decide their text."""
+        if self.finish_reason is not None:
+            self._append_to_last_text(self._detokenizer.finish())
+        elif self._detokenizer.holds:
+            return ()
+        released, self._held = tuple(self._held), []
+        return released
+
+    def _append_to_last_text(self, tail: str) -> None:
+        """Put the detokenizer's rest on the last token that has a text of its own."""
+        if not tail:
+            return
+        index = max(i for i, token in enumerate(self._held) if not token.special)
+        token = self._held[index]
+        self._held[index] = replace(token, text=token.text + tail)
