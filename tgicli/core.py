@@ -3,8 +3,8 @@
 Every room speaks in these words and no other: values are immutable and valid once built, so they
 cross threads freely. Never does I/O, never imports anything heavier than `dataclasses`.
 
-A stream is `Progress* (Delta | Progress)* Finish`: it ends with Finish or raises, there is no third
-way.
+A stream is `Progress* Delta* Finish`: it ends with Finish, which brings the last tokens, or raises;
+there is no third way.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
-    """How to choose the next token. Valid once built; every field's neutral value changes nothing."""
+    """How to choose the next token. Valid once built."""
 
     temperature: float = 0.8  # 0 means greedy
     top_k: int = 0  # keep the k most likely tokens; 0: all
@@ -162,6 +162,11 @@ class Token:
     top: tuple[TopToken, ...] = ()  # best first
 
 
+def visible_text(tokens: Iterable[Token]) -> str:
+    """Join the tokens' texts, without the control tokens'."""
+    return "".join(token.text for token in tokens if not token.special)
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far the prompt is computed."""
@@ -178,8 +183,8 @@ class Delta:
 
     @property
     def text(self) -> str:
-        """The visible text of these tokens."""
-        return "".join(token.text for token in self.tokens if not token.special)
+        """What these tokens add to the answer."""
+        return visible_text(self.tokens)
 
     @classmethod
     def merge(cls, deltas: Iterable[Delta]) -> Delta:
@@ -189,8 +194,9 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """The end of a stream that came to its end."""
+    """The end of a stream that came to its end, with its last tokens."""
 
+    tokens: tuple[Token, ...]
     reason: FinishReason
     n_prompt_tokens: int
     n_cached_tokens: int  # of the prompt, taken from an earlier request's KV cells
@@ -201,12 +207,17 @@ class Finish:
     decode_s: float = 0.0  # from the first token to the last
     others: tuple[Run, ...] = ()  # best_of: the runs that were not chosen, in run order
 
+    @property
+    def text(self) -> str:
+        """What the last tokens add to the answer."""
+        return visible_text(self.tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One whole generation: what best_of compares."""
 
-    tokens: tuple[Token, ...]
+    tokens: tuple[Token, ...]  # all, the last ones too
     finish: Finish
 
     @property

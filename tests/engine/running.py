@@ -40,6 +40,7 @@ class Answers:
                 case Delta():
                     self.tokens[item.request_id] += item.event.tokens
                 case Finish():
+                    self.tokens[item.request_id] += item.event.tokens
                     self.finish[item.request_id] = item.event
                 case TgicliError():
                     self.errors[item.request_id] = item.event

@@ -16,7 +16,6 @@ from dataclasses import replace
 from tgicli.backends.stream import TokenStream
 from tgicli.core import Delta, Event, Finish, GenerationRequest, ModelInfo, Progress, Run, Token
 from tgicli.engine.engine import Emitted, Engine
-from tgicli.engine.model import Model
 from tgicli.engine.prompt import PromptEncoder, room_for_answer
 from tgicli.engine.runner import ContextOptions, Runner
 from tgicli.engine.sampler import draw_seed
@@ -42,15 +41,15 @@ class LocalBackend:
 
     @classmethod
     async def open(
-        cls, model: Model, options: ContextOptions, *, prefix_reuse: bool = True
+        cls, encoder: PromptEncoder, options: ContextOptions, *, prefix_reuse: bool = True
     ) -> LocalBackend:
-        """Make a context for a loaded model and start computing.
+        """Make a context for the encoder's model and start computing.
 
         Raises:
             ModelLoadError: there is no room for the context.
         """
-        runner = await asyncio.to_thread(Runner, model, options)
-        return cls(PromptEncoder(model), runner, prefix_reuse=prefix_reuse)
+        runner = await asyncio.to_thread(Runner, encoder.model, options)
+        return cls(encoder, runner, prefix_reuse=prefix_reuse)
 
     def _deliver(self, emitted: list[Emitted]) -> None:
         """Carry a step's events to the event loop. Called on the engine's thread."""
@@ -101,8 +100,8 @@ class LocalBackend:
             raise failures.exceptions[0] from failures
         runs = [task.result() for task in tasks]
         best = max(runs, key=lambda run: run.mean_logprob)
-        yield Delta(best.tokens)
-        yield replace(best.finish, others=tuple(run for run in runs if run is not best))
+        others = tuple(run for run in runs if run is not best)
+        yield replace(best.finish, tokens=best.tokens, others=others)
 
     async def _run(self, request: GenerationRequest) -> Run:
         """Generate to the end and return everything."""
@@ -113,7 +112,7 @@ class LocalBackend:
                     case Delta():
                         tokens += event.tokens
                     case Finish():
-                        return Run(tuple(tokens), event)
+                        return Run((*tokens, *event.tokens), event)
                     case Progress():
                         pass
         raise AssertionError("a stream ends with Finish or raises")

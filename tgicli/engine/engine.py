@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from tgicli.core import Delta, Event, Finish, Progress
+from tgicli.core import Delta, Event, Finish, Progress, Token
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Output, Result, Row, Scheduler
@@ -209,12 +209,12 @@ class Engine:
             return
         if sequence.first_token_s is None:
             sequence.first_token_s = self._clock()
-        if output.tokens:
-            yield Emitted(sequence.request_id, Delta(output.tokens))
         if sequence.finish_reason is not None:
-            yield Emitted(sequence.request_id, self._finish(sequence))
+            yield Emitted(sequence.request_id, self._finish(sequence, output.tokens))
+        elif output.tokens:
+            yield Emitted(sequence.request_id, Delta(output.tokens))
 
-    def _finish(self, sequence: Sequence) -> Finish:
+    def _finish(self, sequence: Sequence, tokens: tuple[Token, ...]) -> Finish:
         reason, started_s, first_s = (
             sequence.finish_reason,
             sequence.started_s,
@@ -224,6 +224,7 @@ class Engine:
         assert started_s is not None
         assert first_s is not None
         return Finish(
+            tokens=tokens,
             reason=reason,
             n_prompt_tokens=sequence.n_prompt,
             n_cached_tokens=sequence.n_cached,

@@ -24,6 +24,7 @@ class PromptEncoder:
 
     model: Model
     _template: ChatTemplate | None = None  # parsed when first used
+    _last: tuple[str | tuple[Message, ...], list[int]] | None = None  # best_of asks again and again
 
     def encode(self, request: GenerationRequest) -> list[int]:
         """Return the prompt's token ids, the last `truncate` of them.
@@ -31,12 +32,14 @@ class PromptEncoder:
         Raises:
             RequestError: there are none, or the template refuses the messages.
         """
-        ids = self._encode(request.prompt)
+        if self._last is None or self._last[0] != request.prompt:
+            self._last = request.prompt, self._to_ids(request.prompt)
+        ids = self._last[1]
         if not ids:
             raise RequestError("the prompt is empty: it has no tokens")
-        return ids if request.truncate is None else ids[-request.truncate :]
+        return list(ids) if request.truncate is None else ids[-request.truncate :]
 
-    def _encode(self, prompt: str | tuple[Message, ...]) -> list[int]:
+    def _to_ids(self, prompt: str | tuple[Message, ...]) -> list[int]:
         if isinstance(prompt, str):
             return self.model.tokenize(prompt, add_special=True)
         return self.model.tokenize(self.render(prompt), add_special=False)

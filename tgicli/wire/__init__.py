@@ -1,0 +1,1 @@
+"""Wire: bytes to core types and back. Pure: no I/O, no clock."""
