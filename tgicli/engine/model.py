@@ -179,9 +179,9 @@ class Model:
 
 
 def _gpu_layers(options: LoadOptions) -> int:
-    if options.gpu_layers is not None:
-        return options.gpu_layers
-    return ALL_LAYERS if llama_cpp.llama_supports_gpu_offload() else 0
+    if not llama_cpp.llama_supports_gpu_offload():
+        return 0
+    return ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
 
 
 def _load_mode(options: LoadOptions) -> int:
