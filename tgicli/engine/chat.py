@@ -27,7 +27,6 @@ from tgicli.errors import RequestError
 # What a template can raise beside TemplateError: it computes with Python's operators and methods.
 _FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _INSTEAD = "send a prompt instead of messages (--no-chat)"
-NO_TEMPLATE = f"the model has no chat template; {_INSTEAD}"
 
 
 class ChatTemplate:

@@ -1,0 +1,152 @@
+# This is what `tgicli completion fish` prints; a change here would not last.
+function __tgicli_at --description 'Whether the command before the cursor is this one'
+    set -l at tgicli
+    set -l is_value
+    for word in (commandline -opc)[2..]
+        if set -q is_value[1]
+            set -e is_value
+            continue
+        end
+        switch "$at $word"
+            case 'tgicli generate'
+                set at 'tgicli generate'
+            case 'tgicli models'
+                set at 'tgicli models'
+            case 'tgicli config'
+                set at 'tgicli config'
+            case 'tgicli completion'
+                set at 'tgicli completion'
+            case 'tgicli generate -f' 'tgicli generate --file'
+                set is_value yes
+            case 'tgicli generate -s' 'tgicli generate --system'
+                set is_value yes
+            case 'tgicli generate --truncate'
+                set is_value yes
+            case 'tgicli generate --max-new-tokens'
+                set is_value yes
+            case 'tgicli generate --temperature'
+                set is_value yes
+            case 'tgicli generate --top-k'
+                set is_value yes
+            case 'tgicli generate --top-p'
+                set is_value yes
+            case 'tgicli generate --typical-p'
+                set is_value yes
+            case 'tgicli generate --min-p'
+                set is_value yes
+            case 'tgicli generate --repetition-penalty'
+                set is_value yes
+            case 'tgicli generate --frequency-penalty'
+                set is_value yes
+            case 'tgicli generate --presence-penalty'
+                set is_value yes
+            case 'tgicli generate --stop'
+                set is_value yes
+            case 'tgicli generate --seed'
+                set is_value yes
+            case 'tgicli generate --best-of'
+                set is_value yes
+            case 'tgicli generate --top-n-tokens'
+                set is_value yes
+            case 'tgicli generate -m' 'tgicli generate --model'
+                set is_value yes
+            case 'tgicli generate --ctx-size'
+                set is_value yes
+            case 'tgicli generate --threads'
+                set is_value yes
+            case 'tgicli generate --gpu-layers'
+                set is_value yes
+            case 'tgicli generate --flash-attn'
+                set is_value yes
+            case 'tgicli generate --kv-type'
+                set is_value yes
+            case 'tgicli generate --batch-size'
+                set is_value yes
+            case 'tgicli generate --lora'
+                set is_value yes
+            case 'tgicli models list'
+                set at 'tgicli models list'
+            case 'tgicli models pull'
+                set at 'tgicli models pull'
+            case 'tgicli models info'
+                set at 'tgicli models info'
+            case 'tgicli config path'
+                set at 'tgicli config path'
+        end
+    end
+    test "$at" = "$argv"
+end
+complete -c tgicli -f
+complete -c tgicli -n '__tgicli_at tgicli' -a generate -d 'Stream a model\'s answer to PROMPT.'
+complete -c tgicli -n '__tgicli_at tgicli' -a models -d 'Find and get models.'
+complete -c tgicli -n '__tgicli_at tgicli' -a config -d 'Show what every option is set to, and where.'
+complete -c tgicli -n '__tgicli_at tgicli' -a completion -d 'Print a shell\'s completions.'
+complete -c tgicli -n '__tgicli_at tgicli' -l version -d 'Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.'
+complete -c tgicli -n '__tgicli_at tgicli' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -s f -l file -r -F -d 'Read FILE instead of stdin.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l stdin -l no-stdin -d 'Read stdin, however late it comes, or never. Otherwise a pipe beside PROMPT that stays silent for 5 s is left alone.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -s s -l system -r -f -d 'Tell the model how to behave.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l chat -l no-chat -d 'Put the prompt into the model\'s chat template, or go on from it as it is.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l truncate -r -f -d 'Keep the last N tokens of the prompt.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l max-new-tokens -r -f -d 'Generate at most N tokens.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l temperature -r -f -d 'Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l top-k -r -f -d 'Keep the K likeliest tokens; 0 keeps all.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l top-p -r -f -d 'Keep the likeliest tokens that make up P of the probability; 1 keeps all.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l typical-p -r -f -d 'Keep the locally typical tokens that make up P of the probability; 1 keeps all.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l min-p -r -f -d 'Drop tokens less likely than P times the likeliest; 0 keeps all.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l repetition-penalty -r -f -d 'Make tokens that occurred less likely, X > 1; 1 changes nothing.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l frequency-penalty -r -f -d 'Subtract X, in [-2, 2], from a token\'s logit for each time it occurred.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l presence-penalty -r -f -d 'Subtract X, in [-2, 2], from the logit of each token that occurred.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l stop -r -f -d 'End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l seed -r -f -d 'Draw the same tokens again; --stats shows the seed.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l best-of -r -f -d 'Generate N answers and show the likeliest when all are done.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l raw -d 'The answer\'s bytes as they are.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l plain -d 'Text; no colours, no drawn Markdown.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l json -d 'TGI\'s JSON: an object a token, one a line; with --no-stream one in all.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l stream -l no-stream -d 'Show each token when it comes, or all at the end.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l details -d 'With --json --no-stream: why it ended, the seed, all tokens; a stream has them.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l top-n-tokens -r -f -d 'With --json: the N likeliest tokens of each step.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l special -d 'Show special tokens, too.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l stats -d 'Timings and the seed, on stderr.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -s q -l quiet -d 'No progress and no notes on stderr.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -s m -l model -r -F -d 'A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l offline -d 'Use what is on disk; never ask a hub.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l threads -r -f -d 'Compute with N threads.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l batch-size -r -f -d 'Tokens computed at once, at most.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l lora -r -F -d 'Apply an adapter. Repeatable; TGICLI_LORA holds one.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l mmap -l no-mmap -d 'Map the file into memory, or read it whole.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l mlock -d 'Keep the model in RAM, never swapped.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l prefix-reuse -l no-prefix-reuse -d 'Compute a beginning that prompts share only once.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -f
+complete -c tgicli -n '__tgicli_at tgicli models' -a list -d 'List the models on disk: the demo, and what was downloaded from a hub, by any program.'
+complete -c tgicli -n '__tgicli_at tgicli models' -a pull -d 'Download a model from a hub, or update it, and print its path.'
+complete -c tgicli -n '__tgicli_at tgicli models' -a info -d 'Show what is known of a model on disk.'
+complete -c tgicli -n '__tgicli_at tgicli models' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli models' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli models list' -l json -d 'As JSON.'
+complete -c tgicli -n '__tgicli_at tgicli models list' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli models list' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli models pull' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli models pull' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli models pull' -f
+complete -c tgicli -n '__tgicli_at tgicli models info' -l json -d 'As JSON.'
+complete -c tgicli -n '__tgicli_at tgicli models info' -l template -d 'Print the chat template and nothing else.'
+complete -c tgicli -n '__tgicli_at tgicli models info' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli models info' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli models info' -f
+complete -c tgicli -n '__tgicli_at tgicli config' -a path -d 'Print the configuration file\'s path, whether there is one or not.'
+complete -c tgicli -n '__tgicli_at tgicli config' -l json -d 'As one JSON object.'
+complete -c tgicli -n '__tgicli_at tgicli config' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli config' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli config path' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli config path' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli completion' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli completion' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli completion' -f -a 'bash zsh fish'

@@ -1,0 +1,170 @@
+#compdef tgicli
+# This is what `tgicli completion zsh` prints; a change here would not last.
+
+_tgicli() {
+    local context state state_descr line
+    typeset -A opt_args
+    _arguments -C -s -S \
+        '(--version)--version[Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '1:command:->command' \
+        '*::argument:->argument'
+    case $state in
+        command)
+            local -a commands=(
+                'generate:Stream a model'\''s answer to PROMPT.'
+                'models:Find and get models.'
+                'config:Show what every option is set to, and where.'
+                'completion:Print a shell'\''s completions.'
+            )
+            _describe command commands
+            ;;
+        argument)
+            case $words[1] in
+                generate) _tgicli_generate ;;
+                models) _tgicli_models ;;
+                config) _tgicli_config ;;
+                completion) _tgicli_completion ;;
+            esac
+            ;;
+    esac
+}
+
+_tgicli_generate() {
+    _arguments -s -S \
+        '(-f --file)'{-f+,--file=}'[Read FILE instead of stdin.]:FILE:_files' \
+        '(--stdin --no-stdin)'{--stdin,--no-stdin}'[Read stdin, however late it comes, or never. Otherwise a pipe beside PROMPT that stays silent for 5 s is left alone.]' \
+        '(-s --system)'{-s+,--system=}'[Tell the model how to behave.]:TEXT: ' \
+        '(--chat --no-chat)'{--chat,--no-chat}'[Put the prompt into the model'\''s chat template, or go on from it as it is.]' \
+        '(--truncate)--truncate=[Keep the last N tokens of the prompt.]:N: ' \
+        '(--max-new-tokens)--max-new-tokens=[Generate at most N tokens.]:N: ' \
+        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.]:T: ' \
+        '(--top-k)--top-k=[Keep the K likeliest tokens; 0 keeps all.]:K: ' \
+        '(--top-p)--top-p=[Keep the likeliest tokens that make up P of the probability; 1 keeps all.]:P: ' \
+        '(--typical-p)--typical-p=[Keep the locally typical tokens that make up P of the probability; 1 keeps all.]:P: ' \
+        '(--min-p)--min-p=[Drop tokens less likely than P times the likeliest; 0 keeps all.]:P: ' \
+        '(--repetition-penalty)--repetition-penalty=[Make tokens that occurred less likely, X > 1; 1 changes nothing.]:X: ' \
+        '(--frequency-penalty)--frequency-penalty=[Subtract X, in \[-2, 2\], from a token'\''s logit for each time it occurred.]:X: ' \
+        '(--presence-penalty)--presence-penalty=[Subtract X, in \[-2, 2\], from the logit of each token that occurred.]:X: ' \
+        '*--stop=[End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.]:TEXT: ' \
+        '(--seed)--seed=[Draw the same tokens again; --stats shows the seed.]:N: ' \
+        '(--best-of)--best-of=[Generate N answers and show the likeliest when all are done.]:N: ' \
+        '(--raw)--raw[The answer'\''s bytes as they are.]' \
+        '(--plain)--plain[Text; no colours, no drawn Markdown.]' \
+        '(--json)--json[TGI'\''s JSON\: an object a token, one a line; with --no-stream one in all.]' \
+        '(--stream --no-stream)'{--stream,--no-stream}'[Show each token when it comes, or all at the end.]' \
+        '(--details)--details[With --json --no-stream\: why it ended, the seed, all tokens; a stream has them.]' \
+        '(--top-n-tokens)--top-n-tokens=[With --json\: the N likeliest tokens of each step.]:N: ' \
+        '(--special)--special[Show special tokens, too.]' \
+        '(--stats)--stats[Timings and the seed, on stderr.]' \
+        '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:PROMPT: '
+}
+
+_tgicli_models() {
+    local context state state_descr line
+    typeset -A opt_args
+    _arguments -C -s -S \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '1:command:->command' \
+        '*::argument:->argument'
+    case $state in
+        command)
+            local -a commands=(
+                'list:List the models on disk\: the demo, and what was downloaded from a hub, by any program.'
+                'pull:Download a model from a hub, or update it, and print its path.'
+                'info:Show what is known of a model on disk.'
+            )
+            _describe command commands
+            ;;
+        argument)
+            case $words[1] in
+                list) _tgicli_models_list ;;
+                pull) _tgicli_models_pull ;;
+                info) _tgicli_models_info ;;
+            esac
+            ;;
+    esac
+}
+
+_tgicli_models_list() {
+    _arguments -s -S \
+        '(--json)--json[As JSON.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
+}
+
+_tgicli_models_pull() {
+    _arguments -s -S \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:NAME: '
+}
+
+_tgicli_models_info() {
+    _arguments -s -S \
+        '(--json)--json[As JSON.]' \
+        '(--template)--template[Print the chat template and nothing else.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:NAME: '
+}
+
+_tgicli_config() {
+    local context state state_descr line
+    typeset -A opt_args
+    _arguments -C -s -S \
+        '(--json)--json[As one JSON object.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '1:command:->command' \
+        '*::argument:->argument'
+    case $state in
+        command)
+            local -a commands=(
+                'path:Print the configuration file'\''s path, whether there is one or not.'
+            )
+            _describe command commands
+            ;;
+        argument)
+            case $words[1] in
+                path) _tgicli_config_path ;;
+            esac
+            ;;
+    esac
+}
+
+_tgicli_config_path() {
+    _arguments -s -S \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
+}
+
+_tgicli_completion() {
+    _arguments -s -S \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:bash|zsh|fish:(bash zsh fish)'
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+    _tgicli "$@"
+else
+    compdef _tgicli tgicli
+fi

@@ -1,0 +1,60 @@
+"""The program in this process, with streams of the test's own and nobody's settings."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tgicli.cli.app import run
+from tgicli.ui.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the variables and the configuration file of whoever runs the tests."""
+    for name in list(os.environ):
+        if name.startswith("TGICLI_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nowhere"))
+
+
+@pytest.fixture
+def cli() -> Cli:
+    """Return the program as a function; its stdin is closed."""
+
+    def call(*args: str) -> Outcome:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        status = run(args, Terminal(stdin=None, stdout=stdout, stderr=stderr))
+        return Outcome(status, stdout.getvalue(), stderr.getvalue())
+
+    return call
+
+
+@pytest.fixture
+def config_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that writes the configuration file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "config.toml"
+        path.write_text(text, encoding="utf-8")
+        monkeypatch.setenv("TGICLI_CONFIG", str(path))
+        return path
+
+    return write

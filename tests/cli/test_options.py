@@ -1,0 +1,60 @@
+"""Values that only our options have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tgicli.cli.options import Lora, SamplingOptions, parse_gpu_layers, parse_lora
+from tgicli.errors import RequestError
+
+
+@pytest.mark.parametrize(("word", "layers"), [("auto", None), ("0", 0), ("12", 12), (12, 12)])
+def test_gpu_layers_are_a_number_or_auto(word, layers):
+    assert parse_gpu_layers(word) == layers
+
+
+@pytest.mark.parametrize("word", ["all", "-1", -1, 1.5, True, ""])
+def test_gpu_layers_are_nothing_else(word):
+    with pytest.raises(ValueError, match="must be auto or a whole number >= 0"):
+        parse_gpu_layers(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "lora"),
+    [
+        ("a.gguf", Lora(Path("a.gguf"), 1.0)),
+        ("a.gguf=0.5", Lora(Path("a.gguf"), 0.5)),
+        ("a=b.gguf", Lora(Path("a=b.gguf"), 1.0)),
+        ("a=b.gguf=-2", Lora(Path("a=b.gguf"), -2.0)),
+        ("=2", Lora(Path("=2"), 1.0)),
+    ],
+)
+def test_an_adapter_is_a_file_and_perhaps_a_scale(word, lora):
+    assert parse_lora(word) == lora
+
+
+@pytest.mark.parametrize("word", ["", 3, None])
+def test_an_adapter_without_a_file_is_refused(word):
+    with pytest.raises(ValueError, match="must be FILE or FILE=SCALE"):
+        parse_lora(word)
+
+
+def test_sampling_options_become_cores_parameters():
+    options = SamplingOptions(temperature=0, stop=("a",), seed=3, max_new_tokens=5)
+
+    params = options.to_params(logprobs=True, top_n_tokens=2)
+
+    assert (params.temperature, params.stop, params.seed, params.max_new_tokens) == (
+        0,
+        ("a",),
+        3,
+        5,
+    )
+    assert (params.min_p, params.logprobs, params.top_n_tokens) == (0.05, True, 2)
+
+
+def test_a_parameter_out_of_range_is_cores_to_refuse():
+    with pytest.raises(RequestError, match="top_p must be in"):
+        SamplingOptions(top_p=2.0).to_params(logprobs=False, top_n_tokens=0)

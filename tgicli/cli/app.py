@@ -1,0 +1,200 @@
+"""The program: its commands, and the one place where an error becomes an exit status.
+
+`main` is what the shell starts. It knows the commands by name and imports them when they run.
+Nothing else catches our errors for good, prints a traceback or ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType, MappingProxyType
+from typing import Annotated, NoReturn
+
+import typer
+
+from tgicli.cli.command import adopt
+from tgicli.cli.lazy import LazyCommand, LazyGroup
+from tgicli.errors import ConfigError, ExitStatus, TgicliError
+from tgicli.ui.terminal import Terminal
+
+PROGRAM = "tgicli"
+
+
+class Commands(LazyGroup):
+    """What `tgicli` can do."""
+
+    modules = MappingProxyType(
+        {
+            "generate": LazyCommand(
+                "tgicli.cli.generate", "app", "Stream a model's answer to PROMPT."
+            ),
+            "models": LazyCommand("tgicli.cli.models", "models_app", "Find and get models."),
+            "config": LazyCommand(
+                "tgicli.cli.config", "app", "Show what every option is set to, and where."
+            ),
+            "completion": LazyCommand(
+                "tgicli.cli.completion", "app", "Print a shell's completions."
+            ),
+        }
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """What belongs to one run of the program; Click's context object."""
+
+    terminal: Terminal
+    shows_traceback: bool = False
+
+
+class Terminated(SystemExit):
+    """SIGTERM came. A SystemExit, because asyncio would log any other exception and go on."""
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # they show local variables, and so secrets
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+        "max_content_width": 100,
+    },
+    epilog="Exit status:\n" + "\n".join(f"  {s:3}  {s.meaning}" for s in ExitStatus),
+)
+
+
+def _show_version(ctx: typer.Context, value: bool) -> None:
+    if value:
+        from tgicli.cli.version import version_text
+
+        ctx.obj.terminal.write_stdout(version_text().encode())
+        raise typer.Exit
+
+
+def _show_tracebacks(ctx: typer.Context, value: bool) -> None:
+    ctx.obj.shows_traceback |= value
+
+
+@app.callback()
+def _tgicli(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=_show_version,
+            help="Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.",
+        ),
+    ] = False,
+    traceback: Annotated[
+        bool,
+        typer.Option(
+            "--traceback",
+            is_eager=True,
+            envvar="TGICLI_TRACEBACK",
+            callback=_show_tracebacks,
+            help="With an error, show where it was raised.",
+        ),
+    ] = False,
+) -> None:
+    """Stream tokens from a local language model to a terminal or a pipe.
+
+    \b
+    Examples:
+      tgicli generate "Why is the sky blue?"
+      git diff | tgicli generate "Write a commit message" -m ./model.gguf
+      tgicli models list
+    """
+
+
+def run(args: Sequence[str], terminal: Terminal) -> int:
+    """Run a command; the only place where an error becomes an exit status."""
+    this = Run(terminal)
+    try:
+        _call(args, this)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as error:
+        _complain(_usage(error), this)
+        return error.exit_code
+    except TgicliError as error:
+        _complain(error, this)
+        return error.exit_status
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitStatus.INTERRUPTED
+    except Terminated:
+        return ExitStatus.TERMINATED
+    except BrokenPipeError:
+        terminal.silence()  # or the interpreter would complain at exit
+        return ExitStatus.BROKEN_PIPE
+    except Exception as error:
+        _complain_of_bug(error, this)
+        return ExitStatus.BUG
+    return ExitStatus.OK
+
+
+def _call(args: Sequence[str], this: Run) -> None:
+    # Not Typer's own main(): it makes a closed pipe status 1, and prints errors in its own words.
+    commands = adopt(typer.main.get_command(app))
+    with commands.make_context(PROGRAM, list(args), obj=this) as ctx:
+        commands.invoke(ctx)
+
+
+def _usage(error: typer.TyperException) -> TgicliError:
+    """Say a usage error in our words, with what may have been meant and where help is."""
+    close = getattr(error, "possibilities", None)
+    text = (
+        f"{error.message}; did you mean {' or '.join(close)}?" if close else error.format_message()
+    )
+    text = text.removesuffix(".")
+    ctx = getattr(error, "ctx", None)
+    path = PROGRAM if ctx is None else ctx.command_path
+    said = ConfigError(f"{text[:1].lower()}{text[1:]}\n`{path} --help` shows what there is")
+    return said.with_traceback(error.__traceback__)
+
+
+def _complain(error: TgicliError, this: Run) -> None:
+    if this.shows_traceback:
+        _show_traceback(error, this.terminal)
+    this.terminal.complain(error)
+
+
+def _complain_of_bug(error: Exception, this: Run) -> None:
+    if this.shows_traceback:
+        _show_traceback(error, this.terminal)
+    name = ": ".join(filter(None, [type(error).__name__, str(error)]))
+    this.terminal.say(f"bug: {name}" if this.shows_traceback else f"bug: {name}; try --traceback")
+
+
+def _show_traceback(error: Exception, terminal: Terminal) -> None:
+    import traceback  # source lines only, never local variables
+
+    lines = traceback.format_exception(error)
+    terminal.write_stderr("".join(lines).encode("utf-8", errors="replace"))
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
+    raise Terminated(ExitStatus.TERMINATED)
+
+
+def _open_closed_streams() -> None:
+    """Point closed standard descriptors to nowhere, or the next file opened would become one."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor: this one
+
+
+def main() -> NoReturn:
+    """Run the program and end the process with its exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    _open_closed_streams()
+    sys.exit(run(sys.argv[1:], Terminal.from_process()))

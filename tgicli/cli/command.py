@@ -1,0 +1,272 @@
+"""How tgicli's commands and options behave, where Typer would do otherwise.
+
+Typer reads the functions' signatures; then `adopt` takes its finished commands over, so that
+    every option has a variable TGICLI_<NAME>, and the configuration file for its defaults
+    values are converted without pydantic, whose import takes as long as Typer's
+    a bad one is reported with the flag, the variable or the line that it came from
+Where a value comes from is Click's decision: envvar, default_map, get_parameter_source.
+Used on the main thread. Knows no command by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from tgicli.cli.help import write_help
+from tgicli.cli.value import check_of
+from tgicli.config import Check, Checks, Setting, read_config
+from tgicli.errors import ConfigError, ExitStatus
+
+if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
+    from typer._click.core import Command as ClickCommand
+    from typer._click.core import Context, Parameter
+    from typer._click.formatting import HelpFormatter
+
+VARIABLE_PREFIX = "TGICLI_"
+FLAG, VARIABLE, FILE, DEFAULT = 3, 2, 1, 0  # where a value comes from; the greater one wins
+_RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # Click's words
+_Made = TypeVar("_Made")
+
+
+class Option(TyperOption):
+    """A flag that can also be set by its variable or in the file."""
+
+    @property
+    def is_setting(self) -> bool:
+        """Whether it has a value to set, unlike --help and --version, which are deeds."""
+        return self.envvar is not None
+
+    @property
+    def flag(self) -> str:
+        """Its long name, e.g. `--top-k`."""
+        return max(self.opts, key=len)
+
+    def process_value(self, ctx: Context, value: object) -> object:
+        """Check a value, wherever it came from, and pass it to the option's callback.
+
+        Raises:
+            ConfigError: it is not allowed; the message begins with the flag or variable.
+        """
+        check = check_of(self.type_descriptor)
+        if check is None or _is_missing(self, value):
+            return super().process_value(ctx, value)
+        try:
+            checked = None if value is None else check(value)
+        except ValueError as error:
+            raise ConfigError(f"{self._as_written(ctx, value)}: {error}") from None
+        return checked if self.callback is None else self.callback(ctx, self, checked)
+
+    def value_from_envvar(self, ctx: Context) -> str | list[str] | None:
+        """Return the variable's value, whole: Click would split a repeatable option's at spaces."""
+        value = self.resolve_envvar_value(ctx)
+        return [value] if value is not None and self.multiple else value
+
+    def _as_written(self, ctx: Context, value: object) -> str:
+        words = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        if rank_of(ctx, self.name) == VARIABLE:
+            return f"{self.envvar}={words}"
+        return f"{self.flag} {words}"
+
+
+class Argument(TyperArgument):
+    """A word on the command line that is no flag."""
+
+    @property
+    def label(self) -> str:
+        """Its name on the help page, e.g. `FILE...`."""
+        return (self.metavar or self.name.upper()) + ("" if self.nargs == 1 else "...")
+
+    def get_usage_pieces(self, ctx: Context) -> list[str]:
+        """Return its place in the usage line."""
+        return [self.label if self.required else f"[{self.label}]"]
+
+    def process_value(self, ctx: Context, value: object) -> object:
+        """Check a value.
+
+        Raises:
+            ConfigError: it is not allowed.
+        """
+        check = check_of(self.type_descriptor)
+        if check is None or _is_missing(self, value):
+            return super().process_value(ctx, value)
+        try:
+            checked = None if value is None else check(value)
+        except ValueError as error:
+            raise ConfigError(f"{self.label} {value}: {error}") from None
+        return checked if self.callback is None else self.callback(ctx, self, checked)
+
+
+def _is_missing(param: Parameter, value: object) -> bool:
+    return param.required and value in (None, (), [])
+
+
+class Command(TyperCommand):
+    """A command whose options default to what the configuration file says."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the file, then the flags. With a broken file, --help still works.
+
+        Raises:
+            ConfigError: the file is wrong.
+        """
+        try:
+            ctx.default_map = {name: found.value for name, found in file_settings(ctx).items()}
+        except ConfigError:
+            super().parse_args(ctx, args)
+            raise
+        return super().parse_args(ctx, args)
+
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        """Return --help, adopted; always the same one, as Click asks."""
+        self._help_option = _adopt_help(super().get_help_option(ctx))
+        return self._help_option
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the help page."""
+        write_help(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    """A command with sub-commands. Its own options are not in the configuration file."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the flags; without any word where one is needed, show what there is."""
+        if not args and not self.invoke_without_command:
+            ctx.obj.terminal.write_stderr(f"{ctx.get_help()}\n".encode())
+            raise typer.Exit(ExitStatus.USAGE)
+        return super().parse_args(ctx, args)
+
+    def get_help_option(self, ctx: Context) -> TyperOption | None:
+        """Return --help, adopted; always the same one, as Click asks."""
+        self._help_option = _adopt_help(super().get_help_option(ctx))
+        return self._help_option
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the help page."""
+        write_help(self, ctx, formatter)
+
+
+def adopt(command: ClickCommand, everywhere: Iterable[Option] = ()) -> Command | Group:
+    """Turn what Typer made into a Command or Group, with its parameters and sub-commands.
+
+    everywhere are options that each command gets, e.g. --traceback.
+    """
+    params: list[Parameter] = [_adopt_param(param) for param in command.params]
+    params += [_remake(Option, option, expose_value=False) for option in everywhere]
+    if isinstance(command, TyperGroup):
+        kind = type(command) if isinstance(command, Group) else Group
+        children = {name: adopt(child, everywhere) for name, child in command.commands.items()}
+        return _remake(kind, command, params=params, commands=children)
+    return _remake(Command, command, params=params)
+
+
+def _adopt_param(param: Parameter) -> Option | Argument:
+    if isinstance(param, TyperOption):
+        return adopt_option(param)
+    assert isinstance(param, TyperArgument)
+    return _remake(Argument, param)
+
+
+def adopt_option(option: TyperOption) -> Option:
+    """Turn an option that Typer made into ours, with its variable."""
+    if isinstance(option, Option):
+        return option
+    variable = None if option.is_eager else VARIABLE_PREFIX + option.name.upper()
+    return _remake(Option, option, envvar=option.envvar or variable, show_envvar=False)
+
+
+def options_of(command: ClickCommand) -> list[Option]:
+    """Return a command's own options."""
+    return [param for param in command.params if isinstance(param, Option)]
+
+
+def _adopt_help(option: TyperOption | None) -> Option | None:
+    if option is None or isinstance(option, Option):
+        return option
+    return _remake(Option, option, callback=_show_help, help="Show this page and exit.")
+
+
+def _show_help(ctx: Context, _option: object, value: object) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.obj.terminal.write_stdout(f"{ctx.get_help()}\n".encode())
+        raise typer.Exit
+
+
+def rank_of(ctx: Context, name: str) -> int:
+    """Return where a parameter's value comes from: FLAG, VARIABLE, FILE or DEFAULT."""
+    source = ctx.get_parameter_source(name)
+    return DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
+
+
+def is_flag(ctx: Context, name: str) -> bool:
+    """Whether a parameter's value stands on the command line."""
+    return rank_of(ctx, name) == FLAG
+
+
+def file_settings(ctx: Context) -> dict[str, Setting]:
+    """Return what the configuration file says about this command's options.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    settings = [option for option in options_of(ctx.command) if option.is_setting]
+    if all(option.is_eager for option in settings):
+        return {}  # e.g. `tgicli config path`, which works beside a broken file
+    config = read_config()
+    if config is None:
+        return {}
+    top = ctx
+    while top.parent is not None and top.parent.parent is not None:
+        top = top.parent
+    assert top.info_name is not None
+    names = [option.name for option in settings]
+    return config.settings(top.info_name, names, CommandChecks(ctx.find_root()))
+
+
+class CommandChecks(Mapping[str, Checks]):
+    """Each command's options and their checks; imports a command when it is looked at."""
+
+    def __init__(self, root: Context) -> None:
+        self._root = root
+        self._group = cast(TyperGroup, root.command)
+
+    def __getitem__(self, name: str) -> Checks:
+        command = self._group.get_command(self._root, name)
+        if command is None:
+            raise KeyError(name)
+        return dict(_checks_in(command))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._group.list_commands(self._root)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._group.list_commands(self._root))
+
+    def __len__(self) -> int:
+        return len(self._group.list_commands(self._root))
+
+
+def _checks_in(command: ClickCommand) -> Iterator[tuple[str, Check]]:
+    """Yield the settings of a command, or of all of a group's commands."""
+    if isinstance(command, TyperGroup):
+        for child in command.commands.values():
+            yield from _checks_in(child)
+        return
+    for option in options_of(command):
+        if option.is_setting:
+            yield option.name, check_of(option.type_descriptor) or _accept
+
+
+def _accept(value: object) -> object:
+    return value
+
+
+def _remake(kind: type[_Made], made: object, **changes: object) -> _Made:
+    """Return an object of our kind with the state of Typer's, which lets nobody choose its kind."""
+    ours = kind.__new__(kind)
+    vars(ours).update(vars(made) | changes)
+    return ours

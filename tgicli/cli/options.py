@@ -1,0 +1,206 @@
+"""Options that several commands share: how to sample, and which model to load how.
+
+Imported by the command modules and, as values, by what does the commands' work. Names, types and
+help texts only: variables, the file and error messages are `command`'s, the ranges of sampling
+parameters are core's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from tgicli.cli.signature import option
+from tgicli.cli.value import check_int, check_least
+from tgicli.core import SamplingParams
+
+SAMPLING, LOADING = "Sampling and length", "Model"
+
+FlashAttention = Literal["auto", "on", "off"]
+KvType = Literal["f32", "f16", "bf16", "q8_0", "q4_0"]
+
+
+class Lora(NamedTuple):
+    """An adapter."""
+
+    path: Path
+    scale: float
+
+
+def parse_gpu_layers(value: object) -> int | None:
+    """Read `auto` (None) or a number of layers. Raises ValueError."""
+    if value == "auto":
+        return None
+    try:
+        return check_least(check_int(value), 0)
+    except ValueError:
+        raise ValueError("must be auto or a whole number >= 0") from None
+
+
+def parse_lora(value: object) -> Lora:
+    """Read FILE or FILE=SCALE; a `=` before no number belongs to the name. Raises ValueError."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be FILE or FILE=SCALE")
+    path, _, scale = value.rpartition("=")
+    try:
+        return Lora(Path(path), float(scale)) if path else Lora(Path(value), 1.0)
+    except ValueError:
+        return Lora(Path(value), 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SamplingOptions:
+    """How to choose the next token, and when to end."""
+
+    max_new_tokens: int | None = option(
+        None,
+        metavar="N",
+        panel=SAMPLING,
+        default_text="until the model ends or the context is full",
+        help="Generate at most N tokens.",
+    )
+    temperature: float = option(
+        0.8,
+        metavar="T",
+        panel=SAMPLING,
+        help="Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.",
+    )
+    top_k: int = option(
+        0, metavar="K", panel=SAMPLING, help="Keep the K likeliest tokens; 0 keeps all."
+    )
+    top_p: float = option(
+        1.0,
+        metavar="P",
+        panel=SAMPLING,
+        help="Keep the likeliest tokens that make up P of the probability; 1 keeps all.",
+    )
+    typical_p: float = option(
+        1.0,
+        metavar="P",
+        panel=SAMPLING,
+        help="Keep the locally typical tokens that make up P of the probability; 1 keeps all.",
+    )
+    min_p: float = option(
+        0.05,
+        metavar="P",
+        panel=SAMPLING,
+        help="Drop tokens less likely than P times the likeliest; 0 keeps all.",
+    )
+    repetition_penalty: float = option(
+        1.0,
+        metavar="X",
+        panel=SAMPLING,
+        help="Make tokens that occurred less likely, X > 1; 1 changes nothing.",
+    )
+    frequency_penalty: float = option(
+        0.0,
+        metavar="X",
+        panel=SAMPLING,
+        help="Subtract X, in [-2, 2], from a token's logit for each time it occurred.",
+    )
+    presence_penalty: float = option(
+        0.0,
+        metavar="X",
+        panel=SAMPLING,
+        help="Subtract X, in [-2, 2], from the logit of each token that occurred.",
+    )
+    stop: tuple[str, ...] = option(
+        (),
+        metavar="TEXT",
+        panel=SAMPLING,
+        help="End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.",
+    )
+    seed: int | None = option(
+        None,
+        metavar="N",
+        panel=SAMPLING,
+        default_text="a new one each time",
+        help="Draw the same tokens again; --stats shows the seed.",
+    )
+
+    def to_params(self, *, logprobs: bool, top_n_tokens: int) -> SamplingParams:
+        """Return core's parameters. Raises RequestError when one is out of its range."""
+        return SamplingParams(
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            typical_p=self.typical_p,
+            min_p=self.min_p,
+            repetition_penalty=self.repetition_penalty,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
+            seed=self.seed,
+            max_new_tokens=self.max_new_tokens,
+            stop=self.stop,
+            logprobs=logprobs,
+            top_n_tokens=top_n_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingOptions:
+    """Which model, and how to load it."""
+
+    model: str | None = option(
+        None,
+        "--model",
+        "-m",
+        metavar="MODEL",
+        panel=LOADING,
+        default_text="the demo model",
+        help="A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.",
+    )
+    offline: bool = option(
+        False, "--offline", panel=LOADING, help="Use what is on disk; never ask a hub."
+    )
+    ctx_size: int = option(
+        0,
+        metavar="N",
+        panel=LOADING,
+        least=0,
+        help="Tokens that prompt and answer may have together; 0: what the prompt needs, "
+        "within what the model was trained for.",
+    )
+    threads: int | None = option(
+        None,
+        metavar="N",
+        panel=LOADING,
+        least=1,
+        default_text="one per core",
+        help="Compute with N threads.",
+    )
+    gpu_layers: int | None = option(
+        None,
+        metavar="auto|N",
+        panel=LOADING,
+        parser=parse_gpu_layers,
+        default_text="auto",
+        help="Layers on the GPU; auto: all, where there is one.",
+    )
+    flash_attn: FlashAttention = option(
+        "auto", metavar="auto|on|off", panel=LOADING, help="Use flash attention."
+    )
+    kv_type: KvType = option(
+        "f16",
+        metavar="TYPE",
+        panel=LOADING,
+        help="How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.",
+    )
+    batch_size: int = option(
+        512, metavar="N", panel=LOADING, least=1, help="Tokens computed at once, at most."
+    )
+    lora: tuple[Lora, ...] = option(
+        (),
+        metavar="FILE[=SCALE]",
+        panel=LOADING,
+        parser=parse_lora,
+        help="Apply an adapter. Repeatable; TGICLI_LORA holds one.",
+    )
+    mmap: bool = option(True, panel=LOADING, help="Map the file into memory, or read it whole.")
+    mlock: bool = option(
+        False, "--mlock", panel=LOADING, help="Keep the model in RAM, never swapped."
+    )
+    prefix_reuse: bool = option(
+        True, panel=LOADING, help="Compute a beginning that prompts share only once."
+    )

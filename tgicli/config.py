@@ -1,0 +1,231 @@
+"""The configuration file: which settings it holds, and on which line.
+
+Read by `cli` on the main thread. Knows no command and no flag: `cli` passes in which names there
+are and how a value is checked, so that flags, variables and file obey one set of rules. Never
+writes.
+
+    temperature = 0.2          # every command that has such an option
+
+    [generate]                 # `tgicli generate` alone; wins over the lines above
+    stop = ["User:", "###"]    # names with `-` or `_`
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard
+
+from tgicli.errors import ConfigError
+
+PATH_VARIABLE = "TGICLI_CONFIG"
+
+Check = Callable[[object], object]  # raises ValueError, which says what is allowed
+Checks = Mapping[str, Check]  # by option name, with underscores
+Table = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One option's value as the file has it; a command can use it."""
+
+    value: object
+    keys: tuple[str, ...]  # as the file spells them
+    file: ConfigFile
+
+    @property
+    def place(self) -> str:
+        """Where it is set, as `file:line`."""
+        return self.file.place(self.keys)
+
+
+def config_path() -> Path:
+    """Return the file that TGICLI_CONFIG names, else the one in the platform's directory."""
+    named = os.environ.get(PATH_VARIABLE)
+    return Path(named).expanduser() if named else default_path()
+
+
+def default_path() -> Path:
+    """Return where the configuration file is looked for, whether it exists or not."""
+    if sys.platform == "linux":  # what platformdirs answers there, without its import (4 ms)
+        home = os.environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
+        return Path(home).expanduser() / "tgicli" / "config.toml"
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("tgicli", appauthor=False)) / "config.toml"
+
+
+def read_config() -> ConfigFile | None:
+    """Read the configuration file; None when there is none.
+
+    Raises:
+        ConfigError: TGICLI_CONFIG names no file, or the file can't be read, or is no TOML.
+    """
+    path = config_path()
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        if os.environ.get(PATH_VARIABLE):
+            raise ConfigError(f"{PATH_VARIABLE} names {path}, which does not exist") from error
+        return None
+    except OSError as error:
+        raise ConfigError(f"can't read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: byte {error.start} can't be decoded") from error
+    return ConfigFile(path, text)
+
+
+class ConfigFile:
+    """A file that is TOML; names and values are checked when a command asks for its settings."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        import tomllib  # 4 ms, and most runs have no file
+
+        self.path = path
+        self._text = text
+        try:
+            self._top: Table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is not valid TOML: {error}") from error
+
+    def settings(
+        self, command: str, options: Iterable[str], checks: Mapping[str, Checks]
+    ) -> dict[str, Setting]:
+        """Return what is said about these options of a command; its own table wins.
+
+        checks has all options of all commands. It may be lazy: the others are seldom looked at.
+
+        Raises:
+            ConfigError: a name or a value is wrong, outside of other commands' tables.
+        """
+        top = self._top_settings(command, checks)
+        own = self._table_settings(command, checks[command])
+        return {name: found for name in options if (found := own.get(name) or top.get(name))}
+
+    def _top_settings(self, command: str, checks: Mapping[str, Checks]) -> dict[str, Setting]:
+        found: dict[str, Setting] = {}
+        for key, value in self._top.items():
+            name = _to_name(key)
+            if key in checks:
+                self._check_table(key, value)
+            elif check := checks[command].get(name) or _first_check(name, checks):
+                self._add(found, name, check, Setting(value, (key,), self))
+            elif isinstance(value, dict):
+                raise self._unknown("table", (key,), checks)
+            else:
+                raise self._unknown("option", (key,), _names(checks))
+        return found
+
+    def _table_settings(self, command: str, checks: Checks) -> dict[str, Setting]:
+        found: dict[str, Setting] = {}
+        table = self._top.get(command, {})
+        assert _is_table(table)
+        for key, value in table.items():
+            name, keys = _to_name(key), (command, key)
+            if name not in checks:
+                raise self._unknown("option", keys, checks)
+            self._add(found, name, checks[name], Setting(value, keys, self))
+        return found
+
+    def _add(self, found: dict[str, Setting], name: str, check: Check, setting: Setting) -> None:
+        """Add a setting that passes its check; `top-k` and `top_k` together are one too many."""
+        key = _flag(setting.keys)
+        if name in found:
+            first = found[name].place
+            raise ConfigError(f"{setting.place}: {key} is set already, at {first}")
+        try:
+            check(setting.value)
+        except ValueError as error:
+            raise ConfigError(f"{setting.place}: {key} = {_toml(setting.value)}: {error}") from None
+        found[name] = setting
+
+    def _check_table(self, command: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"{self.place((command,))}: {command} = {_toml(value)}: must be a table; "
+                f"write [{command}] on a line of its own and its options below"
+            )
+
+    def _unknown(self, what: str, keys: tuple[str, ...], known: Iterable[str]) -> ConfigError:
+        spelled = [_flag((name,)) for name in known]
+        close = difflib.get_close_matches(_flag(keys), spelled, n=1)
+        where = f" in [{keys[0]}]" if len(keys) > 1 else ""
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(spelled))}"
+        return ConfigError(f"{self.place(keys)}: there is no {what} {keys[-1]}{where}; {hint}")
+
+    def place(self, keys: tuple[str, ...]) -> str:
+        """Say where a key is set, as `file:line`."""
+        return f"{self.path}:{_line(self._text, keys)}"
+
+
+def _first_check(name: str, checks: Mapping[str, Checks]) -> Check | None:
+    return next((found[name] for found in checks.values() if name in found), None)
+
+
+def _names(checks: Mapping[str, Checks]) -> set[str]:
+    return {name for found in checks.values() for name in found}
+
+
+def _to_name(key: str) -> str:
+    return key.replace("-", "_")
+
+
+def _flag(keys: tuple[str, ...]) -> str:
+    return keys[-1].replace("_", "-")
+
+
+def _toml(value: object) -> str:
+    """Spell a value about as the file does."""
+    import json  # for errors only
+
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case dict():
+            return "{...}"
+        case _:
+            return str(value)
+
+
+def _is_table(value: object) -> TypeGuard[Table]:
+    return isinstance(value, dict)
+
+
+def _line(text: str, keys: tuple[str, ...]) -> int:
+    """Find the line where a key is set.
+
+    tomllib tells no lines. But every whole statement ends a prefix that is TOML by itself, so the
+    key's begins after the last such prefix that lacks the key. Quadratic; only errors and `tgicli
+    config` ask.
+    """
+    begin = 1
+    for end, table in _whole_prefixes(text):
+        if _holds(table, keys):
+            break
+        begin = end + 1
+    return begin
+
+
+def _whole_prefixes(text: str) -> Iterator[tuple[int, Table]]:
+    import tomllib
+
+    lines = text.split("\n")
+    for end in range(1, len(lines) + 1):
+        try:
+            yield end, tomllib.loads("\n".join(lines[:end]))
+        except tomllib.TOMLDecodeError:
+            continue
+
+
+def _holds(table: object, keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if not _is_table(table) or key not in table:
+            return False
+        table = table[key]
+    return True

@@ -1,0 +1,94 @@
+"""Show an answer's Markdown rendered, while it streams.
+
+`append` and `close` are called by the command's thread; painting is pulled by a thread of our own.
+Why a thread: a terminal may be slow (ssh) or stopped (Ctrl-S) and must not hold up who reads
+tokens; Rich loads while the model computes; and the last words show in time also when no token
+follows that could trigger a frame.
+
+Invariants
+    the region belongs to the painter until it is joined, then to close()
+    append never waits for the terminal
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from tgicli.errors import StreamBroken
+from tgicli.ui.pace import Pace
+from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.ui.region import LiveRegion
+
+
+class MarkdownView:
+    """Finished blocks go to the scrollback, the unfinished one is repainted below them."""
+
+    def __init__(self, terminal: Terminal, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
+        self._pace = Pace(clock)
+        self._arrived: list[str] = []
+        self._arrived_lock = threading.Lock()
+        self._has_news = threading.Event()
+        self._is_closing = threading.Event()
+        self._failure: OSError | StreamBroken | None = None
+        # A daemon: a terminal that takes no bytes must not keep the process alive.
+        self._painter = threading.Thread(target=self._paint_all, name="painter", daemon=True)
+
+    def start(self) -> MarkdownView:
+        """Begin to paint."""
+        self._painter.start()
+        return self
+
+    def append(self, text: str) -> None:
+        """Take the text for the next frame."""
+        if self._failure is not None:
+            raise self._failure
+        with self._arrived_lock:
+            self._arrived.append(text)
+        self._has_news.set()
+
+    def close(self) -> None:
+        """Print the rest for good."""
+        self._is_closing.set()
+        self._has_news.set()
+        if self._painter.is_alive():
+            self._painter.join()
+        if self._failure is not None:
+            raise self._failure
+        self._terminal.write_stdout(self._region.last_frame(self._take(), self._terminal.size()))
+
+    def tick(self) -> None:
+        """Paint a frame, if there is news and a frame may be painted now."""
+        if not self._has_news.is_set() or self._pace.rest_s > 0:
+            return
+        self._has_news.clear()
+        with self._pace.frame():
+            frame = self._region.frame(self._take(), self._terminal.size())
+            self._terminal.write_stdout(frame)
+
+    @cached_property
+    def _region(self) -> LiveRegion:
+        from tgicli.ui.region import LiveRegion
+
+        return LiveRegion(has_colour=self._terminal.stdout_has_colour)
+
+    def _take(self) -> str:
+        with self._arrived_lock:
+            arrived, self._arrived = self._arrived, []
+        return "".join(arrived)
+
+    def _paint_all(self) -> None:
+        try:
+            _ = self._region  # Rich loads here, while the model computes
+            while not self._is_closing.is_set():
+                self._has_news.wait()
+                self._is_closing.wait(self._pace.rest_s)
+                self.tick()
+        except (OSError, StreamBroken) as error:
+            self._failure = error  # append and close raise it, on the thread that can act on it
