@@ -31,7 +31,7 @@ class FakeRunner:
     ) -> None:
         self.n_lanes = n_lanes
         self.n_ctx = n_ctx
-        self.n_batch = n_batch
+        self.n_batch = self.n_micro_batch = n_batch
         self.can_trim = can_trim
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch

@@ -19,6 +19,7 @@ def new_scheduler(
         LanePool(n_lanes, reuse=reuse),
         Pace(max_tokens=token_budget, fixed_tokens=chunk),
         token_budget=token_budget,
+        micro_batch=60,
         reuse=reuse,
     )
 
@@ -69,6 +70,17 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     scheduler.add(sequence(40, name="second"))
 
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
+
+
+def test_a_chunk_never_leaves_a_single_prompt_token_for_a_micro_batch() -> None:
+    for n_tokens in range(2, 200):
+        scheduler = new_scheduler(token_budget=64)
+        scheduler.add(sequence(n_tokens, max_new_tokens=1))
+
+        chunks = [row.count for _ in range(6) for row in step(scheduler)]
+
+        assert sum(chunks) == n_tokens
+        assert all(chunk % 60 != 1 for chunk in chunks)
 
 
 def test_rows_are_sorted_by_lane() -> None:
@@ -167,14 +179,13 @@ def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
     scheduler.add(sequence([1, 2, 3], name="first", max_new_tokens=2))
     step(scheduler)
     step(scheduler)
-    again = sequence([1, 2, 3, 4, 99], name="again")
+    again = sequence([1, 2, 3, 4, 98, 99], name="again")
     scheduler.add(again)
 
     step(scheduler)
 
-    assert (
-        again.n_cached == 4
-    )  # the prompt and the first generated token; the second was never computed
+    # The prompt and the first generated token; the second one was never computed.
+    assert again.n_cached == 4
 
 
 def test_a_failed_sequence_ends_and_leaves_nothing_to_reuse() -> None:

@@ -33,7 +33,8 @@ class ModelRunner(Protocol):
 
     n_lanes: int
     n_ctx: int
-    n_batch: int
+    n_batch: int  # tokens in one run at most
+    n_micro_batch: int  # of these, computed in one piece
     can_trim: bool
 
     def edit_lane(self, edit: LaneEdit) -> int: ...
@@ -83,6 +84,7 @@ class Engine:
             LanePool(runner.n_lanes, reuse=reuse),
             self._pace,
             token_budget=runner.n_batch,
+            micro_batch=runner.n_micro_batch,
             reuse=reuse,
         )
         self._emit = emit

@@ -57,10 +57,12 @@ class LanePool:
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
-        An idle lane with the prefix is taken over, a busy one is copied. The last prompt token is
-        never reused: its logits are needed. The caller has checked that a lane is free.
+        An idle lane with the prefix is taken over, a busy one is copied. The last two prompt tokens
+        are never reused: the last one's logits are needed, and alone it would be computed with
+        another kernel. The caller has checked that a lane is free.
         """
-        source, n_keep = self._longest_prefix(sequence.token_ids[: sequence.n_prompt - 1])
+        n_reusable = max(0, sequence.n_prompt - 2)
+        source, n_keep = self._longest_prefix(sequence.token_ids[:n_reusable])
         lane = source if source.sequence is None and n_keep else self._lowest_free()
         lane.sequence = sequence
         lane.left_over = []

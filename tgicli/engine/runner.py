@@ -23,6 +23,12 @@ from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
 
+# llama.cpp's flash attention for CPUs has two kernels, and they round differently: one for 64 or more
+# tokens of a sequence, one for fewer. Micro-batches below that border use the second alone, so a
+# token's logits do not depend on how its prompt was cut, on reuse or on neighbours. Costs 5-8 % of
+# prefill (ggml/src/ggml-cpu/common.h: GGML_FA_TILE_Q).
+CPU_MICRO_BATCH = 60
+
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 KV_TYPES = {  # name: (ggml_type, bytes a value)
     "f32": (0, 4.0),
@@ -61,6 +67,7 @@ class Runner:
         self._adapters = _set_adapters(model, self._ctx, options)
         self.n_ctx: int = llama_cpp.llama_n_ctx_seq(self._ctx)
         self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
+        self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.can_trim = model.can_trim
         self._batch = _Batch(self.n_batch)
         self._samplers: dict[Sequence, Sampler] = {}
@@ -194,7 +201,8 @@ def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
     params.n_seq_max = options.n_lanes
     params.kv_unified = False
     params.swa_full = False
-    params.n_batch = params.n_ubatch = max(options.batch_size, options.n_lanes)
+    params.n_batch = max(options.batch_size, options.n_lanes)
+    params.n_ubatch = params.n_batch if model.gpu_layers else min(params.n_batch, CPU_MICRO_BATCH)
     params.n_outputs_max = options.n_lanes  # one row of logits a lane, not one a token
     params.n_threads = params.n_threads_batch = n_threads
     params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]

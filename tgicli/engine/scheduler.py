@@ -54,11 +54,14 @@ class Output:
 class Scheduler:
     """The sequences that wait and run, and the lanes they run in."""
 
-    def __init__(self, lanes: LanePool, pace: Pace, *, token_budget: int, reuse: bool) -> None:
+    def __init__(
+        self, lanes: LanePool, pace: Pace, *, token_budget: int, micro_batch: int, reuse: bool
+    ) -> None:
         assert token_budget >= len(lanes.lanes), "every lane must fit into one step"
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.token_budget = token_budget
+        self._micro_batch = micro_batch
         self._lanes = lanes
         self._pace = pace
         self._reuse = reuse
@@ -124,7 +127,7 @@ class Scheduler:
 
     def _find_leader(self, sequence: Sequence) -> tuple[Sequence | None, int]:
         """Return the prefilling sequence that shares the longest prefix still to be computed."""
-        prompt = sequence.token_ids[:-1]
+        prompt = sequence.token_ids[:-2]
         best: Sequence | None = None
         n_best = self._lanes.longest_prefix_length(prompt) + MIN_SHARED_TOKENS
         for leader in self.running:
@@ -145,10 +148,19 @@ class Scheduler:
         budget = min(self._pace.n_prompt_tokens(len(rows)), self.token_budget - len(rows))
         for sequence in self.running:
             if sequence.n_pending > 1 and budget > 0:
-                count = min(sequence.n_pending, budget)
+                count = self._whole_chunk(sequence.n_pending, min(sequence.n_pending, budget))
                 rows.append(Row(sequence, sequence.n_computed, count))
                 budget -= count
         return sorted(rows, key=lambda row: row.sequence.lane or 0)
+
+    def _whole_chunk(self, n_pending: int, count: int) -> int:
+        """Return a chunk that puts no single prompt token into a micro-batch, now or later.
+
+        llama.cpp computes a lone token with another kernel, which rounds differently.
+        """
+        if count > 2 and count % self._micro_batch == 1:
+            count -= 1
+        return count - 1 if count > 2 and n_pending - count == 1 else count
 
     def update(self, computed: Iterable[tuple[Row, Result]]) -> list[Output]:
         """Apply what a step computed; rows of sequences that were aborted meanwhile are dropped."""
