@@ -81,6 +81,11 @@ class SamplingParams:
         return self.temperature == 0
 
     @property
+    def is_plain_greedy(self) -> bool:
+        """Whether the largest logit is all that matters."""
+        return self.is_greedy and not self.has_penalties and not self.wants_logprobs
+
+    @property
     def has_penalties(self) -> bool:
         """Whether earlier tokens change the logits."""
         return (

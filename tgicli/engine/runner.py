@@ -18,7 +18,7 @@ from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
-from tgicli.engine.sampler import Candidates, Sampler
+from tgicli.engine.sampler import Argmax, Candidates, Sampler
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
@@ -72,6 +72,8 @@ class Runner:
         self._batch = _Batch(self.n_batch)
         self._samplers: dict[Sequence, Sampler] = {}
         self._candidates: Candidates | None = None
+        # One lane alone does not earn back the time that importing numpy takes.
+        self._argmax = Argmax(model.n_vocab) if options.n_lanes > 1 else None
 
     def close(self) -> None:
         """Free the context. The model stays."""
@@ -125,8 +127,12 @@ class Runner:
         logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
         if math.isnan(logits[0]):
             return DecodeFailed("the model computed no numbers (NaN): its weights may be damaged")
+        params = sequence.params
+        if self._argmax is not None and params.is_plain_greedy:
+            token_id = self._argmax(logits)
+            return Sampled(token_id, *self._model.piece(token_id))
         sampler = self._sampler(sequence)
-        if sequence.params.wants_logprobs:
+        if params.wants_logprobs:
             token_id, logprob, top = sampler.sample_with_logprobs(logits, self._room())
             piece = self._model.piece(token_id)
             return Sampled(token_id, piece.data, piece.special, piece.ends, logprob, top)

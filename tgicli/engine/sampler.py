@@ -33,6 +33,20 @@ def fold_seed(seed: int) -> int:
     return 0 if folded == LLAMA_DEFAULT_SEED else folded
 
 
+class Argmax:
+    """The greedy choice without a chain, which would first copy the whole row."""
+
+    def __init__(self, n_vocab: int) -> None:
+        import numpy as np  # as below
+
+        self._as_array = np.ctypeslib.as_array
+        self._shape = (n_vocab,)
+
+    def __call__(self, logits: Any) -> int:
+        """Return the first of the largest logits, as llama.cpp's greedy sampler does."""
+        return int(self._as_array(logits, self._shape).argmax())
+
+
 class Candidates:
     """Room for one row of logits in the form that samplers work on, used again for each row."""
 
