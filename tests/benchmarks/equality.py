@@ -6,10 +6,13 @@ engine's text must be what UTF-8 decoding makes of these bytes. With --ids, llam
 too, and the token ids are compared.
 
 Alone every answer must be equal: the script exits 1 when one is not. In a batch llama.cpp may sum
-in another order: its flash attention on a CPU uses one kernel for chunks of 64 prompt tokens and
-more, and another one below. So two tokens with nearly equal logits can change places, and from
-there on the texts part. Where that happens the position is printed with the gap between the two
-tokens' log-probabilities there, computed alone: 0.0x is a near tie, more would be a bug.
+in another order, so two tokens with nearly equal logits can change places, and from there on the
+texts part. Where that happens the position is printed with the gap between the two tokens'
+log-probabilities there, computed alone: 0.0x is a near tie, more would be a bug.
+
+The peers compute as many prompt tokens at once as the engine, because flash attention on a CPU has
+one kernel for 64 rows and more, and another one for fewer, which round differently. With
+`--peer-micro-batch 512`, llama.cpp's default, longer prompts may therefore part alone, too.
 
 What would make it lie: prompts that the two sides tokenise differently (so the file is given as
 bytes, without escapes), or one of them stopping early (so the number of tokens is printed).
@@ -36,6 +39,7 @@ from harness import (
     print_setting,
     print_table,
     run_peer,
+    size_flags,
 )
 from prompts import PROMPTS
 
@@ -61,11 +65,13 @@ def main() -> None:
     path = find_model(options.model)
     program = find_peer(options.peers, "llama-completion")
     print_setting(path, threads=options.threads, peer=program)
-    print_command(_command(program, path, Path("PROMPT.txt"), options))
-    expected = {name: _complete(program, path, prompt, options) for name, prompt in PROMPTS.items()}
-    served = dict(_serve(path, options)) if options.ids else {}
-    with loaded(path) as model:
-        n_unequal = _compare(model, expected, served, options)
+    with loaded(path) as model, computing(model, _size(options, n_lanes=1)) as runner:
+        flags = size_flags(runner, threads=options.threads)
+        if options.peer_micro_batch:
+            flags += ["-ub", str(options.peer_micro_batch)]
+        expected = _complete_all([program, "-m", path, *flags], options.n_new)
+        served = dict(_serve(path, flags, options)) if options.ids else {}
+        n_unequal = _compare(model, runner, expected, served, options)
     raise SystemExit(1 if n_unequal else 0)
 
 
@@ -77,34 +83,41 @@ def _parse() -> argparse.Namespace:
     made.add_argument(
         "--ctx-size", type=int, default=512, metavar="N", help="tokens of each prompt"
     )
+    made.add_argument(
+        "--peer-micro-batch",
+        type=int,
+        metavar="N",
+        help="prompt tokens that the peers compute at once (default: as many as the engine)",
+    )
     made.add_argument("--ids", action="store_true", help="compare token ids with llama-server's")
     return made.parse_args()
 
 
-def _command(
-    program: Path, model: Path, prompt: Path, options: argparse.Namespace
-) -> list[str | Path]:
+def _complete_all(command: list[str | Path], n_new: int) -> dict[str, bytes]:
+    """Let llama-completion answer all prompts; return the answers' bytes."""
+    how = ["-n", str(n_new), "--temp", "0", "-no-cnv", "--no-warmup", "--no-display-prompt"]
     # --binary-file, because --file drops a newline at the end
-    what: list[str | Path] = ["-m", model, "--binary-file", prompt, "--no-escape"]
-    how = ["-n", str(options.n_new), "--temp", "0", "-no-cnv", "--no-warmup", "--no-display-prompt"]
-    size = ["-c", str(options.ctx_size), "-b", "512", "-ub", "512", "-t", str(options.threads)]
-    return [program, *what, *how, *size]
-
-
-def _complete(program: Path, model: Path, prompt: str, options: argparse.Namespace) -> bytes:
+    command = [*command, *how, "--no-escape", "--binary-file"]
+    print_command([*command, "PROMPT.txt"])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "prompt.txt"
-        file.write_bytes(prompt.encode())
-        printed = run_peer(_command(program, model, file, options)).stdout
+        return {name: _complete([*command, file], prompt) for name, prompt in PROMPTS.items()}
+
+
+def _complete(command: list[str | Path], prompt: str) -> bytes:
+    Path(command[-1]).write_bytes(prompt.encode())
+    printed = run_peer(command).stdout
     if not printed.endswith(b"\n\n"):
         raise SystemExit(f"llama-completion ended with {printed[-20:]!r}, not with a blank line")
     return printed.removesuffix(b"\n\n").removesuffix(END_OF_TEXT)
 
 
-def _serve(model: Path, options: argparse.Namespace) -> Iterator[tuple[str, list[int]]]:
+def _serve(
+    model: Path, flags: list[str], options: argparse.Namespace
+) -> Iterator[tuple[str, list[int]]]:
+    """Let llama-server answer all prompts; yield the answers' token ids."""
     program = find_peer(options.peers, "llama-server")
-    size = ["-c", str(options.ctx_size), "-b", "512", "-ub", "512", "-t", str(options.threads)]
-    with CompletionServer([program, "-m", model, "-np", "1", *size]) as server:
+    with CompletionServer([program, "-m", model, "-np", "1", *flags]) as server:
         print_command(server.command)
         for name, prompt in PROMPTS.items():
             yield name, server.token_ids(prompt, n_new=options.n_new)
@@ -112,21 +125,22 @@ def _serve(model: Path, options: argparse.Namespace) -> Iterator[tuple[str, list
 
 def _compare(
     model: Model,
+    runner: Runner,
     expected: dict[str, bytes],
     served: dict[str, list[int]],
     options: argparse.Namespace,
 ) -> int:
     """Print a row for each prompt; return how many answers differ alone."""
-    alone = _answer(model, n_together=1, options=options)
-    together = _answer(model, n_together=options.batch, options=options)
+    alone = _answer(model, runner, options.n_new)
+    with computing(model, _size(options, n_lanes=options.batch)) as wide:
+        together = _answer(model, wide, options.n_new)
     rows = []
-    with computing(model, _size(options, n_lanes=1)) as runner:
-        for name, answer in alone.items():
-            verdict = _judge(model, answer, expected[name], served.get(name))
-            prompt = model.tokenize(PROMPTS[name], add_special=True)
-            part = find_part(answer.ids, together[name].ids)
-            words = EQUAL if part is None else part.text(runner, prompt, answer.ids)
-            rows.append([name, str(len(prompt)), str(len(answer.ids)), verdict, words])
+    for name, answer in alone.items():
+        verdict = _judge(model, answer, expected[name], served.get(name))
+        prompt = model.tokenize(PROMPTS[name], add_special=True)
+        part = find_part(answer.ids, together[name].ids)
+        words = EQUAL if part is None else part.text(runner, prompt, answer.ids)
+        rows.append([name, str(len(prompt)), str(len(answer.ids)), verdict, words])
     header = ["prompt", "its tokens", "answer's", "alone", f"in a batch of {options.batch}"]
     print_table(header, rows)
     n_unequal, n_parted = (sum(row[column] != EQUAL for row in rows) for column in (3, 4))
@@ -154,13 +168,12 @@ def _n_common(a: bytes, b: bytes) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a[: len(b)]))
 
 
-def _answer(model: Model, *, n_together: int, options: argparse.Namespace) -> dict[str, Answer]:
-    """Let the engine answer all prompts, n_together at a time, without reuse of prefixes."""
+def _answer(model: Model, runner: Runner, n_new: int) -> dict[str, Answer]:
+    """Let the engine answer all prompts, one a lane at a time, without reuse of prefixes."""
     answers: dict[str, Answer] = {}
-    with computing(model, _size(options, n_lanes=n_together)) as runner:
-        names = iter(PROMPTS)
-        while batch := list(itertools.islice(names, n_together)):
-            answers |= _answer_batch(model, runner, batch, options.n_new)
+    names = iter(PROMPTS)
+    while batch := list(itertools.islice(names, runner.n_lanes)):
+        answers |= _answer_batch(model, runner, batch, n_new)
     return answers
 
 

