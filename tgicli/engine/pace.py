@@ -11,7 +11,7 @@ is shown. Both need the cost of a token, which is learned.
 
 from __future__ import annotations
 
-STRETCH = 2.0  # chosen from the table of tests/benchmarks/stall.py
+STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
 MAX_STEP_S = 1.0
 MIN_PROMPT_TOKENS = 2
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
