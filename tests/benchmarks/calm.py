@@ -51,7 +51,7 @@ class Calm:
         """Say how disturbed the runs were that count."""
         if not _STAT.exists():
             return "nobody knows how much other programs disturbed them"
-        again = f"; {self._n_repeated} others were measured again" if self._n_repeated else ""
+        again = f"; {self._n_repeated} disturbed ones are not counted" if self._n_repeated else ""
         return f"other programs took at most {max(0.0, self._worst):.0%} of the CPUs{again}"
 
 

@@ -5,7 +5,7 @@ test suite: a figure depends on the machine, so nothing here asserts one.
 
 A round runs everything that is compared once, so runs are interleaved, A B A B ..., and a ratio is
 taken within each round: a machine that slows down meanwhile slows all sides. A spread is printed as
-`median (min-max)`, because a mean hides the minute in which somebody else used the machine.
+`median (min to max)`, because a mean hides the minute in which somebody else used the machine.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Spread:
         return cls.of(a / b for a, b in zip(first, second, strict=True))
 
     def text(self, digits: int) -> str:
-        """Write it as `median (min-max)`."""
-        return f"{self.median:.{digits}f} ({self.low:.{digits}f}-{self.high:.{digits}f})"
+        """Write it as `median (min to max)`."""
+        return f"{self.median:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
 
 def rounds(options: argparse.Namespace, run: Callable[[], _T]) -> list[_T]:
