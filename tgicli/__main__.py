@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from tgicli.cli.signals import leave_on_signals
 
 
 def main() -> None:
-    """Run the program; a Ctrl-C while it is still being imported ends it like any other."""
-    try:
-        from tgicli.cli.app import main as run
-    except KeyboardInterrupt:
-        sys.exit(130)
+    """Run the program. Signals come first: they must be heard while the rest is imported."""
+    leave_on_signals()
+    from tgicli.cli.app import main as run
+
     run()
 
 

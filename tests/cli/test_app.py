@@ -11,8 +11,9 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tgicli.cli import app as program
-from tgicli.cli.app import Terminated, run
+from tgicli.cli.app import run
 from tgicli.cli.lazy import LazyCommand
+from tgicli.cli.signals import Terminated
 from tgicli.errors import DecodeFailed, ExitStatus, Overloaded
 from tgicli.ui.terminal import Terminal
 

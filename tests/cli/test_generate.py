@@ -15,6 +15,12 @@ from pathlib import Path
 import pytest
 
 TGICLI = [sys.executable, "-m", "tgicli", "generate"]
+SAYS_WHEN_IT_STARTS = [
+    sys.executable,
+    "-c",
+    "import os; from tgicli.__main__ import main; os.write(1, b'!'); main()",
+    "generate",
+]
 GREEDY = ["--no-chat", "--temperature", "0"]
 ENDLESS = ["--ctx-size", "100000", "--max-new-tokens", "99000"]
 ENVIRONMENT = {
@@ -50,9 +56,9 @@ def generate(tiny_model: Path) -> Generate:
 def start(tiny_model: Path) -> Start:
     """Return a function that starts an endless answer."""
 
-    def run(*args: str) -> subprocess.Popen[bytes]:
+    def run(*args: str, program: Sequence[str] = TGICLI) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [*TGICLI, *GREEDY, "-m", str(tiny_model), *ENDLESS, *args],
+            [*program, *GREEDY, "-m", str(tiny_model), *ENDLESS, *args],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -193,9 +199,11 @@ def test_a_closed_pipe_stops_the_model_silently_with_141(start: Start) -> None:
     assert (status, err) == (141, b"")
 
 
-@pytest.mark.parametrize("delay_s", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("delay_s", [0.05, 0.2, 0.5, 1.0])
 def test_ctrl_c_is_heard_before_the_first_token(start: Start, delay_s: float) -> None:
-    process = start("word " * 15_000, "--max-new-tokens", "10")
+    process = start("word " * 15_000, "--max-new-tokens", "10", program=SAYS_WHEN_IT_STARTS)
+    assert process.stdout is not None
+    assert process.stdout.read(1) == b"!"
     time.sleep(delay_s)  # somewhere between the first import and the last prompt token
 
     process.send_signal(signal.SIGINT)

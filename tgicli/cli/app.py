@@ -7,17 +7,17 @@ Nothing else catches our errors for good, prints a traceback or ends the process
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType, MappingProxyType
+from types import MappingProxyType
 from typing import Annotated, NoReturn
 
 import typer
 
 from tgicli.cli.command import adopt
 from tgicli.cli.lazy import LazyCommand, LazyGroup
+from tgicli.cli.signals import Terminated
 from tgicli.errors import ConfigError, ExitStatus, TgicliError
 from tgicli.ui.terminal import Terminal
 
@@ -49,10 +49,6 @@ class Run:
 
     terminal: Terminal
     shows_traceback: bool = False
-
-
-class Terminated(SystemExit):
-    """SIGTERM came. A SystemExit, because asyncio would log any other exception and go on."""
 
 
 app = typer.Typer(
@@ -179,11 +175,6 @@ def _show_traceback(error: Exception, terminal: Terminal) -> None:
     terminal.write_stderr("".join(lines).encode("utf-8", errors="replace"))
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends the process at once
-    raise Terminated(ExitStatus.TERMINATED)
-
-
 def _open_closed_streams() -> None:
     """Point closed standard descriptors to nowhere, or the next file opened would become one."""
     for fd in range(3):
@@ -195,6 +186,5 @@ def _open_closed_streams() -> None:
 
 def main() -> NoReturn:
     """Run the program and end the process with its exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
     _open_closed_streams()
     sys.exit(run(sys.argv[1:], Terminal.from_process()))

@@ -1,20 +1,23 @@
-"""Run a command's event loop so that Ctrl-C is heard.
+"""Run a command's event loop so that Ctrl-C and SIGTERM are heard.
 
-Used on the main thread. The first Ctrl-C cancels the command, which then closes what it opened: the
+Used on the main thread. The first signal cancels the command, which then closes what it opened: the
 model stops within a step. A second one ends the process at once, whatever hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Coroutine
-from types import FrameType
 from typing import Any, TypeVar
 
+from tgicli.cli.signals import Terminated, leave_on_signals
 from tgicli.errors import ExitStatus
 
+SIGNALS = {
+    signal.SIGINT: KeyboardInterrupt(),
+    signal.SIGTERM: Terminated(ExitStatus.TERMINATED),
+}
 _T = TypeVar("_T")
 
 
@@ -22,29 +25,29 @@ def run(main: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine to its end.
 
     Raises:
-        KeyboardInterrupt: it was interrupted, and has closed everything.
+        KeyboardInterrupt, Terminated: a signal ended it, and it has closed everything.
     """
+    heard: list[signal.Signals] = []
     try:
-        return asyncio.run(_interruptible(main))
+        return asyncio.run(_interruptible(main, heard))
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise SIGNALS[heard[0]] from None
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        leave_on_signals()
 
 
-async def _interruptible(main: Coroutine[Any, Any, _T]) -> _T:
+async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signals]) -> _T:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
 
-    def interrupt() -> None:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, _leave)
+    def interrupt(number: signal.Signals) -> None:
+        heard.append(number)
+        for other in SIGNALS:
+            loop.remove_signal_handler(other)
+        leave_on_signals()
         task.cancel()
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for number in SIGNALS:
+        loop.add_signal_handler(number, interrupt, number)
     return await main
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    os._exit(ExitStatus.INTERRUPTED)
