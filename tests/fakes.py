@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Sequence as ReadOnlyList
 
 from tgicli.core import SamplingParams
+from tgicli.engine.chunks import Cut, cut_small
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
@@ -31,7 +32,8 @@ class FakeRunner:
     ) -> None:
         self.n_lanes = n_lanes
         self.n_ctx = n_ctx
-        self.n_batch = self.n_micro_batch = n_batch
+        self.n_batch = n_batch
+        self.cut: Cut = cut_small
         self.can_trim = can_trim
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch

@@ -17,8 +17,8 @@ def test_a_first_chunk_is_small_while_nothing_is_known() -> None:
 
 def test_a_chunk_beside_decodes_stretches_the_step_as_much_as_allowed() -> None:
     learning = Pace(max_tokens=512)
-    learning.observe(n_decodes=4, n_prompt_tokens=0, elapsed_s=0.030)
-    learning.observe(n_decodes=4, n_prompt_tokens=10, elapsed_s=0.060)
+    learning.observe_decodes(0.030)
+    learning.observe_chunk(10, 0.030)
 
     chunk = learning.n_prompt_tokens(4)
 
@@ -27,29 +27,29 @@ def test_a_chunk_beside_decodes_stretches_the_step_as_much_as_allowed() -> None:
 
 def test_a_chunk_alone_is_limited_by_time() -> None:
     learning = Pace(max_tokens=100_000)
-    learning.observe(n_decodes=0, n_prompt_tokens=100, elapsed_s=0.1)
+    learning.observe_chunk(100, 0.1)
 
     assert learning.n_prompt_tokens(0) == pytest.approx(pace.MAX_STEP_S / 0.001, abs=1)
 
 
 def test_a_chunk_and_the_decodes_together_fit_the_batch() -> None:
     learning = Pace(max_tokens=64)
-    learning.observe(n_decodes=0, n_prompt_tokens=64, elapsed_s=1e-6)
-    learning.observe(n_decodes=8, n_prompt_tokens=0, elapsed_s=1)
+    learning.observe_chunk(64, 1e-6)
+    learning.observe_decodes(1)
 
     assert learning.n_prompt_tokens(8) == 56
 
 
 def test_a_slow_device_still_makes_progress() -> None:
     learning = Pace(max_tokens=64)
-    learning.observe(n_decodes=0, n_prompt_tokens=1, elapsed_s=100)
+    learning.observe_chunk(1, 100)
 
     assert learning.n_prompt_tokens(0) == pace.MIN_PROMPT_TOKENS
 
 
 def test_a_fixed_number_beside_decodes_is_kept() -> None:
     fixed = Pace(max_tokens=512, fixed_tokens=48)
-    fixed.observe(n_decodes=4, n_prompt_tokens=0, elapsed_s=0.030)
-    fixed.observe(n_decodes=4, n_prompt_tokens=10, elapsed_s=9)
+    fixed.observe_decodes(0.030)
+    fixed.observe_chunk(10, 9)
 
     assert fixed.n_prompt_tokens(4) == 48

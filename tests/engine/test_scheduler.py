@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fakes import sampled, sequence
 from tgicli.core import FinishReason
+from tgicli.engine.chunks import cut_small
 from tgicli.engine.lanes import LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Row, Scheduler
@@ -19,7 +20,7 @@ def new_scheduler(
         LanePool(n_lanes, reuse=reuse),
         Pace(max_tokens=token_budget, fixed_tokens=chunk),
         token_budget=token_budget,
-        micro_batch=60,
+        cut=cut_small,
         reuse=reuse,
     )
 
@@ -72,28 +73,23 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
 
 
-def test_a_chunk_never_leaves_a_single_prompt_token_for_a_micro_batch() -> None:
-    for n_tokens in range(2, 200):
-        scheduler = new_scheduler(token_budget=64)
-        scheduler.add(sequence(n_tokens, max_new_tokens=1))
-
-        chunks = [row.count for _ in range(6) for row in step(scheduler)]
-
-        assert sum(chunks) == n_tokens
-        assert all(chunk % 60 != 1 for chunk in chunks)
-
-
-def test_rows_are_sorted_by_lane() -> None:
-    scheduler = new_scheduler()
-    prompt = sequence(100, name="prompt")
-    scheduler.add(prompt)
-    step(scheduler)
-    decoding(scheduler, "later")
+def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:
+    scheduler = new_scheduler(n_lanes=3)
+    first = decoding(scheduler, "first")
+    decoding(scheduler, "second")
+    scheduler.abort("first")
+    scheduler.add(sequence(1, name="third"))  # takes the first one's lane, and runs behind
+    scheduler.add(sequence(100, name="prompt"))
+    scheduler.admit()
 
     rows = scheduler.schedule()
 
-    assert [row.sequence.lane for row in rows] == [0, 1]
-    assert rows[0].sequence is prompt
+    assert first.lane is None
+    assert [(row.sequence.request_id, row.sequence.lane) for row in rows] == [
+        ("third", 0),
+        ("second", 1),
+        ("prompt", 2),
+    ]
 
 
 def test_a_request_beyond_the_lanes_waits_for_one() -> None:

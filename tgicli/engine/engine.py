@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from tgicli.core import Delta, Event, Finish, Progress, Token
+from tgicli.engine.chunks import Cut
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Output, Result, Row, Scheduler
@@ -34,8 +35,8 @@ class ModelRunner(Protocol):
     n_lanes: int
     n_ctx: int
     n_batch: int  # tokens in one run at most
-    n_micro_batch: int  # of these, computed in one piece
     can_trim: bool
+    cut: Cut  # where a prompt may be cut
 
     def edit_lane(self, edit: LaneEdit) -> int: ...
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]: ...
@@ -84,7 +85,7 @@ class Engine:
             LanePool(runner.n_lanes, reuse=reuse),
             self._pace,
             token_budget=runner.n_batch,
-            micro_batch=runner.n_micro_batch,
+            cut=runner.cut,
             reuse=reuse,
         )
         self._emit = emit
@@ -151,27 +152,46 @@ class Engine:
         return True
 
     def step(self) -> list[Emitted]:
-        """Compute one batch: at most one llama_decode, unless it fails."""
+        """Compute the decodes in one batch, then each prompt's chunk in one of its own.
+
+        llama.cpp would split a mixed batch just there (llama_batch_allocr::split_equal), and the
+        decodes would pay for the attention over the prompt's length.
+        """
         for edit in self._scheduler.admit():
             self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
         rows = self._scheduler.schedule()
         if not rows:  # e.g. woken by an abort only
             return []
         started_s = self._clock()
-        computed = self._compute(rows)
-        self._observe(rows, started_s)
+        computed = self._compute_decodes([row for row in rows if row.is_decode])
+        computed += [self._compute_chunk(row) for row in rows if not row.is_decode]
         self._read_inbox(block=False)  # an abort during decode must win over its own token
         outputs = self._scheduler.update(computed)
         return [item for output in outputs for item in self._to_emitted(output, started_s)]
 
-    def _compute(self, rows: list[Row]) -> list[tuple[Row, Result]]:
+    def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
+        if not rows:
+            return []
+        began_s = self._clock()
         try:
-            return list(zip(rows, self.runner.run(rows), strict=True))
+            computed: list[tuple[Row, Result]] = list(zip(rows, self.runner.run(rows), strict=True))
         except DecodeFailed as error:
             if len(rows) == 1:
                 return [(rows[0], error)]
-        return [(row, self._compute_alone(row)) for row in rows]
+            return [(row, self._compute_alone(row)) for row in rows]
+        self._pace.observe_decodes(self._clock() - began_s)
+        return computed
+
+    def _compute_chunk(self, row: Row) -> tuple[Row, Result]:
+        """Run one chunk of a prompt."""
+        began_s = self._clock()
+        try:
+            (result,) = self.runner.run([row])
+        except DecodeFailed as error:
+            return row, error
+        self._pace.observe_chunk(row.count, self._clock() - began_s)
+        return row, result
 
     def _compute_alone(self, row: Row) -> Result:
         """Run one row of a failed batch again, from where its lane can be rolled back to."""
@@ -187,15 +207,6 @@ class Engine:
         except DecodeFailed as error:
             return error
         return result
-
-    def _observe(self, rows: list[Row], started_s: float) -> None:
-        """Tell the pace how long the step took."""
-        n_decodes = sum(not row.sequence.is_prefilling for row in rows)
-        self._pace.observe(
-            n_decodes=n_decodes,
-            n_prompt_tokens=sum(row.count for row in rows if row.sequence.is_prefilling),
-            elapsed_s=self._clock() - started_s,
-        )
 
     def _to_emitted(self, output: Output, started_s: float) -> Iterator[Emitted]:
         sequence = output.sequence

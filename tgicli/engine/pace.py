@@ -1,7 +1,7 @@
 """How many prompt tokens a step may carry, so that it does not take too long.
 
-Called by the scheduler on the engine thread; told by the engine how long each step took. Pure:
-knows no clock.
+Called by the scheduler on the engine thread; told by the engine how long its work took. Pure: knows
+no clock.
 
 The budget is a time, because the same number of tokens is nothing on a GPU and a stall on a CPU.
 Beside decodes a step may take `stretch` times a step of decodes alone, so nobody's next token is
@@ -15,7 +15,7 @@ STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
 MAX_STEP_S = 1.0
 MIN_PROMPT_TOKENS = 2
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
-FIRST_TOKENS_BESIDE_DECODES = 16  # the same beside decodes
+FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
 _WEIGHT = 0.3  # of the newest observation in a moving average
 
 
@@ -26,7 +26,7 @@ class Pace:
         """Allow at most max_tokens; with fixed_tokens, just that many beside decodes."""
         self._max_tokens = max_tokens
         self._fixed_tokens = fixed_tokens
-        self._decode_s: float | None = None  # a step of decodes only
+        self._decode_s: float | None = None  # the decodes of one step
         self._token_s: float | None = None  # one prompt token
 
     def n_prompt_tokens(self, n_decodes: int) -> int:
@@ -48,15 +48,13 @@ class Pace:
             return unknown
         return max(MIN_PROMPT_TOKENS, int(budget_s / self._token_s))
 
-    def observe(self, *, n_decodes: int, n_prompt_tokens: int, elapsed_s: float) -> None:
-        """Learn from a step that was computed."""
-        if n_prompt_tokens == 0:
-            self._decode_s = _average(self._decode_s, elapsed_s)
-            return
-        decodes_s = (self._decode_s or 0.0) if n_decodes else 0.0
-        # A step faster than its decodes alone is noise; the cost stays positive.
-        prompt_s = max(elapsed_s - decodes_s, 0.1 * elapsed_s, 1e-9)
-        self._token_s = _average(self._token_s, prompt_s / n_prompt_tokens)
+    def observe_decodes(self, elapsed_s: float) -> None:
+        """Learn from a step's decodes."""
+        self._decode_s = _average(self._decode_s, elapsed_s)
+
+    def observe_chunk(self, n_tokens: int, elapsed_s: float) -> None:
+        """Learn from a prompt's chunk; its fixed cost counts as its tokens'."""
+        self._token_s = _average(self._token_s, max(elapsed_s, 1e-9) / n_tokens)
 
 
 def _average(old: float | None, new: float) -> float:

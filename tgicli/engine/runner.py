@@ -11,9 +11,11 @@ import ctypes
 import math
 from collections.abc import Sequence as ReadOnlyList
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tgicli.engine.chunks import SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
@@ -22,12 +24,6 @@ from tgicli.engine.sampler import Argmax, Candidates, Sampler
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
-
-# llama.cpp's flash attention for CPUs has two kernels that round differently: one for 64 or more
-# tokens of a sequence, one for fewer. Micro-batches below that border use the second alone, so a
-# token's logits do not depend on how its prompt was cut, on reuse or on neighbours. The price is
-# prefill: 5-8 % at 500 tokens, a quarter at 1,500 (ggml/src/ggml-cpu/common.h: GGML_FA_TILE_Q).
-CPU_MICRO_BATCH = 60
 
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 KV_TYPES = {  # name: (ggml_type, bytes a value)
@@ -68,6 +64,7 @@ class Runner:
         self.n_ctx: int = llama_cpp.llama_n_ctx_seq(self._ctx)
         self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
+        self.cut: Cut = _cut_for(self.n_micro_batch)
         self.can_trim = model.can_trim
         self._batch = _Batch(self.n_batch)
         self._samplers: dict[Sequence, Sampler] = {}
@@ -208,7 +205,7 @@ def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
     params.kv_unified = False
     params.swa_full = False
     params.n_batch = max(options.batch_size, options.n_lanes)
-    params.n_ubatch = params.n_batch if model.gpu_layers else min(params.n_batch, CPU_MICRO_BATCH)
+    params.n_ubatch = _micro_batch(params.n_batch, model, options)
     params.n_outputs_max = options.n_lanes  # one row of logits a lane, not one a token
     params.n_threads = params.n_threads_batch = n_threads
     params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
@@ -219,6 +216,22 @@ def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
         what = f"llama.cpp can't make a context of {options.n_lanes} x {options.n_ctx} tokens"
         raise ModelLoadError("\n  ".join([what, *log.lines]))
     return ctx
+
+
+def _micro_batch(n_batch: int, model: Model, options: ContextOptions) -> int:
+    """Return how many tokens are computed in one piece.
+
+    On a CPU small ones, because the cuts must not be seen in the logits and prompts beside running
+    answers are cut small. That costs prefill 5-8 % at 500 tokens and a quarter at 1,500; one lane
+    alone has nobody beside it.
+    """
+    if model.gpu_layers or options.n_lanes == 1:
+        return n_batch
+    return min(n_batch, SMALL)
+
+
+def _cut_for(micro_batch: int) -> Cut:
+    return cut_small if micro_batch <= SMALL else partial(cut_into_tiles, micro_batch=micro_batch)
 
 
 def _check_memory(model: Model, options: ContextOptions) -> None:

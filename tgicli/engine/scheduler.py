@@ -5,7 +5,7 @@ drive it with integers. There is no prefill phase and no decode phase: a sequenc
 and n_computed, and a step closes the gap within a token budget (as in vLLM v1).
 
 Invariants
-    sum(row.count) <= token_budget, and every decode is in every step
+    every decode is in every step, and prompts get what is left of token_budget, or one tile more
     a lane is held from admission to finish, and by one sequence
     every sequence that was added leaves by exactly one Output with its end, unless it is aborted
 """
@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
+from tgicli.engine.chunks import Cut
 from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
 from tgicli.engine.pace import Pace
 from tgicli.engine.sequence import Sampled, Sequence
@@ -32,6 +33,11 @@ class Row:
     sequence: Sequence
     start: int
     count: int
+
+    @property
+    def is_decode(self) -> bool:
+        """Whether it is the one token that a sequence needs for its next one."""
+        return self.count == 1 and self.samples
 
     @property
     def samples(self) -> bool:
@@ -55,13 +61,13 @@ class Scheduler:
     """The sequences that wait and run, and the lanes they run in."""
 
     def __init__(
-        self, lanes: LanePool, pace: Pace, *, token_budget: int, micro_batch: int, reuse: bool
+        self, lanes: LanePool, pace: Pace, *, token_budget: int, cut: Cut, reuse: bool
     ) -> None:
         assert token_budget >= len(lanes.lanes), "every lane must fit into one step"
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self.token_budget = token_budget
-        self._micro_batch = micro_batch
+        self._cut = cut
         self._lanes = lanes
         self._pace = pace
         self._reuse = reuse
@@ -138,29 +144,21 @@ class Scheduler:
         return best, n_best
 
     def schedule(self) -> list[Row]:
-        """Return the rows of the next step, sorted by lane.
+        """Return the rows of the next step, decodes first.
 
-        Decodes go first, one token each; prompts share what the pace allows, in order of arrival.
-        Rows are sorted because llama.cpp puts into one micro-batch only neighbouring lanes in
-        increasing order.
+        Decodes go first, one token each, sorted by lane because llama.cpp puts into one micro-batch
+        only neighbouring lanes in increasing order. Prompts share what the pace allows, in order of
+        arrival.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
+        rows.sort(key=lambda row: row.sequence.lane or 0)
         budget = min(self._pace.n_prompt_tokens(len(rows)), self.token_budget - len(rows))
         for sequence in self.running:
             if sequence.n_pending > 1 and budget > 0:
-                count = self._whole_chunk(sequence.n_pending, min(sequence.n_pending, budget))
+                count = self._cut(sequence.n_computed, sequence.n_pending, budget)
                 rows.append(Row(sequence, sequence.n_computed, count))
                 budget -= count
-        return sorted(rows, key=lambda row: row.sequence.lane or 0)
-
-    def _whole_chunk(self, n_pending: int, count: int) -> int:
-        """Return a chunk that puts no single prompt token into a micro-batch, now or later.
-
-        llama.cpp computes a lone token with another kernel, which rounds differently.
-        """
-        if count > 2 and count % self._micro_batch == 1:
-            count -= 1
-        return count - 1 if count > 2 and n_pending - count == 1 else count
+        return rows
 
     def update(self, computed: Iterable[tuple[Row, Result]]) -> list[Output]:
         """Apply what a step computed; rows of sequences that were aborted meanwhile are dropped."""
