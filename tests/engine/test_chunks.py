@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.engine.chunks import SMALL, TILE, Cut, cut_into_tiles, cut_small
+from tgicli.engine.chunks import LEAST, SMALL, TILE, Cut, cut_into_tiles, cut_small
 
 MICRO_BATCH = 512
 
@@ -29,11 +29,16 @@ def tiles(start: int, n_pending: int, budget: int) -> int:
     return cut_into_tiles(start, n_pending, budget, micro_batch=MICRO_BATCH)
 
 
-@given(st.integers(2, 1500), budgets)
+@given(st.integers(3, 1500), budgets)
 def test_small_chunks_leave_no_single_token_for_a_micro_batch(n_tokens, budgets):
-    chunks = [b - a for a, b in pairwise(ends(cut_small, n_tokens, budgets))]
+    for start, end in pairwise(ends(cut_small, n_tokens, budgets)):
+        assert (end - start) % SMALL != 1
+        assert (end - start - 1) % SMALL != 1, "the rest, when the first token is computed apart"
 
-    assert all(chunk % SMALL != 1 for chunk in chunks)
+
+@given(st.integers(1, 1500), st.integers(1, 600))
+def test_a_small_chunk_keeps_to_its_budget_but_for_its_least_size(n_pending, budget):
+    assert cut_small(0, n_pending, budget) <= max(budget, 2 * LEAST - 1)
 
 
 @given(st.integers(1, 3000), budgets)

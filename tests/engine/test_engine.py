@@ -305,3 +305,14 @@ def test_everybody_gets_an_answer_whatever_the_lengths(lengths: list[int], n_lan
     assert [driven.text(f"r{i}") for i in range(len(lengths))] == [
         counted(999 + n, 3) for n in lengths
     ]
+
+
+def test_a_lone_decode_is_computed_in_company_while_a_prompt_is_there() -> None:
+    driven = Driven(FakeRunner(n_lanes=2))
+    driven.submit(sequence(5, name="a", max_new_tokens=30))
+    driven.step()
+    driven.submit(sequence(20, name="b"))
+
+    driven.step()
+
+    assert driven.runner.batches[-2:] == [[(0, 1), (1, 1)], [(1, 7)]]

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import sequence
+from tgicli.engine.chunks import LEAST
 from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
 
 
@@ -26,7 +27,7 @@ def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
     pool.acquire(before)
     pool.release(before, n_valid=4)
 
-    after = sequence([1, 2, 3, 7, 8])
+    after = sequence([1, 2, 3, 7, 8, 9])
     edit = pool.acquire(after)
 
     assert edit == LaneEdit(1, 1, 3)
@@ -39,7 +40,7 @@ def test_a_busy_lane_with_the_prefix_is_copied() -> None:
     pool.acquire(running)
     running.n_computed = 4
 
-    edit = pool.acquire(sequence([1, 2, 3, 7, 8]))
+    edit = pool.acquire(sequence([1, 2, 3, 7, 8, 9]))
 
     assert edit == LaneEdit(1, 0, 3)
 
@@ -50,16 +51,16 @@ def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
     pool.acquire(running)
     running.n_computed = 2
 
-    assert pool.acquire(sequence([1, 2, 3, 4])).n_keep == 2
+    assert pool.acquire(sequence([1, 2, 3, 4, 5])).n_keep == 2
 
 
-def test_the_last_two_prompt_tokens_are_always_computed() -> None:
+def test_the_last_prompt_tokens_are_always_computed() -> None:
     pool = LanePool(1, reuse=True)
     before = sequence([1, 2, 3, 4])
     pool.acquire(before)
     pool.release(before, n_valid=4)
 
-    assert pool.acquire(sequence([1, 2, 3, 4])).n_keep == 2
+    assert pool.acquire(sequence([1, 2, 3, 4])).n_keep == 4 - LEAST
 
 
 def test_nothing_is_reused_when_reuse_is_off() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tgicli.engine import pace
+from tgicli.engine.chunks import LEAST
 from tgicli.engine.pace import Pace
 
 
@@ -44,7 +45,7 @@ def test_a_slow_device_still_makes_progress() -> None:
     learning = Pace(max_tokens=64)
     learning.observe_chunk(1, 100)
 
-    assert learning.n_prompt_tokens(0) == pace.MIN_PROMPT_TOKENS
+    assert learning.n_prompt_tokens(0) == LEAST
 
 
 def test_a_fixed_number_beside_decodes_is_kept() -> None:

@@ -75,7 +75,7 @@ def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
 
 
 def test_eight_requests_with_a_common_prefix_reuse_it_and_answer_the_same(tiny_model: Path) -> None:
-    prompts = {f"r{i}": [*PREFIX, 100 + i, 40] for i in range(8)}
+    prompts = {f"r{i}": [*PREFIX, 100 + i, 40, 41] for i in range(8)}
     expected = alone(tiny_model, prompts)
 
     with answering(tiny_model, n_lanes=8) as answers:

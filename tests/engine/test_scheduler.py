@@ -175,7 +175,7 @@ def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
     scheduler.add(sequence([1, 2, 3], name="first", max_new_tokens=2))
     step(scheduler)
     step(scheduler)
-    again = sequence([1, 2, 3, 4, 98, 99], name="again")
+    again = sequence([1, 2, 3, 4, 97, 98, 99], name="again")
     scheduler.add(again)
 
     step(scheduler)

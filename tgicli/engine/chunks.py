@@ -1,6 +1,6 @@
 """Where a prompt may be cut so that the cuts can't be seen in its logits.
 
-Called by the scheduler. Pure. On a CPU llama.cpp's flash attention has a kernel for 64 rows and
+Called by the scheduler and the lanes. Pure. On a CPU llama.cpp's flash attention has a kernel for 64 rows and
 more (tiles), one for fewer, and one for a single row; each rounds in its own way
 (ggml/src/ggml-cpu/ops.cpp: ggml_compute_forward_flash_attn_ext). Which one computes a token must
 not depend on the moment, or the same prompt would give other answers under load. So either all of
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 TILE = 64  # rows from which on the kernel of tiles is taken (GGML_FA_TILE_Q)
 SMALL = TILE - 4  # tokens of a micro-batch in which it never is
+LEAST = 3  # tokens of a chunk: one may go with a decode, and one row alone has its own kernel
 
 # (start, n_pending, budget) to a count in [1, n_pending]; it may exceed the budget where it must
 Cut = Callable[[int, int, int], int]
@@ -21,13 +22,14 @@ Cut = Callable[[int, int, int], int]
 def cut_small(start: int, n_pending: int, budget: int) -> int:
     """Return a chunk for micro-batches of SMALL tokens that leaves none of them a single token.
 
-    Any other cut gives the same bits, so chunks beside running answers may be as small as two.
+    Neither when its first token is computed apart. Any other cut gives the same bits, so chunks
+    beside running answers may be as small as LEAST.
     """
-    if n_pending == 1:
-        return 1
-    count = min(n_pending, max(budget, 2))
-    near = (count, count - 1, count - 2, 3)
-    return next(n for n in near if n > 1 and n % SMALL != 1 and n_pending - n != 1)
+    if n_pending < LEAST:
+        return n_pending
+    count = min(n_pending, max(budget, LEAST))
+    near: tuple[int, ...] = (*range(count, max(count - 5, LEAST - 1), -1), *range(LEAST, 2 * LEAST))
+    return next(n for n in near if n % SMALL not in (1, 2) and n_pending - n not in (1, 2))
 
 
 def cut_into_tiles(start: int, n_pending: int, budget: int, *, micro_batch: int) -> int:

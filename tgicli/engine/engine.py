@@ -163,8 +163,10 @@ class Engine:
         if not rows:  # e.g. woken by an abort only
             return []
         started_s = self._clock()
-        computed = self._compute_decodes([row for row in rows if row.is_decode])
-        computed += [self._compute_chunk(row) for row in rows if not row.is_decode]
+        decodes, chunks = _apart(rows)
+        computed = [item for item in self._compute_decodes(decodes) if item[1] is not None]
+        failed = {row.sequence for row, result in computed if isinstance(result, DecodeFailed)}
+        computed += [self._compute_chunk(row) for row in chunks if row.sequence not in failed]
         self._read_inbox(block=False)  # an abort during decode must win over its own token
         outputs = self._scheduler.update(computed)
         return [item for output in outputs for item in self._to_emitted(output, started_s)]
@@ -247,3 +249,17 @@ class Engine:
             prefill_s=first_s - started_s,
             decode_s=self._clock() - first_s,
         )
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the decodes, which are computed together, and the chunks of prompts.
+
+    A lone decode takes a prompt's first token along: llama.cpp computes one row alone, over 512
+    cells and more, with a kernel that splits the cache and rounds differently.
+    """
+    decodes = [row for row in rows if row.is_decode]
+    chunks = [row for row in rows if not row.is_decode]
+    if len(decodes) == 1 and chunks and chunks[0].count > 1:
+        head, chunks[0] = chunks[0].split(1)
+        decodes = sorted([*decodes, head], key=lambda row: row.sequence.lane or 0)
+    return decodes, chunks

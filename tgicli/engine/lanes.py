@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tgicli.engine.chunks import LEAST
 from tgicli.engine.sequence import Sequence
 
 
@@ -57,11 +58,10 @@ class LanePool:
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
-        An idle lane with the prefix is taken over, a busy one is copied. The last two prompt tokens
-        are never reused: the last one's logits are needed, and alone it would be computed with
-        another kernel. The caller has checked that a lane is free.
+        An idle lane with the prefix is taken over, a busy one is copied. A chunk of the least size
+        is never reused: the last prompt token's logits are needed. The caller has checked that a lane is free.
         """
-        n_reusable = max(0, sequence.n_prompt - 2)
+        n_reusable = max(0, sequence.n_prompt - LEAST)
         source, n_keep = self._longest_prefix(sequence.token_ids[:n_reusable])
         lane = source if source.sequence is None and n_keep else self._lowest_free()
         lane.sequence = sequence

@@ -11,9 +11,10 @@ is shown. Both need the cost of a token, which is learned.
 
 from __future__ import annotations
 
+from tgicli.engine.chunks import LEAST
+
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
 MAX_STEP_S = 1.0
-MIN_PROMPT_TOKENS = 2
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
 FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
 _WEIGHT = 0.3  # of the newest observation in a moving average
@@ -46,7 +47,7 @@ class Pace:
         """Return how many prompt tokens fit into a time, or a guess while their cost is unknown."""
         if self._token_s is None:
             return unknown
-        return max(MIN_PROMPT_TOKENS, int(budget_s / self._token_s))
+        return max(LEAST, int(budget_s / self._token_s))
 
     def observe_decodes(self, elapsed_s: float) -> None:
         """Learn from a step's decodes."""

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
-from tgicli.engine.chunks import Cut
+from tgicli.engine.chunks import LEAST, Cut
 from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
 from tgicli.engine.pace import Pace
 from tgicli.engine.sequence import Sampled, Sequence
@@ -33,6 +33,11 @@ class Row:
     sequence: Sequence
     start: int
     count: int
+
+    def split(self, count: int) -> tuple[Row, Row]:
+        """Return its first tokens and the rest."""
+        rest = Row(self.sequence, self.start + count, self.count - count)
+        return Row(self.sequence, self.start, count), rest
 
     @property
     def is_decode(self) -> bool:
@@ -133,7 +138,7 @@ class Scheduler:
 
     def _find_leader(self, sequence: Sequence) -> tuple[Sequence | None, int]:
         """Return the prefilling sequence that shares the longest prefix still to be computed."""
-        prompt = sequence.token_ids[:-2]
+        prompt = sequence.token_ids[:-LEAST]
         best: Sequence | None = None
         n_best = self._lanes.longest_prefix_length(prompt) + MIN_SHARED_TOKENS
         for leader in self.running:
