@@ -3,8 +3,8 @@
 Every room speaks in these words and no other: values are immutable and valid once built, so they
 cross threads freely. Never does I/O, never imports anything heavier than `dataclasses`.
 
-A stream is `Progress* Delta* Finish`: it ends with Finish, which brings the last tokens, or raises;
-there is no third way.
+A stream is `Progress+ Delta* Finish`: its first Progress says that the request was accepted, it ends
+with Finish, which brings the last tokens, or raises; there is no third way.
 """
 
 from __future__ import annotations
@@ -27,11 +27,47 @@ class FinishReason(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the model wants called."""
+
+    id: str
+    name: str
+    arguments: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
 
-    role: str  # system, user or assistant, as the model's template knows them
+    role: str  # system, user, assistant or tool, as the model's template knows them
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None  # of the call that this turn answers
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call."""
+
+    name: str
+    description: str | None
+    parameters: str  # its arguments' JSON Schema
+
+
+class GrammarKind(enum.StrEnum):
+    """The languages in which a grammar can be written."""
+
+    JSON_SCHEMA = "json_schema"
+    REGEX = "regex"
+    GBNF = "gbnf"
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What an answer must look like, as a whole."""
+
+    kind: GrammarKind
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +85,9 @@ class SamplingParams:
     seed: int | None = None  # in [0, 2**64); None: drawn at admission, reported in Finish
     max_new_tokens: int | None = None  # None: until the context is full; the prompt is not counted
     stop: tuple[str, ...] = ()  # matched on text, never shown
+    keep_stop: bool = False  # TGI's rule: ends with a token that ends with a stop string, and shows
+    grammar: Grammar | None = None  # only what it allows is sampled
+    logit_bias: tuple[tuple[int, float], ...] = ()  # (token id, what is added to its logit)
     logprobs: bool = False  # report each token's log-probability (costs a pass over the vocabulary)
     top_n_tokens: int = 0  # report the n most likely tokens of each step; implies logprobs
     ignore_eos: bool = False  # go on after an end-of-generation token (benchmarks)
@@ -83,7 +122,8 @@ class SamplingParams:
     @property
     def is_plain_greedy(self) -> bool:
         """Whether the largest logit is all that matters."""
-        return self.is_greedy and not self.has_penalties and not self.wants_logprobs
+        changes_logits = self.has_penalties or self.logit_bias or self.grammar
+        return self.is_greedy and not changes_logits and not self.wants_logprobs
 
     @property
     def has_penalties(self) -> bool:
@@ -123,6 +163,10 @@ class GenerationRequest:
     params: SamplingParams = SamplingParams()
     truncate: int | None = None  # keep the last n prompt tokens; None: all of them
     best_of: int = 1  # run n times with seeds of their own, keep the highest mean logprob
+    tools: tuple[Tool, ...] = ()  # shown to the model by its chat template
+    continues: bool = False  # the last message is the answer's beginning, to be gone on from
+    prompt_logprobs: bool = False  # report the prompt's tokens in Finish
+    reuse_key: str = ""  # prefixes are reused among requests with the same key only
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -211,6 +255,7 @@ class Finish:
     prefill_s: float = 0.0  # from there to the first token
     decode_s: float = 0.0  # from the first token to the last
     others: tuple[Run, ...] = ()  # best_of: the runs that were not chosen, in run order
+    prompt_tokens: tuple[Token, ...] = ()  # if asked for; the first one has no log-probability
 
     @property
     def text(self) -> str:
@@ -235,6 +280,39 @@ class Run:
 Event = Progress | Delta | Finish
 
 
+@dataclass(frozen=True, slots=True)
+class PromptToken:
+    """One token of a prompt, and the bytes [start, stop) of the text that it stands for."""
+
+    id: int
+    text: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizedPrompt:
+    """A prompt as the model sees it."""
+
+    text: str  # what a chat template made of messages
+    tokens: tuple[PromptToken, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendStats:
+    """What a backend is doing, and what it has done since it started."""
+
+    n_waiting: int
+    n_running: int
+    n_prompt_tokens: int = 0  # of all requests that were started
+    n_cached_tokens: int = 0  # of these, taken from an earlier request's KV cells
+    n_cancelled: int = 0
+    n_steps: int = 0
+    steps_s: float = 0.0  # the time of all steps
+    compute_s: float = 0.0  # of that, inside the model
+    worst_step_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What answers."""
@@ -257,8 +335,24 @@ class Backend(Protocol):
         """
         ...
 
+    async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
+        """Say how the model sees a request's prompt; `truncate` does not apply.
+
+        Raises:
+            RequestError: the prompt can't be encoded, or the backend can't tell.
+        """
+        ...
+
+    async def count_tokens(self, request: GenerationRequest) -> int:
+        """Return the length of the prompt, before `truncate`. Raises as tokenize."""
+        ...
+
     async def info(self) -> ModelInfo:
         """Say what answers."""
+        ...
+
+    def stats(self) -> BackendStats:
+        """Say what it is doing."""
         ...
 
     async def health(self) -> bool:

@@ -8,7 +8,9 @@ nothing else catches them. Never imports anything of ours.
     ├─ Unreachable          3   502   nobody answers there
     ├─ DeadlineExceeded     4   504   a time limit ran out
     ├─ RequestError         5   422   the request can't be served as asked
-    │  └─ ContextOverflow             it is longer than the context
+    │  ├─ ContextOverflow             it is longer than the context
+    │  ├─ TemplateFailed              the chat template is missing or fails
+    │  └─ GrammarInvalid              the grammar does not compile
     ├─ Overloaded           6   429   busy; the same request may succeed later
     ├─ StreamBroken         7   502   a stream ended without its finish
     └─ ModelError           8   424   the model
@@ -102,12 +104,26 @@ class ContextOverflow(RequestError):
     """The prompt and the wanted tokens do not fit into the context."""
 
 
+class TemplateFailed(RequestError):
+    """The model's chat template is missing, or fails on these messages."""
+
+    error_type = "template_error"
+
+
+class GrammarInvalid(RequestError):
+    """A grammar does not compile."""
+
+
 class Overloaded(TgicliError):
     """The queue is full; the same request may succeed later."""
 
     exit_status = ExitStatus.OVERLOADED
     http_status = 429
     error_type = "overloaded"
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StreamBroken(TgicliError):

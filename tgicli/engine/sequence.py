@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from tgicli.core import FinishReason, SamplingParams, Token, TopToken
 from tgicli.engine.detokenizer import Detokenizer
+from tgicli.engine.stop import KeptStop
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,14 @@ class Sequence:
     started_s: float | None = None
     first_token_s: float | None = None
     _detokenizer: Detokenizer = field(init=False)
+    _kept_stop: KeptStop = field(init=False)
     _held: list[Token] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.n_prompt = len(self.token_ids)
-        self._detokenizer = Detokenizer(self.params.stop)
+        stop, kept = self.params.stop, self.params.keep_stop
+        self._detokenizer = Detokenizer(() if kept else stop)
+        self._kept_stop = KeptStop(stop if kept else ())
 
     @property
     def n_pending(self) -> int:
@@ -75,12 +79,14 @@ class Sequence:
         strings.
         """
         self.token_ids.append(sampled.id)
-        self._held.append(self._to_token(sampled))
+        token = self._to_token(sampled)
+        self._held.append(token)
+        stopped = self._kept_stop.push("" if token.special else token.text)
         if self.n_generated >= self.max_new_tokens:
             self.finish_reason = FinishReason.LENGTH
         elif sampled.ends and not self.params.ignore_eos:
             self.finish_reason = FinishReason.EOS_TOKEN
-        elif self._detokenizer.stopped:
+        elif stopped or self._detokenizer.stopped:
             self.finish_reason = FinishReason.STOP_SEQUENCE
         return self._release()
 
