@@ -10,6 +10,8 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
         switch "$at $word"
             case 'tgicli generate'
                 set at 'tgicli generate'
+            case 'tgicli serve'
+                set at 'tgicli serve'
             case 'tgicli models'
                 set at 'tgicli models'
             case 'tgicli config'
@@ -64,6 +66,64 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli generate --lora'
                 set is_value yes
+            case 'tgicli serve --hostname'
+                set is_value yes
+            case 'tgicli serve -p' 'tgicli serve --port'
+                set is_value yes
+            case 'tgicli serve --uds'
+                set is_value yes
+            case 'tgicli serve --ssl-certfile'
+                set is_value yes
+            case 'tgicli serve --ssl-keyfile'
+                set is_value yes
+            case 'tgicli serve --max-concurrent-requests'
+                set is_value yes
+            case 'tgicli serve --max-batch-size'
+                set is_value yes
+            case 'tgicli serve --max-total-tokens'
+                set is_value yes
+            case 'tgicli serve --max-input-tokens'
+                set is_value yes
+            case 'tgicli serve --max-batch-prefill-tokens'
+                set is_value yes
+            case 'tgicli serve --max-queue-wait'
+                set is_value yes
+            case 'tgicli serve --payload-limit'
+                set is_value yes
+            case 'tgicli serve --max-best-of'
+                set is_value yes
+            case 'tgicli serve --max-stop-sequences'
+                set is_value yes
+            case 'tgicli serve --max-top-n-tokens'
+                set is_value yes
+            case 'tgicli serve --max-client-batch-size'
+                set is_value yes
+            case 'tgicli serve --shutdown-timeout'
+                set is_value yes
+            case 'tgicli serve --stall-timeout'
+                set is_value yes
+            case 'tgicli serve --api-key'
+                set is_value yes
+            case 'tgicli serve --api-key-file'
+                set is_value yes
+            case 'tgicli serve --cors-allow-origin'
+                set is_value yes
+            case 'tgicli serve -m' 'tgicli serve --model'
+                set is_value yes
+            case 'tgicli serve --ctx-size'
+                set is_value yes
+            case 'tgicli serve --threads'
+                set is_value yes
+            case 'tgicli serve --gpu-layers'
+                set is_value yes
+            case 'tgicli serve --flash-attn'
+                set is_value yes
+            case 'tgicli serve --kv-type'
+                set is_value yes
+            case 'tgicli serve --batch-size'
+                set is_value yes
+            case 'tgicli serve --lora'
+                set is_value yes
             case 'tgicli models list'
                 set at 'tgicli models list'
             case 'tgicli models pull'
@@ -78,6 +138,7 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
 end
 complete -c tgicli -f
 complete -c tgicli -n '__tgicli_at tgicli' -a generate -d 'Stream a model\'s answer to PROMPT.'
+complete -c tgicli -n '__tgicli_at tgicli' -a serve -d 'Serve a model over HTTP, as text-generation-inference (TGI) does.'
 complete -c tgicli -n '__tgicli_at tgicli' -a models -d 'Find and get models.'
 complete -c tgicli -n '__tgicli_at tgicli' -a config -d 'Show what every option is set to, and where.'
 complete -c tgicli -n '__tgicli_at tgicli' -a completion -d 'Print a shell\'s completions.'
@@ -125,6 +186,46 @@ complete -c tgicli -n '__tgicli_at tgicli generate' -l prefix-reuse -l no-prefix
 complete -c tgicli -n '__tgicli_at tgicli generate' -l traceback -d 'With an error, show where it was raised.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -s h -l help -d 'Show this page and exit.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -f
+complete -c tgicli -n '__tgicli_at tgicli serve' -l hostname -r -f -d 'Listen on this address; 0.0.0.0: on all.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -s p -l port -r -f -d 'Listen on this port; 0: on any free one, which is printed.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l uds -r -F -d 'Listen on a Unix socket instead.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l ssl-certfile -r -F -d 'Speak TLS with this certificate (PEM).'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l ssl-keyfile -r -F -d 'The certificate\'s private key (PEM).'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-concurrent-requests -r -f -d 'Requests that may run and wait; one more is refused with status 429.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-batch-size -r -f -d 'Requests computed at once; others wait.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-total-tokens -r -f -d 'Tokens that prompt and answer may have together.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-input-tokens -r -f -d 'Tokens that a prompt may have.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-batch-prefill-tokens -r -f -d 'Prompt tokens in one step.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-queue-wait -r -f -d 'Refuse a request that waited S seconds for its first step.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l payload-limit -r -f -d 'Size of a request\'s body.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-best-of -r -f -d 'Largest best_of.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-stop-sequences -r -f -d 'Stop strings in a request.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-top-n-tokens -r -f -d 'Largest top_n_tokens.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l max-client-batch-size -r -f -d 'Prompts in one request to /v1/completions.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l grammar-support -l no-grammar-support -d 'Allow grammars, or refuse them.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l shutdown-timeout -r -f -d 'On SIGTERM, let running requests finish for S seconds.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l stall-timeout -r -f -d 'Give up a reader that takes nothing for S seconds.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l json-output -d 'Write the access log as JSON.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l live -l no-live -d 'Draw a panel on a terminal, or write plain lines there, too.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -s q -l quiet -d 'No access log and no panel.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l api-key -r -f -d 'Ask for this key. Repeatable; others see a command line, so rather use TGICLI_API_KEY or --api-key-file.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l api-key-file -r -F -d 'Ask for one of the keys in FILE, one a line.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l isolate-keys -d 'Reuse prefixes among requests with the same key only.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l cors-allow-origin -r -f -d 'Let pages of this origin ask (`*`: all). Repeatable.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -s m -l model -r -F -d 'A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l offline -d 'Use what is on disk; never ask a hub.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l threads -r -f -d 'Compute with N threads.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l batch-size -r -f -d 'Tokens computed at once, at most.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l lora -r -F -d 'Apply an adapter. Repeatable; TGICLI_LORA holds one.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l mmap -l no-mmap -d 'Map the file into memory, or read it whole.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l mlock -d 'Keep the model in RAM, never swapped.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l prefix-reuse -l no-prefix-reuse -d 'Compute a beginning that prompts share only once.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -s h -l help -d 'Show this page and exit.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a list -d 'List the models on disk: the demo, and what was downloaded from a hub, by any program.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a pull -d 'Download a model from a hub, or update it, and print its path.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a info -d 'Show what is known of a model on disk.'

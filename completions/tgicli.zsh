@@ -14,6 +14,7 @@ _tgicli() {
         command)
             local -a commands=(
                 'generate:Stream a model'\''s answer to PROMPT.'
+                'serve:Serve a model over HTTP, as text-generation-inference (TGI) does.'
                 'models:Find and get models.'
                 'config:Show what every option is set to, and where.'
                 'completion:Print a shell'\''s completions.'
@@ -23,6 +24,7 @@ _tgicli() {
         argument)
             case $words[1] in
                 generate) _tgicli_generate ;;
+                serve) _tgicli_serve ;;
                 models) _tgicli_models ;;
                 config) _tgicli_config ;;
                 completion) _tgicli_completion ;;
@@ -74,6 +76,50 @@ _tgicli_generate() {
         '(--traceback)--traceback[With an error, show where it was raised.]' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:PROMPT: '
+}
+
+_tgicli_serve() {
+    _arguments -s -S \
+        '(--hostname)--hostname=[Listen on this address; 0.0.0.0\: on all.]:HOST: ' \
+        '(-p --port)'{-p+,--port=}'[Listen on this port; 0\: on any free one, which is printed.]:N: ' \
+        '(--uds)--uds=[Listen on a Unix socket instead.]:PATH:_files' \
+        '(--ssl-certfile)--ssl-certfile=[Speak TLS with this certificate (PEM).]:FILE:_files' \
+        '(--ssl-keyfile)--ssl-keyfile=[The certificate'\''s private key (PEM).]:FILE:_files' \
+        '(--max-concurrent-requests)--max-concurrent-requests=[Requests that may run and wait; one more is refused with status 429.]:N: ' \
+        '(--max-batch-size)--max-batch-size=[Requests computed at once; others wait.]:N: ' \
+        '(--max-total-tokens)--max-total-tokens=[Tokens that prompt and answer may have together.]:N: ' \
+        '(--max-input-tokens)--max-input-tokens=[Tokens that a prompt may have.]:N: ' \
+        '(--max-batch-prefill-tokens)--max-batch-prefill-tokens=[Prompt tokens in one step.]:N: ' \
+        '(--max-queue-wait)--max-queue-wait=[Refuse a request that waited S seconds for its first step.]:S: ' \
+        '(--payload-limit)--payload-limit=[Size of a request'\''s body.]:BYTES: ' \
+        '(--max-best-of)--max-best-of=[Largest best_of.]:N: ' \
+        '(--max-stop-sequences)--max-stop-sequences=[Stop strings in a request.]:N: ' \
+        '(--max-top-n-tokens)--max-top-n-tokens=[Largest top_n_tokens.]:N: ' \
+        '(--max-client-batch-size)--max-client-batch-size=[Prompts in one request to /v1/completions.]:N: ' \
+        '(--grammar-support --no-grammar-support)'{--grammar-support,--no-grammar-support}'[Allow grammars, or refuse them.]' \
+        '(--shutdown-timeout)--shutdown-timeout=[On SIGTERM, let running requests finish for S seconds.]:S: ' \
+        '(--stall-timeout)--stall-timeout=[Give up a reader that takes nothing for S seconds.]:S: ' \
+        '(--json-output)--json-output[Write the access log as JSON.]' \
+        '(--live --no-live)'{--live,--no-live}'[Draw a panel on a terminal, or write plain lines there, too.]' \
+        '(-q --quiet)'{-q,--quiet}'[No access log and no panel.]' \
+        '*--api-key=[Ask for this key. Repeatable; others see a command line, so rather use TGICLI_API_KEY or --api-key-file.]:KEY: ' \
+        '(--api-key-file)--api-key-file=[Ask for one of the keys in FILE, one a line.]:FILE:_files' \
+        '(--isolate-keys)--isolate-keys[Reuse prefixes among requests with the same key only.]' \
+        '*--cors-allow-origin=[Let pages of this origin ask (`*`\: all). Repeatable.]:ORIGIN: ' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_models() {

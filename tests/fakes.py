@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence as ReadOnlyList
 
-from tgicli.core import SamplingParams
+from tgicli.core import SamplingParams, Token
 from tgicli.engine.chunks import Cut, cut_small
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.scheduler import Result, Row
@@ -35,6 +35,7 @@ class FakeRunner:
         self.n_batch = n_batch
         self.cut: Cut = cut_small
         self.can_trim = can_trim
+        self.decode_s = 0.0
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
         self.forgotten: list[str] = []
@@ -70,6 +71,9 @@ class FakeRunner:
 
     def forget(self, sequence: Sequence) -> None:
         self.forgotten.append(sequence.request_id)
+
+    def prompt_tokens(self, sequence: Sequence) -> tuple[Token, ...]:
+        return ()
 
     @staticmethod
     def _lane(row: Row) -> int:

@@ -27,15 +27,19 @@ DOORS = {  # an outside library, and the only place that imports it
     "huggingface_hub": "models/hub.py",
     "jinja2": "engine/chat.py",
     "llama_cpp": "engine/llama.py",
+    "llguidance": "engine/grammar.py",
     "markdown_it": "ui/",
     "msgspec": "wire/",
     "numpy": "engine/",
     "platformdirs": "config.py",
+    "prometheus_client": "server/metrics.py",
     "rich": "ui/",
+    "starlette": "server/",
     "tomllib": "config.py",
     "typer": "cli/",
+    "uvicorn": "server/run.py",
 }
-HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette"]
+HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette", "uvicorn"]
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -3,8 +3,8 @@
 Every room speaks in these words and no other: values are immutable and valid once built, so they
 cross threads freely. Never does I/O, never imports anything heavier than `dataclasses`.
 
-A stream is `Progress+ Delta* Finish`: its first Progress says that the request was accepted, it ends
-with Finish, which brings the last tokens, or raises; there is no third way.
+A stream is `Progress+ Delta* Finish`: its first Progress says that the request was accepted, and it
+ends with Finish, which brings the last tokens, or raises; there is no third way.
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ class BackendStats:
     n_cancelled: int = 0
     n_steps: int = 0
     steps_s: float = 0.0  # the time of all steps
-    compute_s: float = 0.0  # of that, inside the model
+    decode_s: float = 0.0  # of that, inside llama_decode
     worst_step_s: float = 0.0
 
 

@@ -9,6 +9,10 @@ nothing else catches them. Never imports anything of ours.
     ├─ DeadlineExceeded     4   504   a time limit ran out
     ├─ RequestError         5   422   the request can't be served as asked
     │  ├─ ContextOverflow             it is longer than the context
+    │  ├─ MalformedBody         400   it is not JSON
+    │  ├─ BodyTooLarge          413
+    │  ├─ WrongMediaType        415
+    │  ├─ Unauthorized          401   its API key is missing or wrong
     │  ├─ TemplateFailed              the chat template is missing or fails
     │  └─ GrammarInvalid              the grammar does not compile
     ├─ Overloaded           6   429   busy; the same request may succeed later
@@ -112,6 +116,31 @@ class TemplateFailed(RequestError):
 
 class GrammarInvalid(RequestError):
     """A grammar does not compile."""
+
+
+class MalformedBody(RequestError):
+    """A request's body is not JSON."""
+
+    http_status = 400
+
+
+class BodyTooLarge(RequestError):
+    """A request's body is larger than the server accepts."""
+
+    http_status = 413
+
+
+class WrongMediaType(RequestError):
+    """A request's body does not say that it is JSON."""
+
+    http_status = 415
+
+
+class Unauthorized(RequestError):
+    """The API key is missing or wrong."""
+
+    http_status = 401
+    error_type = "authentication"
 
 
 class Overloaded(TgicliError):

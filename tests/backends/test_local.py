@@ -87,7 +87,7 @@ def test_messages_go_through_the_models_template(tiny_model: Path) -> None:
     async def main() -> tuple[int, int]:
         async with backend_on(tiny_model) as backend:
             encoder = backend._encoder
-            text = encoder.render((Message("system", "Be brief."), Message("user", "Hi")))
+            text = encoder.render(conversation)
             expected = len(encoder.model.tokenize(text, add_special=False))
             return expected, (await collect(backend, conversation))[1].n_prompt_tokens
 

@@ -30,8 +30,11 @@ class Answers:
     def submit(
         self, name: str, prompt: list[int], params: SamplingParams = GREEDY, *, n_new: int = 12
     ) -> None:
-        self.tokens[name] = []
-        self.engine.submit(Sequence(name, list(prompt), params, n_new))
+        self.submit_sequence(Sequence(name, list(prompt), params, n_new))
+
+    def submit_sequence(self, sequence: Sequence) -> None:
+        self.tokens[sequence.request_id] = []
+        self.engine.submit(sequence)
         self.engine._read_inbox(block=False)
 
     def step(self) -> None:

@@ -89,3 +89,17 @@ def test_the_common_prefix_is_what_a_loop_finds(a: list[int], b: list[int]) -> N
     )
 
     assert common_prefix_length(a, b) == expected
+
+
+def test_a_prefix_is_not_shared_with_another_key() -> None:
+    pool = LanePool(2, reuse=True)
+    before = sequence([1, 2, 3, 4, 5, 6])
+    before.reuse_key = "mine"
+    pool.acquire(before)
+    pool.release(before, n_valid=6)
+    other, again = sequence([1, 2, 3, 4, 5, 6]), sequence([1, 2, 3, 4, 5, 6])
+    other.reuse_key, again.reuse_key = "yours", "mine"
+
+    assert pool.longest_prefix_length([1, 2, 3], "yours") == 0
+    assert pool.acquire(again).n_keep == 3
+    assert pool.acquire(other).n_keep == 0

@@ -104,6 +104,30 @@ def test_typical_p_keeps_what_is_closest_to_the_entropy(tiny_model: Path) -> Non
     check(tiny_model, replace(FLAT, temperature=0.25, typical_p=0.4), kept)
 
 
+def test_typical_p_works_beside_probabilities_that_vanish(tiny_model: Path) -> None:
+    logits = raw_logits(tiny_model) / 0.02
+    kept = np.full_like(logits, -np.inf)
+    kept[logits.argmax()] = logits.max()
+
+    check(tiny_model, replace(FLAT, temperature=0.02, typical_p=0.4), kept)
+
+
+def test_a_logit_bias_is_added_before_everything_else(tiny_model: Path) -> None:
+    bias = {17: 4.5, 200: -3.0, PROMPT[0]: 100.0}
+    params = replace(FLAT, repetition_penalty=1.7, logit_bias=tuple(bias.items()))
+    logits = raw_logits(tiny_model)
+    logits[list(bias)] += list(bias.values())
+
+    check(tiny_model, params, penalised(logits, params))
+
+
+def test_a_logit_bias_changes_the_greedy_choice_and_may_name_no_token(tiny_model: Path) -> None:
+    biased = replace(GREEDY, logit_bias=((50, 100.0), (999_999, 100.0)))
+
+    with answering(tiny_model, n_lanes=2) as answers:
+        assert answers.answer(PROMPT, biased, n_new=3) == [50, 50, 50]
+
+
 def test_min_p_keeps_what_is_likely_enough_beside_the_best(tiny_model: Path) -> None:
     logits = raw_logits(tiny_model) * 4
     kept = np.where(logits >= logits.max() + math.log(0.1), logits, -np.inf)

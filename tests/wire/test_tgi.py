@@ -45,11 +45,11 @@ def test_top_tokens_stand_between_the_token_and_the_text() -> None:
 
 
 def test_a_whole_answer_leaves_details_out_unless_asked() -> None:
-    assert encode_answer((AND, EOS), FINISH, details=False) == b'{"generated_text":" and"}'
+    assert encode_answer(Run((AND, EOS), FINISH), details=False) == b'{"generated_text":" and"}'
 
 
 def test_details_have_tgis_keys_in_tgis_order() -> None:
-    answer = json.loads(encode_answer((AND, EOS), FINISH, details=True))
+    answer = json.loads(encode_answer(Run((AND, EOS), FINISH), details=True))
 
     assert list(answer["details"]) == [
         "finish_reason",
@@ -69,7 +69,7 @@ def test_details_have_tgis_keys_in_tgis_order() -> None:
 def test_the_runs_that_lost_stand_in_the_details_of_the_best() -> None:
     other = Run((AND,), replace(FINISH, seed=7, reason=FinishReason.LENGTH))
 
-    answer = json.loads(encode_answer((AND,), replace(FINISH, others=(other,)), details=True))
+    answer = json.loads(encode_answer(Run((AND,), replace(FINISH, others=(other,))), details=True))
 
     (sequence,) = answer["details"]["best_of_sequences"]
     assert sequence["generated_text"] == " and"

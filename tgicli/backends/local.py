@@ -12,14 +12,31 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tgicli.backends.stream import TokenStream
-from tgicli.core import Delta, Event, Finish, GenerationRequest, ModelInfo, Progress, Run, Token
+from tgicli.core import (
+    BackendStats,
+    Delta,
+    Event,
+    Finish,
+    GenerationRequest,
+    Grammar,
+    ModelInfo,
+    Progress,
+    Run,
+    Token,
+    TokenizedPrompt,
+)
 from tgicli.engine.engine import Emitted, Engine
 from tgicli.engine.prompt import PromptEncoder, room_for_answer
 from tgicli.engine.runner import ContextOptions, Runner
 from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
+from tgicli.engine.spans import spans
+
+if TYPE_CHECKING:
+    from tgicli.engine.grammar import Constraint, GrammarCompiler
 
 MAX_HEARTBEAT_AGE_S = 30.0
 LONG_PROMPT_CHARACTERS = 20_000  # tokenising one takes long enough to be felt on the event loop
@@ -34,6 +51,7 @@ class LocalBackend:
         """Start the engine on a runner, which is the backend's from here on. On the event loop."""
         self._encoder = encoder
         self._runner = runner
+        self._grammars: GrammarCompiler | None = None
         self._streams: dict[str, TokenStream] = {}
         self._loop = asyncio.get_running_loop()
         self._engine = Engine(runner, self._deliver, prefix_reuse=prefix_reuse)
@@ -67,8 +85,9 @@ class LocalBackend:
     async def _generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         sequence = await self._to_sequence(request)
         stream = self._streams[request.id] = TokenStream()
-        self._engine.submit(sequence)
         try:
+            yield Progress(0, sequence.n_prompt)  # accepted
+            self._engine.submit(sequence)
             async for event in stream:
                 yield event
         finally:  # finished, failed, cancelled or abandoned: the same path
@@ -76,20 +95,45 @@ class LocalBackend:
             self._engine.abort(request.id)  # no-op if it has finished
 
     async def _to_sequence(self, request: GenerationRequest) -> Sequence:
-        if isinstance(request.prompt, str) and len(request.prompt) < LONG_PROMPT_CHARACTERS:
-            token_ids = self._encoder.encode(request)
-        else:
-            token_ids = await asyncio.to_thread(self._encoder.encode, request)
+        token_ids = await self._encode(request)
         params = request.params
         room = room_for_answer(len(token_ids), params.max_new_tokens, self._runner.n_ctx)
         if params.seed is None:
             params = replace(params, seed=draw_seed())
-        return Sequence(request.id, token_ids, params, room)
+        return Sequence(
+            request.id,
+            token_ids,
+            params,
+            room,
+            reuse_key=request.reuse_key,
+            constraint=await self._compile(params.grammar),
+            wants_prompt_logprobs=request.prompt_logprobs,
+        )
+
+    async def _compile(self, grammar: Grammar | None) -> Constraint | None:
+        """Compile a grammar, which takes long enough to be felt on the event loop.
+
+        Raises:
+            GrammarInvalid: it does not compile.
+        """
+        if grammar is None:
+            return None
+        if self._grammars is None:
+            from tgicli.engine.grammar import GrammarCompiler  # imports llguidance
+
+            self._grammars = GrammarCompiler(self._encoder.model)
+        return await asyncio.to_thread(self._grammars.compile, grammar)
+
+    async def _encode(self, request: GenerationRequest) -> list[int]:
+        if isinstance(request.prompt, str) and len(request.prompt) < LONG_PROMPT_CHARACTERS:
+            return self._encoder.encode(request)
+        return await asyncio.to_thread(self._encoder.encode, request)
 
     async def _generate_best(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Run the request best_of times at once; yield the run with the highest mean logprob."""
         params = replace(request.params, logprobs=True)
         single = replace(request, best_of=1, params=params)
+        yield Progress(0, (await self._to_sequence(single)).n_prompt)  # accepted
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -116,6 +160,34 @@ class LocalBackend:
                     case Progress():
                         pass
         raise AssertionError("a stream ends with Finish or raises")
+
+    async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
+        """Say how the model sees a request's prompt."""
+        return await asyncio.to_thread(self._tokenize, request)
+
+    def _tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
+        token_ids = self._encoder.encode(replace(request, truncate=None))
+        text = self._encoder.render(request)
+        return TokenizedPrompt(text, spans(self._encoder.model, text, token_ids))
+
+    async def count_tokens(self, request: GenerationRequest) -> int:
+        """Return the length of the prompt, before `truncate`."""
+        return len(await self._encode(replace(request, truncate=None)))
+
+    def stats(self) -> BackendStats:
+        """Say what the engine is doing."""
+        engine, counters = self._engine, self._engine.counters
+        return BackendStats(
+            n_waiting=engine.n_waiting,
+            n_running=engine.n_running,
+            n_prompt_tokens=counters.n_prompt_tokens,
+            n_cached_tokens=counters.n_cached_tokens,
+            n_cancelled=counters.n_cancelled,
+            n_steps=counters.n_steps,
+            steps_s=counters.steps_s,
+            decode_s=self._runner.decode_s,
+            worst_step_s=counters.worst_step_s,
+        )
 
     async def info(self) -> ModelInfo:
         """Say what answers."""

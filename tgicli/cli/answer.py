@@ -105,7 +105,8 @@ async def _stream(
         async for event in events:
             match event:
                 case Progress():
-                    status.show(f"prompt {event.n_computed:,}/{event.n_prompt_tokens:,} tokens")
+                    if event.n_computed:
+                        status.show(f"prompt {event.n_computed:,}/{event.n_prompt_tokens:,} tokens")
                     continue
                 case Finish():
                     status.clear()

@@ -32,6 +32,11 @@ class Commands(LazyGroup):
             "generate": LazyCommand(
                 "tgicli.cli.generate", "app", "Stream a model's answer to PROMPT."
             ),
+            "serve": LazyCommand(
+                "tgicli.cli.serve",
+                "app",
+                "Serve a model over HTTP, as text-generation-inference (TGI) does.",
+            ),
             "models": LazyCommand("tgicli.cli.models", "models_app", "Find and get models."),
             "config": LazyCommand(
                 "tgicli.cli.config", "app", "Show what every option is set to, and where."
@@ -105,6 +110,7 @@ def _tgicli(
     Examples:
       tgicli generate "Why is the sky blue?"
       git diff | tgicli generate "Write a commit message" -m ./model.gguf
+      tgicli serve --max-concurrent-requests 8
       tgicli models list
     """
 

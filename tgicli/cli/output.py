@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from tgicli.cli.generate import GenerateOptions, Output
-from tgicli.core import Delta, Finish, Token, visible_text
+from tgicli.core import Delta, Finish, Run, Token, visible_text
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class _WholeJson:
         if isinstance(event, Finish):
             from tgicli.wire.tgi import encode_answer
 
-            line = encode_answer(self._tokens, event, details=self._details)
+            line = encode_answer(Run(self._tokens, event), details=self._details)
             self._terminal.write_stdout(line + b"\n")
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Where a prompt may be cut so that the cuts can't be seen in its logits.
 
-Called by the scheduler and the lanes. Pure. On a CPU llama.cpp's flash attention has a kernel for 64 rows and
-more (tiles), one for fewer, and one for a single row; each rounds in its own way
+Called by the scheduler and the lanes. Pure. On a CPU llama.cpp's flash attention has a kernel for
+64 rows and more (tiles), one for fewer, and one for a single row; each rounds in its own way
 (ggml/src/ggml-cpu/ops.cpp: ggml_compute_forward_flash_attn_ext). Which one computes a token must
 not depend on the moment, or the same prompt would give other answers under load. So either all of
 a prompt is computed in small pieces, or its cuts keep every piece large.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 TILE = 64  # rows from which on the kernel of tiles is taken (GGML_FA_TILE_Q)
 SMALL = TILE - 4  # tokens of a micro-batch in which it never is
+MOST_SCORED = 2 * TILE - 1  # tokens of a chunk with a budget of SMALL: less can't be cut
 LEAST = 3  # tokens of a chunk: one may go with a decode, and one row alone has its own kernel
 
 # (start, n_pending, budget) to a count in [1, n_pending]; it may exceed the budget where it must

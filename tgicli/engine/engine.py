@@ -37,10 +37,12 @@ class ModelRunner(Protocol):
     n_batch: int  # tokens in one run at most
     can_trim: bool
     cut: Cut  # where a prompt may be cut
+    decode_s: float  # spent in llama_decode
 
     def edit_lane(self, edit: LaneEdit) -> int: ...
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]: ...
     def forget(self, sequence: Sequence) -> None: ...
+    def prompt_tokens(self, sequence: Sequence) -> tuple[Token, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ class Emitted:
 
     request_id: str
     event: Event | TgicliError
+
+
+@dataclass(slots=True, eq=False)
+class Counters:
+    """What an engine has done. Written by its thread; read by any."""
+
+    n_steps: int = 0
+    steps_s: float = 0.0
+    worst_step_s: float = 0.0  # of those in which somebody waited for a next token
+    n_prompt_tokens: int = 0
+    n_cached_tokens: int = 0
+    n_cancelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,7 @@ class Engine:
         reuse = prefix_reuse and runner.can_trim
         self.runner = runner
         self.heartbeat_s = clock()
+        self.counters = Counters()
         self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
         self._scheduler = Scheduler(
             LanePool(runner.n_lanes, reuse=reuse),
@@ -92,6 +107,16 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Sequence | _Abort | _Stop] = SimpleQueue()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+
+    @property
+    def n_waiting(self) -> int:
+        """Sequences without a lane. From any thread."""
+        return self._inbox.qsize() + len(self._scheduler.waiting)
+
+    @property
+    def n_running(self) -> int:
+        """Sequences with a lane. From any thread."""
+        return len(self._scheduler.running)
 
     def start(self) -> None:
         """Start the thread."""
@@ -146,6 +171,7 @@ class Engine:
             case _Abort(request_id):
                 if sequence := self._scheduler.abort(request_id):
                     self.runner.forget(sequence)
+                    self.counters.n_cancelled += 1
             case _Stop():
                 self._inbox.put(item)  # for the loop, when a step took it in
                 return False
@@ -169,7 +195,16 @@ class Engine:
         computed += [self._compute_chunk(row) for row in chunks if row.sequence not in failed]
         self._read_inbox(block=False)  # an abort during decode must win over its own token
         outputs = self._scheduler.update(computed)
-        return [item for output in outputs for item in self._to_emitted(output, started_s)]
+        emitted = [item for output in outputs for item in self._to_emitted(output, started_s)]
+        self._count_step(self._clock() - started_s, somebody_waited=bool(decodes))
+        return emitted
+
+    def _count_step(self, elapsed_s: float, *, somebody_waited: bool) -> None:
+        counters = self.counters
+        counters.n_steps += 1
+        counters.steps_s += elapsed_s
+        if somebody_waited:
+            counters.worst_step_s = max(counters.worst_step_s, elapsed_s)
 
     def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
@@ -214,6 +249,8 @@ class Engine:
         sequence = output.sequence
         if sequence.started_s is None:
             sequence.started_s = started_s
+            self.counters.n_prompt_tokens += sequence.n_prompt
+            self.counters.n_cached_tokens += sequence.n_cached
         if output.error is not None or sequence.finish_reason is not None:
             self.runner.forget(sequence)
         if output.error is not None:
@@ -248,6 +285,7 @@ class Engine:
             queue_s=started_s - sequence.submitted_s,
             prefill_s=first_s - started_s,
             decode_s=self._clock() - first_s,
+            prompt_tokens=self.runner.prompt_tokens(sequence),
         )
 
 

@@ -34,6 +34,7 @@ class Lane:
     index: int
     sequence: Sequence | None = None
     left_over: list[int] = field(default_factory=list)  # what a finished sequence left in it
+    reuse_key: str = ""  # whose tokens these are
 
     @property
     def token_ids(self) -> list[int]:
@@ -58,14 +59,17 @@ class LanePool:
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
-        An idle lane with the prefix is taken over, a busy one is copied. A chunk of the least size
-        is never reused: the last prompt token's logits are needed. The caller has checked that a lane is free.
+        An idle lane with the prefix is taken over, a busy one is copied. The end of the prompt is
+        never reused, because its logits are needed. The caller has checked that a lane is free.
         """
         n_reusable = max(0, sequence.n_prompt - LEAST)
-        source, n_keep = self._longest_prefix(sequence.token_ids[:n_reusable])
+        if sequence.wants_prompt_logprobs:  # then every token's logits are needed
+            n_reusable = 0
+        reusable = sequence.token_ids[:n_reusable]
+        source, n_keep = self._longest_prefix(reusable, sequence.reuse_key)
         lane = source if source.sequence is None and n_keep else self._lowest_free()
         lane.sequence = sequence
-        lane.left_over = []
+        lane.left_over, lane.reuse_key = [], sequence.reuse_key
         sequence.lane = lane.index
         sequence.n_computed = sequence.n_cached = n_keep
         return LaneEdit(lane.index, source.index if n_keep else lane.index, n_keep)
@@ -76,9 +80,9 @@ class LanePool:
         lane.left_over = sequence.token_ids[:n_valid]
         lane.sequence = sequence.lane = None
 
-    def longest_prefix_length(self, token_ids: list[int]) -> int:
+    def longest_prefix_length(self, token_ids: list[int], reuse_key: str) -> int:
         """Return how many of the tokens some lane holds."""
-        return self._longest_prefix(token_ids)[1]
+        return self._longest_prefix(token_ids, reuse_key)[1]
 
     def _lane_of(self, sequence: Sequence) -> Lane:
         assert sequence.lane is not None
@@ -91,19 +95,20 @@ class LanePool:
         """
         return next(lane for lane in self.lanes if lane.sequence is None)
 
-    def _longest_prefix(self, token_ids: list[int]) -> tuple[Lane, int]:
+    def _longest_prefix(self, token_ids: list[int], reuse_key: str) -> tuple[Lane, int]:
         """Return the lane that holds most of the tokens, idle lanes first, and how many."""
         best, best_length = self.lanes[0], 0
-        for lane in self._candidates():
+        for lane in self._candidates(reuse_key):
             length = common_prefix_length(lane.token_ids, token_ids)
             if length > best_length:
                 best, best_length = lane, length
         return best, best_length
 
-    def _candidates(self) -> Iterator[Lane]:
+    def _candidates(self, reuse_key: str) -> Iterator[Lane]:
         """Yield the lanes worth a look: idle ones first, because taking over costs nothing."""
         if self._reuse:
-            yield from sorted(self.lanes, key=lambda lane: lane.sequence is not None)
+            lanes = (lane for lane in self.lanes if lane.reuse_key == reuse_key)
+            yield from sorted(lanes, key=lambda lane: lane.sequence is not None)
 
 
 def common_prefix_length(a: list[int], b: list[int]) -> int:

@@ -6,16 +6,17 @@ that a refusal comes before the first token. Never touches the context.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tgicli.core import GenerationRequest, Message
+from tgicli.core import GenerationRequest, Message, Tool
 from tgicli.engine.model import Model
-from tgicli.errors import ContextOverflow, RequestError
+from tgicli.errors import ContextOverflow, RequestError, TemplateFailed
 
 if TYPE_CHECKING:
     from tgicli.engine.chat import ChatTemplate
+
+_Asked = tuple[str | tuple[Message, ...], tuple[Tool, ...], bool]  # all that a prompt is made of
 
 
 @dataclass(slots=True)
@@ -24,7 +25,7 @@ class PromptEncoder:
 
     model: Model
     _template: ChatTemplate | None = None  # parsed when first used
-    _last: tuple[str | tuple[Message, ...], list[int]] | None = None  # best_of asks again and again
+    _last: tuple[_Asked, list[int]] | None = None  # best_of asks again and again
 
     def encode(self, request: GenerationRequest) -> list[int]:
         """Return the prompt's token ids, the last `truncate` of them.
@@ -32,30 +33,40 @@ class PromptEncoder:
         Raises:
             RequestError: there are none, or the template refuses the messages.
         """
-        if self._last is None or self._last[0] != request.prompt:
-            self._last = request.prompt, self._to_ids(request.prompt)
-        ids = self._last[1]
+        asked = request.prompt, request.tools, request.continues
+        last = self._last  # read once: other threads encode, too
+        if last is None or last[0] != asked:
+            last = self._last = asked, self._to_ids(request)
+        ids = last[1]
         if not ids:
             raise RequestError("the prompt is empty: it has no tokens")
         return list(ids) if request.truncate is None else ids[-request.truncate :]
 
-    def _to_ids(self, prompt: str | tuple[Message, ...]) -> list[int]:
-        if isinstance(prompt, str):
-            return self.model.tokenize(prompt, add_special=True)
-        return self.model.tokenize(self.render(prompt), add_special=False)
+    def _to_ids(self, request: GenerationRequest) -> list[int]:
+        if isinstance(request.prompt, str):
+            return self.model.tokenize(request.prompt, add_special=True)
+        return self.model.tokenize(self.render(request), add_special=False)
 
-    def render(self, messages: Sequence[Message]) -> str:
-        """Return the prompt text that the model's own template makes of messages."""
+    def render(self, request: GenerationRequest) -> str:
+        """Return the prompt's text: messages as the model's own template writes them.
+
+        Raises:
+            TemplateFailed: there is no template, or it refuses the messages.
+        """
+        if isinstance(request.prompt, str):
+            return request.prompt
         if self._template is None:
             self._template = self._parse_template()
-        return self._template.render(messages)
+        return self._template.render(
+            request.prompt, tools=request.tools, continues=request.continues
+        )
 
     def _parse_template(self) -> ChatTemplate:
         from tgicli.engine.chat import ChatTemplate  # jinja2 takes 90 ms, and --no-chat needs none
 
         source = self.model.chat_template
         if source is None:
-            raise RequestError(
+            raise TemplateFailed(
                 f"{self.model.path.name} has no chat template; "
                 f"use --no-chat to send the prompt as it is"
             )

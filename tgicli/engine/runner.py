@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import math
+import time
 from collections.abc import Sequence as ReadOnlyList
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tgicli.engine.chunks import SMALL, Cut, cut_into_tiles, cut_small
+from tgicli.core import Token
+from tgicli.engine.chunks import MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
-from tgicli.engine.sampler import Argmax, Candidates, Sampler
+from tgicli.engine.sampler import Argmax, Candidates, Sampler, Scorer
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
@@ -66,9 +68,11 @@ class Runner:
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
         self.can_trim = model.can_trim
+        self.decode_s = 0.0  # spent in llama_decode
         self._batch = _Batch(self.n_batch)
         self._samplers: dict[Sequence, Sampler] = {}
         self._candidates: Candidates | None = None
+        self._scorer: Scorer | None = None
         # One lane alone does not earn back the time that importing numpy takes.
         self._argmax = Argmax(model.n_vocab) if options.n_lanes > 1 else None
 
@@ -99,19 +103,32 @@ class Runner:
         if sampler is not None:
             sampler.close()
 
+    def prompt_tokens(self, sequence: Sequence) -> tuple[Token, ...]:
+        """Return the prompt's tokens with their log-probabilities, if they are wanted."""
+        pieces = ((i, self._model.piece(i)) for i in sequence.token_ids[: sequence.n_prompt])
+        return tuple(
+            Token(token_id, piece.data.decode("utf-8", "replace"), logprob, piece.special)
+            for (token_id, piece), logprob in zip(pieces, sequence.prompt_logprobs, strict=False)
+        )
+
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
         """Compute the rows in one batch; return what each row that reaches its end samples.
 
         Raises:
             DecodeFailed: the rows' cells are undefined from each row.start on.
         """
-        outputs = self._batch.fill(rows)
+        lasts = self._batch.fill(rows)
+        began_s = time.perf_counter()
         code = llama_cpp.llama_decode(self._ctx, self._batch.struct)  # the GIL is free in here
+        self.decode_s += time.perf_counter() - began_s
         match code:
             case 0:
+                for row, last in zip(rows, lasts, strict=True):
+                    if row.scores:
+                        self._score(row, first=last + 1 - row.count)
                 return [
-                    None if output is None else self._sample(row.sequence, output)
-                    for row, output in zip(rows, outputs, strict=True)
+                    self._sample(row.sequence, last) if row.samples else None
+                    for row, last in zip(rows, lasts, strict=True)
                 ]
             case 1:
                 raise DecodeFailed(f"no room in the KV cache for {self._batch.n_tokens} tokens")
@@ -128,13 +145,47 @@ class Runner:
         if self._argmax is not None and params.is_plain_greedy:
             token_id = self._argmax(logits)
             return Sampled(token_id, *self._model.piece(token_id))
+        if sequence.constraint is None and not params.wants_logprobs:
+            token_id = self._sampler(sequence).sample(self._ctx, output)
+            return Sampled(token_id, *self._model.piece(token_id))
+        try:
+            return self._sample_among_candidates(sequence, logits)
+        except DecodeFailed as error:  # its grammar failed; its neighbours go on
+            return error
+
+    def _sample_among_candidates(self, sequence: Sequence, logits: Any) -> Sampled:
+        """Sample from what the grammar leaves, or with log-probabilities, or both."""
+        constraint = sequence.constraint
+        candidates = self._room()
+        candidates.fill(logits, None if constraint is None else constraint.allowed())
+        sampled = self._choose(sequence, candidates)
+        if constraint is not None:
+            constraint.accept(sampled.id)
+        return sampled
+
+    def _choose(self, sequence: Sequence, candidates: Candidates) -> Sampled:
         sampler = self._sampler(sequence)
-        if params.wants_logprobs:
-            token_id, logprob, top = sampler.sample_with_logprobs(logits, self._room())
-            piece = self._model.piece(token_id)
-            return Sampled(token_id, piece.data, piece.special, piece.ends, logprob, top)
-        token_id = sampler.sample(self._ctx, output)
-        return Sampled(token_id, *self._model.piece(token_id))
+        if not sequence.params.wants_logprobs:
+            token_id = sampler.sample_among(candidates)
+            return Sampled(token_id, *self._model.piece(token_id))
+        token_id, logprob, top = sampler.sample_with_logprobs(candidates)
+        piece = self._model.piece(token_id)
+        return Sampled(token_id, piece.data, piece.special, piece.ends, logprob, top)
+
+    def _score(self, row: Row, *, first: int) -> None:
+        """Note the log-probability of each prompt token that follows one of the row's.
+
+        The row's outputs are those from `first` on.
+        """
+        if self._scorer is None:
+            self._scorer = Scorer(self._model.n_vocab)
+        sequence = row.sequence
+        stop = min(row.start + row.count, sequence.n_prompt - 1)
+        for position in range(row.start, stop):
+            output = first + position - row.start
+            logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
+            score = self._scorer(logits, sequence.token_ids[position + 1])
+            sequence.prompt_logprobs[position + 1] = score
 
     def _sampler(self, sequence: Sequence) -> Sampler:
         sampler = self._samplers.get(sequence)
@@ -177,9 +228,9 @@ class _Batch:
             logits=self._output,
         )
 
-    def fill(self, rows: ReadOnlyList[Row]) -> list[int | None]:
-        """Lay the rows one after the other; return each row's output index, None if it has none."""
-        outputs: list[int | None] = []
+    def fill(self, rows: ReadOnlyList[Row]) -> list[int]:
+        """Lay the rows one after the other; return the index of each row's last token."""
+        lasts: list[int] = []
         begin = 0
         for row in rows:
             end = begin + row.count
@@ -187,13 +238,13 @@ class _Batch:
             self._token[begin:end] = row.sequence.token_ids[row.start : stop]
             self._pos[begin:end] = range(row.start, stop)
             self._lane[begin:end] = [row.sequence.lane] * row.count
-            self._output[begin:end] = [0] * row.count
+            self._output[begin:end] = [int(row.scores)] * row.count
             if row.samples:
                 self._output[end - 1] = 1
-            outputs.append(end - 1 if row.samples else None)
+            lasts.append(end - 1)
             begin = end
         self.n_tokens = self.struct.n_tokens = begin
-        return outputs
+        return lasts
 
 
 def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
@@ -206,7 +257,8 @@ def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
     params.swa_full = False
     params.n_batch = max(options.batch_size, options.n_lanes)
     params.n_ubatch = _micro_batch(params.n_batch, model, options)
-    params.n_outputs_max = options.n_lanes  # one row of logits a lane, not one a token
+    # One row of logits a lane, not one a token; more for a prompt that is scored.
+    params.n_outputs_max = max(options.n_lanes, MOST_SCORED)
     params.n_threads = params.n_threads_batch = n_threads
     params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
     params.type_k = params.type_v = KV_TYPES[options.kv_type][0]

@@ -2,10 +2,15 @@
 
 Called by the runner on the engine thread. The chain is TGI's order of logit processing: repetition,
 frequency and presence penalty over prompt and output, temperature, top-k, top-p, typical-p; then
-min-p, which TGI lacks; then the draw. A log-probability is the natural logarithm after all of these
-(log-softmax of what is left), so it is 0.0 with top_k = 1. Every sequence draws from a generator of
-its own, so its tokens do not depend on its neighbours; what may depend on them is the last bit of a
-logit, because llama.cpp sums in another order in another batch.
+min-p, which TGI lacks; then the draw. Before them comes OpenAI's logit bias. A log-probability is
+the natural logarithm after all of these (log-softmax of what is left), so it is 0.0 with top_k = 1.
+
+What a grammar forbids is no candidate at all. That is the same as TGI's mask behind the penalties,
+but for typical-p, whose entropy would be NaN with logits of minus infinity.
+
+Every sequence draws from a generator of its own, so its tokens do not depend on its neighbours;
+what may depend on them is the last bit of a logit, because llama.cpp sums in another order in
+another batch.
 """
 
 from __future__ import annotations
@@ -13,12 +18,16 @@ from __future__ import annotations
 import ctypes
 import math
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tgicli.core import SamplingParams, TopToken
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.model import Model
 
+if TYPE_CHECKING:
+    from tgicli.engine.grammar import Ids
+
+NEGLIGIBLE = 1e-30  # a share of the best token's probability, above the smallest float32
 LLAMA_DEFAULT_SEED = 0xFFFFFFFF  # llama.cpp takes this one as "draw a seed"
 
 
@@ -62,14 +71,22 @@ class Candidates:
         self.array = llama_cpp.llama_token_data_array()
         self._data = self._rows.ctypes.data_as(llama_cpp.llama_token_data_p)
 
-    def fill(self, logits: Any) -> None:
-        """Take over one row of logits, a pointer to n_vocab floats."""
-        self._rows["id"] = self._ids
-        self._rows["logit"] = self._numpy.ctypeslib.as_array(logits, (self._n_vocab,))
+    def fill(self, logits: Any, allowed: Ids | None = None) -> None:
+        """Take over one row of logits, a pointer to n_vocab floats; of the allowed ids only."""
+        row = self._numpy.ctypeslib.as_array(logits, (self._n_vocab,))
+        ids = self._ids if allowed is None else allowed
+        rows = self._rows[: len(ids)]
+        rows["id"] = ids
+        rows["logit"] = row if allowed is None else row[allowed]
         self.array.data = self._data
-        self.array.size = self._n_vocab
+        self.array.size = len(ids)
         self.array.selected = -1
         self.array.sorted = False
+
+    @property
+    def selected_id(self) -> int:
+        """The id that a chain has chosen."""
+        return int(self._rows["id"][self.array.selected])
 
     def logprobs(self, n_top: int) -> tuple[int, float, list[tuple[int, float]]]:
         """Return the selected id, its log-probability, and the n_top best ids with theirs.
@@ -79,8 +96,7 @@ class Candidates:
         np = self._numpy
         left = self._rows[: self.array.size]
         logits = left["logit"].astype(np.float32)  # a copy without gaps
-        best = float(logits.max())
-        log_sum = best + math.log(float(np.exp(logits - best).sum(dtype=np.float64)))
+        log_sum = _log_sum_exp(np, logits)
         selected = left[self.array.selected]
         top = []
         if n_top:
@@ -91,6 +107,26 @@ class Candidates:
                 (int(left["id"][i]), min(0.0, float(logits[i]) - log_sum)) for i in indices[order]
             ]
         return int(selected["id"]), min(0.0, float(selected["logit"]) - log_sum), top
+
+
+class Scorer:
+    """The log-probability that the model itself gives a token, without penalties or filters."""
+
+    def __init__(self, n_vocab: int) -> None:
+        import numpy as np  # as above
+
+        self._numpy = np
+        self._shape = (n_vocab,)
+
+    def __call__(self, logits: Any, token_id: int) -> float:
+        """Return the natural logarithm of a token's probability under a row of logits."""
+        row = self._numpy.ctypeslib.as_array(logits, self._shape)
+        return min(0.0, float(row[token_id]) - _log_sum_exp(self._numpy, row))
+
+
+def _log_sum_exp(np: Any, logits: Any) -> float:
+    best = float(logits.max())
+    return best + math.log(float(np.exp(logits - best).sum(dtype=np.float64)))
 
 
 class Sampler:
@@ -114,11 +150,17 @@ class Sampler:
         """Return the next token of output `index` of the last batch, and remember it."""
         return int(llama_cpp.llama_sampler_sample(self._chain, ctx, index))
 
+    def sample_among(self, candidates: Candidates) -> int:
+        """Return the next token, one of the candidates, and remember it."""
+        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(candidates.array))
+        token_id = candidates.selected_id
+        llama_cpp.llama_sampler_accept(self._chain, token_id)
+        return token_id
+
     def sample_with_logprobs(
-        self, logits: Any, candidates: Candidates
+        self, candidates: Candidates
     ) -> tuple[int, float, tuple[TopToken, ...]]:
         """Return the next token, its log-probability and the best ones, and remember it."""
-        candidates.fill(logits)
         llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(candidates.array))
         token_id, logprob, top = candidates.logprobs(self._params.top_n_tokens)
         llama_cpp.llama_sampler_accept(self._chain, token_id)
@@ -136,6 +178,9 @@ class Sampler:
 def _links(params: SamplingParams, *, n_vocab: int, n_ctx: int) -> list[Any]:
     """Return the samplers of a chain, in order; one that would change nothing is left out."""
     links = []
+    if params.logit_bias:
+        biases = (llama_cpp.llama_logit_bias * len(params.logit_bias))(*params.logit_bias)
+        links.append(llama_cpp.llama_sampler_init_logit_bias(n_vocab, len(biases), biases))
     if params.has_penalties:
         links.append(
             llama_cpp.llama_sampler_init_penalties(
@@ -155,6 +200,8 @@ def _links(params: SamplingParams, *, n_vocab: int, n_ctx: int) -> list[Any]:
     if params.top_p < 1:
         links.append(llama_cpp.llama_sampler_init_top_p(params.top_p, 1))
     if params.typical_p < 1:
+        # NOTE: a probability of zero makes the entropy of llama.cpp's typical-p NaN.
+        links.append(llama_cpp.llama_sampler_init_min_p(NEGLIGIBLE, 1))
         links.append(llama_cpp.llama_sampler_init_typical(params.typical_p, 1))
     if params.min_p > 0:
         links.append(llama_cpp.llama_sampler_init_min_p(params.min_p, 1))

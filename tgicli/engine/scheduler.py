@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
-from tgicli.engine.chunks import LEAST, Cut
+from tgicli.engine.chunks import LEAST, SMALL, Cut
 from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
 from tgicli.engine.pace import Pace
 from tgicli.engine.sequence import Sampled, Sequence
@@ -43,6 +43,11 @@ class Row:
     def is_decode(self) -> bool:
         """Whether it is the one token that a sequence needs for its next one."""
         return self.count == 1 and self.samples
+
+    @property
+    def scores(self) -> bool:
+        """Whether log-probabilities of the prompt are to be had from it."""
+        return self.sequence.wants_prompt_logprobs and self.start + 1 < self.sequence.n_prompt
 
     @property
     def samples(self) -> bool:
@@ -126,7 +131,7 @@ class Scheduler:
 
     def _waits_for_prefix(self, sequence: Sequence) -> bool:
         """Whether a running sequence will soon hold more of the prompt than any lane does now."""
-        if not self._reuse:
+        if not self._reuse or sequence.wants_prompt_logprobs:
             return False
         leader, n_shared = self._leaders.get(sequence) or self._find_leader(sequence)
         # 1. nobody computes it now; 2. the leader has left; 3. it has computed what is shared
@@ -140,9 +145,10 @@ class Scheduler:
         """Return the prefilling sequence that shares the longest prefix still to be computed."""
         prompt = sequence.token_ids[:-LEAST]
         best: Sequence | None = None
-        n_best = self._lanes.longest_prefix_length(prompt) + MIN_SHARED_TOKENS
+        held = self._lanes.longest_prefix_length(prompt, sequence.reuse_key)
+        n_best = held + MIN_SHARED_TOKENS
         for leader in self.running:
-            if leader.is_prefilling:
+            if leader.is_prefilling and leader.reuse_key == sequence.reuse_key:
                 n_shared = common_prefix_length(leader.token_ids, prompt)
                 if n_shared >= n_best:
                     best, n_best = leader, n_shared
@@ -160,7 +166,9 @@ class Scheduler:
         budget = min(self._pace.n_prompt_tokens(len(rows)), self.token_budget - len(rows))
         for sequence in self.running:
             if sequence.n_pending > 1 and budget > 0:
-                count = self._cut(sequence.n_computed, sequence.n_pending, budget)
+                # A scored token costs a row of logits, megabytes of them in a chunk.
+                most = SMALL if sequence.wants_prompt_logprobs else budget
+                count = self._cut(sequence.n_computed, sequence.n_pending, min(budget, most))
                 rows.append(Row(sequence, sequence.n_computed, count))
                 budget -= count
         return rows

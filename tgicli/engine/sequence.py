@@ -13,10 +13,14 @@ Invariants
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from tgicli.core import FinishReason, SamplingParams, Token, TopToken
 from tgicli.engine.detokenizer import Detokenizer
 from tgicli.engine.stop import KeptStop
+
+if TYPE_CHECKING:
+    from tgicli.engine.grammar import Constraint  # loads llguidance
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,13 @@ class Sequence:
     token_ids: list[int]  # the prompt, then what was generated
     params: SamplingParams
     max_new_tokens: int  # resolved: fits the lane
+    constraint: Constraint | None = None  # params.grammar, compiled
+    wants_prompt_logprobs: bool = False
     n_prompt: int = field(init=False)
+    prompt_logprobs: list[float | None] = field(init=False)  # of each prompt token, if wanted
     n_computed: int = 0  # tokens [0, n_computed) are in the lane
     n_cached: int = 0  # of the prompt, found there at admission
+    reuse_key: str = ""  # prefixes are shared with the same key only
     lane: int | None = None
     finish_reason: FinishReason | None = None
     submitted_s: float = 0.0
@@ -52,7 +60,10 @@ class Sequence:
     _held: list[Token] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        has_grammar = self.params.grammar is not None
+        assert has_grammar == (self.constraint is not None), "a grammar is compiled at admission"
         self.n_prompt = len(self.token_ids)
+        self.prompt_logprobs = [None] * self.n_prompt if self.wants_prompt_logprobs else []
         stop, kept = self.params.stop, self.params.keep_stop
         self._detokenizer = Detokenizer(() if kept else stop)
         self._kept_stop = KeptStop(stop if kept else ())

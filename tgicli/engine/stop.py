@@ -1,4 +1,4 @@
-"""TGI's rule for stop strings: the answer ends with the token whose text ends with one, and shows it.
+"""TGI's rule for stop strings: an answer ends with a token that ends with one, and shows it.
 
 Called by Sequence on the engine thread. Pure. A stop string that ends in the middle of a token does
 not count; a newline behind it does not matter, as TGI tests with the expression `stop$`

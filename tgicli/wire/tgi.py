@@ -10,7 +10,26 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from tgicli.core import Delta, Finish, Run, Token, TopToken, visible_text
+from tgicli.core import (
+    Delta,
+    Finish,
+    PromptToken,
+    Run,
+    Token,
+    TokenizedPrompt,
+    TopToken,
+    visible_text,
+)
+from tgicli.errors import (
+    BodyTooLarge,
+    MalformedBody,
+    ModelError,
+    RequestError,
+    TemplateFailed,
+    TgicliError,
+    Unauthorized,
+    WrongMediaType,
+)
 
 
 class WireToken(msgspec.Struct, frozen=True):
@@ -20,6 +39,14 @@ class WireToken(msgspec.Struct, frozen=True):
     text: str
     logprob: float | None
     special: bool
+
+
+class PrefillToken(msgspec.Struct, frozen=True):
+    """One token of the prompt; the first one has no log-probability."""
+
+    id: int
+    text: str
+    logprob: float | None
 
 
 class StreamDetails(msgspec.Struct, frozen=True):
@@ -48,7 +75,7 @@ class BestOfSequence(msgspec.Struct, frozen=True):
     finish_reason: str
     generated_tokens: int
     seed: int | None
-    prefill: list[WireToken]
+    prefill: list[PrefillToken]
     tokens: list[WireToken]
     top_tokens: list[list[WireToken]] | msgspec.UnsetType = msgspec.UNSET
 
@@ -59,7 +86,7 @@ class Details(msgspec.Struct, frozen=True):
     finish_reason: str
     generated_tokens: int
     seed: int | None
-    prefill: list[WireToken]
+    prefill: list[PrefillToken]
     tokens: list[WireToken]
     top_tokens: list[list[WireToken]] | msgspec.UnsetType = msgspec.UNSET
     best_of_sequences: list[BestOfSequence] | msgspec.UnsetType = msgspec.UNSET
@@ -72,12 +99,37 @@ class Answer(msgspec.Struct, frozen=True):
     details: Details | msgspec.UnsetType = msgspec.UNSET
 
 
+class PlacedToken(msgspec.Struct, frozen=True):
+    """One token of a tokenised text, and the bytes [start, stop) that it stands for."""
+
+    id: int
+    text: str
+    start: int
+    stop: int
+
+
+class TokenizedChat(msgspec.Struct, frozen=True):
+    """The answer of /chat_tokenize."""
+
+    tokenize_response: list[PlacedToken]
+    templated_text: str
+
+
+class Error(msgspec.Struct, frozen=True):
+    """What went wrong."""
+
+    error: str
+    error_type: str
+
+
 class StreamEncoder:
     """Encode one answer's events, each token as a JSON object of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, prefix: str = "", details: bool = True) -> None:
+        """Put prefix before the whole text; details says whether the last event has them."""
         self._encode = msgspec.json.Encoder().encode
-        self._texts: list[str] = []
+        self._details = details
+        self._texts = [prefix]
         self._index = 0
 
     def encode(self, event: Delta | Finish) -> Iterator[bytes]:
@@ -93,17 +145,56 @@ class StreamEncoder:
                     top_tokens=_all_to_wire(token.top) or msgspec.UNSET,
                     generated_text="".join(self._texts) if is_last else None,
                     details=_stream_details(event)
-                    if isinstance(event, Finish) and is_last
+                    if isinstance(event, Finish) and is_last and self._details
                     else None,
                 )
             )
 
 
-def encode_answer(tokens: tuple[Token, ...], finish: Finish, *, details: bool) -> bytes:
-    """Return the JSON of a whole answer."""
+def encode_answer(run: Run, *, details: bool, prefix: str = "") -> bytes:
+    """Return the JSON of a whole answer; prefix stands before its text."""
+    text = prefix + visible_text(run.tokens)
     return msgspec.json.encode(
-        Answer(visible_text(tokens), _details(tokens, finish) if details else msgspec.UNSET)
+        Answer(text, _details(run.tokens, run.finish) if details else msgspec.UNSET)
     )
+
+
+def encode_tokens(tokens: Iterable[PromptToken]) -> bytes:
+    """Return the JSON of a tokenised text."""
+    return msgspec.json.encode(_placed(tokens))
+
+
+def encode_tokenized_chat(prompt: TokenizedPrompt) -> bytes:
+    """Return the JSON of a tokenised conversation."""
+    return msgspec.json.encode(TokenizedChat(_placed(prompt.tokens), prompt.text))
+
+
+def encode_error(error: TgicliError) -> bytes:
+    """Return the JSON of an error, in TGI's words."""
+    return msgspec.json.encode(Error(_words(error), error.error_type))
+
+
+def encode_failure(words: str, error_type: str) -> bytes:
+    """Return the JSON of what is no error of ours."""
+    return msgspec.json.encode(Error(words, error_type))
+
+
+def _words(error: TgicliError) -> str:
+    match error:
+        case TemplateFailed():
+            return f"Template error: {error}"
+        case MalformedBody() | BodyTooLarge() | WrongMediaType() | Unauthorized():
+            return str(error)
+        case RequestError() if not str(error).startswith("Failed to deserialize"):
+            return f"Input validation error: {error}"
+        case ModelError():
+            return f"Request failed during generation: {error}"
+        case _:
+            return str(error)
+
+
+def _placed(tokens: Iterable[PromptToken]) -> list[PlacedToken]:
+    return [PlacedToken(token.id, token.text, token.start, token.stop) for token in tokens]
 
 
 def _stream_details(finish: Finish) -> StreamDetails:
@@ -117,7 +208,7 @@ def _details(tokens: tuple[Token, ...], finish: Finish) -> Details:
         finish_reason=finish.reason,
         generated_tokens=finish.n_generated_tokens,
         seed=finish.seed,
-        prefill=[],
+        prefill=_prefill(finish),
         tokens=_all_to_wire(tokens),
         top_tokens=_top_tokens(tokens),
         best_of_sequences=[_sequence(run) for run in finish.others] or msgspec.UNSET,
@@ -130,10 +221,14 @@ def _sequence(run: Run) -> BestOfSequence:
         finish_reason=run.finish.reason,
         generated_tokens=run.finish.n_generated_tokens,
         seed=run.finish.seed,
-        prefill=[],
+        prefill=_prefill(run.finish),
         tokens=_all_to_wire(run.tokens),
         top_tokens=_top_tokens(run.tokens),
     )
+
+
+def _prefill(finish: Finish) -> list[PrefillToken]:
+    return [PrefillToken(token.id, token.text, token.logprob) for token in finish.prompt_tokens]
 
 
 def _top_tokens(tokens: Iterable[Token]) -> list[list[WireToken]] | msgspec.UnsetType:

@@ -1,0 +1,427 @@
+"""Grammars, enforced on models that would write anything else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # it has no types
+import pytest
+
+from tests.engine.running import GREEDY, Answers, alone, answering
+from tgicli.core import Grammar, GrammarKind, SamplingParams
+from tgicli.engine.grammar import Constraint, GrammarCompiler
+from tgicli.engine.model import LoadOptions, Model
+from tgicli.engine.sequence import Sequence as LivingSequence
+from tgicli.errors import DecodeFailed, GrammarInvalid
+
+PROMPT = [30, 90, 127, 90, 30, 181, 90]
+HOT = SamplingParams(temperature=1.0, seed=0)
+SEEDS = range(3)
+N_NEW = 900
+WORD = {"type": "string", "maxLength": 6}
+
+
+def obj(**properties: Any) -> dict[str, Any]:
+    """Return the schema of an object that has all these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "flat": obj(name=WORD, age={"type": "integer"}, alive={"type": "boolean"}),
+    "enum": obj(colour={"enum": ["red", "green", "blue", 7, None, True]}),
+    "const": obj(kind={"const": "point"}, version={"const": 3}),
+    "nested": obj(a=obj(b=obj(c={"type": "null"}, d={"enum": [1, 2]}))),
+    "array": obj(tags={"type": "array", "items": WORD, "minItems": 2, "maxItems": 4}),
+    "objects": {"type": "array", "items": obj(x={"type": "integer"}), "minItems": 1, "maxItems": 3},
+    "tuple": {
+        "type": "array",
+        "prefixItems": [{"type": "boolean"}, WORD],
+        "items": False,
+        "minItems": 2,
+    },
+    "any of": obj(value={"anyOf": [{"type": "integer"}, WORD, {"type": "null"}]}),
+    "one of": obj(shape={"oneOf": [obj(r={"const": 1}), obj(w={"const": 2}, h={"const": 3})]}),
+    "all of": {"allOf": [obj(a={"type": "boolean"}), obj(b={"enum": ["x"]})], "maxProperties": 2}
+    | {"additionalProperties": False, "properties": {"a": {}, "b": {}}},
+    "types": obj(either={"type": ["boolean", "null"]}),
+    "bounds": obj(
+        n={"type": "integer", "minimum": -3, "maximum": 117},
+        p={"type": "number", "exclusiveMinimum": 0, "maximum": 1.5},
+    ),
+    "multiple": obj(n={"type": "integer", "multipleOf": 7, "minimum": 0, "maximum": 1000}),
+    "lengths": obj(s={"type": "string", "minLength": 3, "maxLength": 5}),
+    "pattern": obj(plate={"type": "string", "pattern": "^[A-Z]{2}-[0-9]{1,4}$"}),
+    "formats": obj(
+        day={"type": "string", "format": "date"},
+        clock={"type": "string", "format": "time"},
+        id={"type": "string", "format": "uuid"},
+        host={"type": "string", "format": "ipv4"},
+    ),
+    "unicode": obj(
+        größe={"enum": ["groß", "klein", "日本", "😀\n"]}, **{'quo"te': {"const": "\\"}}
+    ),
+    "optional": {
+        "type": "object",
+        "properties": {"a": {"type": "boolean"}, "b": {"type": "null"}, "c": {"const": 0}},
+        "required": ["b"],
+    },
+    "additional": {
+        "type": "object",
+        "properties": {"a": {"const": 1}},
+        "required": ["a"],
+        "additionalProperties": {"type": "boolean"},
+        "maxProperties": 3,
+    },
+    "references": {
+        "$defs": {"word": WORD, "pair": obj(left={"$ref": "#/$defs/word"}, right={"const": 2})},
+        **obj(first={"$ref": "#/$defs/pair"}, second={"$ref": "#/$defs/pair"}),
+    },
+    "recursive": {
+        "$defs": {"node": {"anyOf": [{"type": "null"}, obj(next={"$ref": "#/$defs/node"})]}},
+        "$ref": "#/$defs/node",
+    },
+    "escapes": {"type": "string", "maxLength": 30},
+}
+REGEXES = [
+    r"yes|no|maybe",
+    r"\d{3}-\d{4}",
+    r"[a-z]{1,12}@[a-z]{1,8}\.(com|org)",
+    r"^(Mon|Tue|Wed)day$",
+    r"(a|b)*c",
+    r"#[0-9a-fA-F]{6}",
+    r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?",
+    r"[äöüß]{2,4} ?€",
+    r"a/b\\c\"d\[e\]",
+    r"( the| and){3}\n",
+]
+
+
+@dataclass
+class Writer:
+    """A model that is stepped by hand, and the grammars compiled for it."""
+
+    answers: Answers
+    compiler: GrammarCompiler
+
+    def submit(
+        self,
+        name: str,
+        grammar: Grammar,
+        params: SamplingParams = HOT,
+        *,
+        prompt: Sequence[int] = PROMPT,
+        n_new: int = N_NEW,
+        constraint: Constraint | None = None,
+    ) -> None:
+        params = replace(params, grammar=grammar)
+        constraint = constraint or self.compiler.compile(grammar)
+        sequence = LivingSequence(name, list(prompt), params, n_new, constraint=constraint)
+        self.answers.submit_sequence(sequence)
+
+    def write(
+        self, grammar: Grammar, params: SamplingParams = HOT, *, prompt: Sequence[int] = PROMPT
+    ) -> list[str]:
+        """Return one whole answer for each seed, all written at once."""
+        names = [f"seed {seed}" for seed in SEEDS]
+        for name, seed in zip(names, SEEDS, strict=True):
+            self.submit(name, grammar, replace(params, seed=seed), prompt=prompt)
+        self.answers.run()
+        assert [self.answers.finish[name].reason for name in names] == ["eos_token"] * len(names)
+        assert not any(token.special for name in names for token in self.answers.tokens[name][:-1])
+        return [self.answers.text(name) for name in names]
+
+    def ids(self, grammar: Grammar, params: SamplingParams, *, n_new: int) -> list[int]:
+        self.submit("alone", grammar, params, n_new=n_new)
+        self.answers.run()
+        return self.answers.ids("alone")
+
+
+@contextmanager
+def writing(path: Path, *, n_lanes: int = len(SEEDS)) -> Iterator[Writer]:
+    with answering(path, n_lanes=n_lanes, n_ctx=1024) as answers:
+        yield Writer(answers, GrammarCompiler(answers.model))
+
+
+@pytest.fixture
+def compiler(tiny_model: Path) -> Iterator[GrammarCompiler]:
+    model = Model.load(tiny_model, LoadOptions())
+    yield GrammarCompiler(model)
+    model.close()
+
+
+def schema_grammar(schema: dict[str, Any]) -> Grammar:
+    return Grammar(GrammarKind.JSON_SCHEMA, json.dumps(schema))
+
+
+def regex(source: str) -> Grammar:
+    return Grammar(GrammarKind.REGEX, source)
+
+
+def gbnf(source: str) -> Grammar:
+    return Grammar(GrammarKind.GBNF, source)
+
+
+def allows(compiler: GrammarCompiler, grammar: Grammar, text: str) -> bool:
+    """Whether a text, byte by byte, is a whole answer."""
+    model = compiler._model
+    by_byte = {model.piece(i).data: i for i in reversed(range(model.n_vocab))}
+    end_id = next(i for i in range(model.n_vocab) if model.piece(i).ends)
+    constraint = compiler.compile(grammar)
+    try:
+        for byte in text.encode():
+            constraint.accept(by_byte[bytes([byte])])
+    except DecodeFailed:
+        return False
+    return end_id in constraint.allowed()
+
+
+def check_schema(answer: str, schema: dict[str, Any]) -> None:
+    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    jsonschema.Draft202012Validator(schema, format_checker=checker).validate(json.loads(answer))
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_every_answer_fulfils_its_schema(tiny_model: Path, schema: dict[str, Any]) -> None:
+    with writing(tiny_model) as writer:
+        answers = writer.write(schema_grammar(schema))
+
+    for answer in answers:
+        check_schema(answer, schema)
+
+
+@pytest.mark.parametrize("name", ["llama", "llama_spm"])
+@pytest.mark.parametrize("source", REGEXES)
+def test_every_answer_matches_its_regex(
+    tiny_models: Callable[[str], Path], name: str, source: str
+) -> None:
+    with writing(tiny_models(name)) as writer:
+        answers = writer.write(regex(source))
+
+    assert [answer for answer in answers if not re.fullmatch(source, answer)] == []
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("name", ["flat", "array", "formats", "unicode", "references"])
+def test_a_real_model_fulfils_a_schema_too(demo_model: Path, name: str) -> None:
+    with writing(demo_model) as writer:
+        prompt = writer.answers.model.tokenize("An example in JSON:\n", add_special=True)
+        answers = writer.write(schema_grammar(SCHEMAS[name]), prompt=prompt)
+
+    for answer in answers:
+        check_schema(answer, SCHEMAS[name])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        GREEDY,
+        replace(HOT, repetition_penalty=1.8, frequency_penalty=1.0, presence_penalty=1.0),
+        replace(HOT, top_k=3, top_p=0.9, min_p=0.05, temperature=3.0),
+        replace(HOT, typical_p=0.5),
+        replace(HOT, logprobs=True, top_n_tokens=5),
+        replace(HOT, logit_bias=((50, 100.0), (0, 100.0), (1, 100.0))),
+    ],
+    ids=["greedy", "penalties", "filters", "typical", "logprobs", "bias"],
+)
+def test_a_grammar_holds_whatever_else_is_asked_for(
+    tiny_model: Path, params: SamplingParams
+) -> None:
+    source = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}){0,9}"
+
+    with writing(tiny_model) as writer:
+        if params is GREEDY:
+            writer.ids(regex(source), params, n_new=50)
+            answers = [writer.answers.text("alone")]
+        else:
+            answers = writer.write(regex(source), params)
+
+    assert all(re.fullmatch(source, answer) for answer in answers)
+
+
+def test_log_probabilities_are_shared_among_the_allowed_tokens(tiny_model: Path) -> None:
+    with writing(tiny_model) as writer:
+        writer.ids(regex("[xyz]"), replace(HOT, top_n_tokens=5), n_new=4)
+        first, last = writer.answers.tokens["alone"]
+
+    assert sorted(top.text for top in first.top) == ["x", "y", "z"]
+    assert sum(2.718281828**top.logprob for top in first.top) == pytest.approx(1)
+    assert {top.text for top in last.top} == {"<|eos|>", "<|im_end|>"}
+
+
+def test_an_answer_is_cut_by_its_length_as_any_other(tiny_model: Path) -> None:
+    with writing(tiny_model) as writer:
+        writer.ids(regex("[a-z]{40}"), HOT, n_new=7)
+
+        assert writer.answers.finish["alone"].reason == "length"
+        assert re.fullmatch("[a-z]+", writer.answers.text("alone"))
+
+
+def test_without_an_end_only_end_tokens_follow(tiny_model: Path) -> None:
+    with writing(tiny_model) as writer:
+        writer.ids(regex("ok"), replace(HOT, ignore_eos=True), n_new=12)
+
+        assert writer.answers.text("alone") == "ok"
+        assert len(writer.answers.tokens["alone"]) == 12
+
+
+def test_neighbours_of_a_grammar_write_what_they_write_alone(tiny_model: Path) -> None:
+    prompts = {"a": PROMPT, "b": [5, 6, 7]}
+    expected = alone(tiny_model, prompts, n_new=40)
+
+    with writing(tiny_model, n_lanes=4) as writer:
+        for name, prompt in prompts.items():
+            writer.answers.submit(name, prompt, n_new=40)
+            writer.submit(f"{name} in JSON", schema_grammar(SCHEMAS["flat"]), prompt=prompt)
+        writer.answers.run()
+
+        assert {name: writer.answers.ids(name) for name in prompts} == expected
+
+
+def test_a_seed_gives_the_same_answer_alone_and_in_a_batch(tiny_model: Path) -> None:
+    grammars = {name: schema_grammar(SCHEMAS[name]) for name in ("flat", "enum", "bounds")}
+    params = replace(HOT, seed=11)
+    with writing(tiny_model, n_lanes=1) as writer:
+        expected = {
+            name: writer.ids(grammar, params, n_new=60) for name, grammar in grammars.items()
+        }
+
+    with writing(tiny_model, n_lanes=4) as writer:
+        writer.answers.submit("free", PROMPT, n_new=60)
+        for name, grammar in grammars.items():
+            writer.submit(name, grammar, params, n_new=60)
+        writer.answers.run()
+
+        assert {name: writer.answers.ids(name) for name in grammars} == expected
+
+
+def test_a_grammar_that_fails_ends_its_sequence_and_no_other(tiny_model: Path) -> None:
+    expected = alone(tiny_model, {"x": PROMPT}, n_new=20)["x"]
+    with writing(tiny_model) as writer:
+        broken = writer.compiler.compile(regex("yes"))
+        with pytest.raises(DecodeFailed):
+            broken.accept(PROMPT[0])
+
+        writer.answers.submit("free", PROMPT, n_new=20)
+        writer.submit("broken", regex("yes"), constraint=broken)
+        writer.answers.run()
+
+        assert isinstance(error := writer.answers.errors["broken"], DecodeFailed)
+        assert "doesn't satisfy the grammar" in str(error)
+        assert writer.answers.ids("free") == expected
+
+
+def test_a_grammar_must_be_compiled_before_its_sequence_exists() -> None:
+    params = replace(HOT, grammar=regex("a"))
+
+    with pytest.raises(AssertionError, match="compiled at admission"):
+        LivingSequence("x", [1], params, 4)
+
+
+@pytest.mark.parametrize(
+    ("answer", "allowed"),
+    [
+        ('{"b":1,"a":{"c":2}}', True),
+        ('{ "b" : 1 , "a" : { "c" : 2 } }', True),
+        ('{"a":{"c":2},"b":1}', False),  # not the schema's order
+        ('{"b":  1,"a":{"c":2}}', False),  # two blanks
+        ('{"b":1,\n"a":{"c":2}}', False),
+        ('{"b":1,"a":{"c":2}} ', False),
+        ('{"b":1}', False),
+    ],
+)
+def test_json_is_compact_and_its_keys_are_in_the_schemas_order(
+    compiler: GrammarCompiler, answer: str, allowed: bool
+) -> None:
+    schema = obj(b={"type": "integer"}, a=obj(c={"type": "integer"}))
+
+    assert allows(compiler, schema_grammar(schema), answer) is allowed
+
+
+ONE = {"type": "object", "properties": {"a": {"const": 1}}}
+TWO = {"type": "object", "properties": {"b": {"const": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "allowed"),
+    [
+        (ONE, '{"a":1}', True),
+        (ONE, '{"a":1,"b":2}', False),
+        (ONE | {"additionalProperties": True}, '{"a":1,"b":2}', True),
+        ({"type": "array", "items": ONE}, '[{"b":2}]', False),
+        ({"anyOf": [ONE, TWO]}, '{"b":2}', True),
+        ({"anyOf": [ONE, TWO]}, '{"c":3}', False),
+        ({"allOf": [ONE, TWO]}, '{"a":1,"b":2}', True),
+        ({"allOf": [ONE]}, '{"a":1,"b":2}', False),
+        (ONE | {"required": ["b"]}, '{"a":1,"b":2}', True),
+        ({"type": "object"}, '{"anything":["at",{"all":null}]}', True),
+        ({"const": ONE}, json.dumps(ONE, separators=(",", ":")), True),
+    ],
+)
+def test_properties_that_a_schema_does_not_name_come_only_where_it_says_so(
+    compiler: GrammarCompiler, schema: dict[str, Any], answer: str, allowed: bool
+) -> None:
+    assert allows(compiler, schema_grammar(schema), answer) is allowed
+
+
+@pytest.mark.parametrize(
+    ("source", "answer", "allowed"),
+    [
+        ('root ::= "yes" | "no"', "no", True),
+        ('root ::= "yes" | "no"', "noo", False),
+        ('root ::= item{2,3}  # a list\nitem ::= "- " [^\\n]+ "\\n"', "- a\n- b\n", True),
+        ('root ::= "(" root ")" | "x"', "((x))", True),
+        ('root ::= "(" root ")" | "x"', "((x)", False),
+        (r'root ::= "\u00e9" [\u00e0-\u00ff] "\x41" "\U0001F600" "\u0022"', 'éèA😀"', True),
+        (r'root ::= "\\u00e9"', r"\u00e9", True),
+        ('root ::= some-word\nsome-word ::= [a-z]+ "/"?', "word/", True),
+    ],
+)
+def test_gbnf_means_what_llama_cpp_means_by_it(
+    compiler: GrammarCompiler, source: str, answer: str, allowed: bool
+) -> None:
+    assert allows(compiler, gbnf(source), answer) is allowed
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "message"),
+    [
+        ("json_schema", '{"type": 3', "the JSON schema is not JSON: Expecting ','"),
+        ("json_schema", "[" * 100_000, "the JSON schema is not JSON: maximum recursion"),
+        ("json_schema", '{"items":' * 200 + "{}" + "}" * 200, "does not compile: recursion limit"),
+        ("json_schema", "[1]", "a JSON schema is an object, got '[1]'"),
+        ("json_schema", '{"type":"text"}', "the JSON schema does not compile: Invalid type: text"),
+        ("json_schema", '{"properties":5}', "properties must be an object"),
+        ("json_schema", '{"not":{}}', 'Unimplemented keys: ["not"]'),
+        ("json_schema", '{"type":"string","format":"x"}', "Unknown format: x"),
+        (
+            "json_schema",
+            '{"type":"number","minimum":2,"maximum":1}',
+            "minimum (2) is greater than maximum (1)",
+        ),
+        ("json_schema", '{"$ref":"#/$defs/x"}', "'/$defs/x' does not exist"),
+        ("json_schema", '{"$ref":"https://a.b/c"}', "does not fetch resources"),
+        ("regex", "(a", "the regex does not compile: unclosed group"),
+        ("regex", "(?=a)b", "look-ahead and look-behind, is not supported"),
+        ("regex", r"(a)\1", "backreferences are not supported"),
+        ("gbnf", "root ::= x", "the GBNF grammar can't be converted: Rule 'x' not found"),
+        ("gbnf", 'start ::= "a"', "No 'root' rule found"),
+        ("gbnf", 'root ::= "a', "Unexpected end of input at line 1"),
+        ("gbnf", 'root ::= "\\', "the GBNF grammar ends inside an escape"),
+        ("gbnf", r'root ::= "\U00110000"', r"\U00110000 is no character"),
+        ("gbnf", "root ::= [b-a]", "the GBNF grammar does not compile: invalid character class"),
+        ("gbnf", "root ::= root", "no text fulfils the GBNF grammar"),
+    ],
+)
+def test_a_grammar_that_does_not_compile_is_refused_with_the_reason(
+    compiler: GrammarCompiler, kind: str, source: str, message: str
+) -> None:
+    with pytest.raises(GrammarInvalid, match=re.escape(message)) as caught:
+        compiler.compile(Grammar(GrammarKind(kind), source))
+
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,82 @@
+"""Places: who gets one, and when the rest may come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import FakeClock
+from tgicli.errors import Overloaded
+from tgicli.server.admission import FIRST_GUESS_S, MAX_RETRY_AFTER_S, Admission
+
+
+def refused(admission: Admission) -> float:
+    """Return when a request that is refused may come back."""
+    with pytest.raises(Overloaded) as caught, admission.places(1):
+        pass
+    assert caught.value.retry_after_s is not None
+    return caught.value.retry_after_s
+
+
+def test_a_place_is_held_for_the_block_and_free_behind_it():
+    admission = Admission(2)
+
+    with admission.places(2):
+        assert admission.n_taken == 2
+        refused(admission)
+
+    assert admission.n_taken == 0
+
+
+def test_a_place_is_free_again_after_a_failure():
+    admission = Admission(1)
+
+    with pytest.raises(ZeroDivisionError), admission.places(1):
+        1 / 0  # noqa: B018
+
+    assert admission.n_taken == 0
+
+
+def test_several_places_are_given_together_or_not_at_all():
+    admission = Admission(2)
+
+    with admission.places(1), pytest.raises(Overloaded), admission.places(2):
+        pass
+
+    assert admission.n_taken == 0
+
+
+def test_each_refused_request_is_to_come_back_later_than_the_one_before():
+    admission = Admission(1, clock=FakeClock())
+
+    with admission.places(1):
+        times_s = [refused(admission) for _ in range(3)]
+
+    assert times_s == [FIRST_GUESS_S * n for n in (1, 2, 3)]
+
+
+def test_the_time_follows_how_fast_places_become_free():
+    clock = FakeClock()
+    admission = Admission(1, clock=clock)
+    for _ in range(50):
+        with admission.places(1):
+            clock.advance(4.0)
+
+    with admission.places(1):
+        assert refused(admission) == pytest.approx(4.0)
+
+
+def test_nobody_is_sent_away_for_ever():
+    admission = Admission(1, clock=FakeClock())
+
+    with admission.places(1):
+        times_s = [refused(admission) for _ in range(1000)]
+
+    assert max(times_s) == MAX_RETRY_AFTER_S
+
+
+def test_a_closed_server_refuses_everybody():
+    admission = Admission(9)
+    admission.close()
+
+    with pytest.raises(Overloaded, match="shutting down"), admission.places(1):
+        pass

@@ -1,0 +1,196 @@
+"""`tgicli serve`: its options.
+
+Called by `app` on the main thread. What it is asked for is checked here before anything heavy is
+imported; `serving` does the work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from tgicli.cli.options import LoadingOptions
+from tgicli.cli.signature import option, takes
+from tgicli.errors import ConfigError
+
+ADDRESS, LIMITS, BEHAVIOUR, ACCESS = "Address", "Limits", "Behaviour", "Who may ask"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitOptions:
+    """How much may be asked for."""
+
+    max_concurrent_requests: int = option(
+        128,
+        metavar="N",
+        panel=LIMITS,
+        least=1,
+        help="Requests that may run and wait; one more is refused with status 429.",
+    )
+    max_batch_size: int = option(
+        8, metavar="N", panel=LIMITS, least=1, help="Requests computed at once; others wait."
+    )
+    max_total_tokens: int | None = option(
+        None,
+        metavar="N",
+        panel=LIMITS,
+        least=2,
+        default_text="what the model was trained on, 4096 at most",
+        help="Tokens that prompt and answer may have together.",
+    )
+    max_input_tokens: int | None = option(
+        None,
+        metavar="N",
+        panel=LIMITS,
+        least=1,
+        default_text="one less than that",
+        help="Tokens that a prompt may have.",
+    )
+    max_batch_prefill_tokens: int | None = option(
+        None,
+        metavar="N",
+        panel=LIMITS,
+        least=1,
+        default_text="--batch-size",
+        help="Prompt tokens in one step.",
+    )
+    max_queue_wait: float | None = option(
+        None,
+        metavar="S",
+        panel=LIMITS,
+        least=0,
+        default_text="as long as it takes",
+        help="Refuse a request that waited S seconds for its first step.",
+    )
+    payload_limit: int = option(
+        2_000_000, metavar="BYTES", panel=LIMITS, least=1, help="Size of a request's body."
+    )
+    max_best_of: int = option(2, metavar="N", panel=LIMITS, least=1, help="Largest best_of.")
+    max_stop_sequences: int = option(
+        4, metavar="N", panel=LIMITS, least=0, help="Stop strings in a request."
+    )
+    max_top_n_tokens: int = option(
+        5, metavar="N", panel=LIMITS, least=0, help="Largest top_n_tokens."
+    )
+    max_client_batch_size: int = option(
+        4, metavar="N", panel=LIMITS, least=1, help="Prompts in one request to /v1/completions."
+    )
+    grammar_support: bool = option(True, panel=LIMITS, help="Allow grammars, or refuse them.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What the command line, the variables and the file say."""
+
+    hostname: str = option(
+        "127.0.0.1", metavar="HOST", panel=ADDRESS, help="Listen on this address; 0.0.0.0: on all."
+    )
+    port: int = option(
+        3000,
+        "--port",
+        "-p",
+        metavar="N",
+        panel=ADDRESS,
+        least=0,
+        help="Listen on this port; 0: on any free one, which is printed.",
+    )
+    uds: Path | None = option(
+        None, metavar="PATH", panel=ADDRESS, help="Listen on a Unix socket instead."
+    )
+    ssl_certfile: Path | None = option(
+        None, metavar="FILE", panel=ADDRESS, help="Speak TLS with this certificate (PEM)."
+    )
+    ssl_keyfile: Path | None = option(
+        None, metavar="FILE", panel=ADDRESS, help="The certificate's private key (PEM)."
+    )
+    limits: LimitOptions
+    shutdown_timeout: float = option(
+        90.0,
+        metavar="S",
+        panel=BEHAVIOUR,
+        least=0,
+        help="On SIGTERM, let running requests finish for S seconds.",
+    )
+    stall_timeout: float = option(
+        60.0,
+        metavar="S",
+        panel=BEHAVIOUR,
+        least=0,
+        help="Give up a reader that takes nothing for S seconds.",
+    )
+    json_output: bool = option(
+        False, "--json-output", panel=BEHAVIOUR, help="Write the access log as JSON."
+    )
+    live: bool = option(
+        True, panel=BEHAVIOUR, help="Draw a panel on a terminal, or write plain lines there, too."
+    )
+    quiet: bool = option(
+        False, "--quiet", "-q", panel=BEHAVIOUR, help="No access log and no panel."
+    )
+    api_key: tuple[str, ...] = option(
+        (),
+        metavar="KEY",
+        panel=ACCESS,
+        help="Ask for this key. Repeatable; others see a command line, so rather use "
+        "TGICLI_API_KEY or --api-key-file.",
+    )
+    api_key_file: Path | None = option(
+        None, metavar="FILE", panel=ACCESS, help="Ask for one of the keys in FILE, one a line."
+    )
+    isolate_keys: bool = option(
+        False,
+        "--isolate-keys",
+        panel=ACCESS,
+        help="Reuse prefixes among requests with the same key only.",
+    )
+    cors_allow_origin: tuple[str, ...] = option(
+        (),
+        metavar="ORIGIN",
+        panel=ACCESS,
+        help="Let pages of this origin ask (`*`: all). Repeatable.",
+    )
+    loading: LoadingOptions
+
+
+@app.command("serve")
+@takes(ServeOptions)
+def serve(ctx: typer.Context, options: ServeOptions) -> None:
+    """Serve a model over HTTP, as text-generation-inference (TGI) does.
+
+    \b
+    Examples:
+      tgicli serve
+      tgicli serve -m ./model.gguf --port 8080 --max-concurrent-requests 8
+      curl -N http://127.0.0.1:3000/generate_stream -H 'Content-Type: application/json' \\
+        -d '{"inputs": "Once upon a time", "parameters": {"max_new_tokens": 20}}'
+
+    TGI's and OpenAI's clients work unchanged; GET / shows a demo page, GET /docs the routes.
+    """
+    _check(options)
+    from tgicli.cli.serving import serve as run
+
+    run(options, ctx.obj.terminal)
+
+
+def _check(options: ServeOptions) -> None:
+    """Refuse what contradicts itself.
+
+    Raises:
+        ConfigError: something does.
+    """
+    limits = options.limits
+    total, longest = limits.max_total_tokens, limits.max_input_tokens
+    if total is not None and longest is not None and longest >= total:
+        raise ConfigError(
+            f"--max-input-tokens {longest} must be less than --max-total-tokens {total}, "
+            f"or there is no room for an answer"
+        )
+    if (options.ssl_certfile is None) != (options.ssl_keyfile is None):
+        raise ConfigError("--ssl-certfile and --ssl-keyfile need each other; give both")
+    if options.port > 65535:
+        raise ConfigError(f"--port {options.port}: must be at most 65535")

@@ -1,0 +1,71 @@
+"""How many requests may run and wait; the rest are refused at once.
+
+Used on the event loop. Pure but for its clock. A place is held from the moment a request was read
+until its answer is sent or its client is gone. There is no queue here: who gets no place is told
+when to come back, each one later than the one before, as fast as places have lately become free.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tgicli.errors import Overloaded
+
+FIRST_GUESS_S = 1.0  # between two places becoming free, before any has
+MAX_RETRY_AFTER_S = 60.0
+_WEIGHT = 0.2  # of the newest interval in the moving average
+
+
+class Admission:
+    """The places of one server."""
+
+    def __init__(self, n_places: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.n_places = n_places
+        self.n_taken = 0
+        self.is_closed = False  # the server ends: nobody gets a place any more
+        self._clock = clock
+        self._interval_s: float | None = None
+        self._last_release_s: float | None = None
+        self._promised_s = 0.0  # when the last one who was refused comes back
+
+    @contextmanager
+    def places(self, count: int) -> Iterator[None]:
+        """Hold places for the length of a block.
+
+        Raises:
+            Overloaded: there are not enough now.
+        """
+        if self.is_closed:
+            raise Overloaded("Model is overloaded: the server is shutting down")
+        if self.n_taken + count > self.n_places:
+            raise Overloaded("Model is overloaded", retry_after_s=self.promise())
+        self.n_taken += count
+        try:
+            yield
+        finally:
+            self.n_taken -= count
+            self._learn(count)
+
+    def close(self) -> None:
+        """Refuse everybody from here on."""
+        self.is_closed = True
+
+    def _learn(self, count: int) -> None:
+        """Take in that places became free; only while all are taken this tells how fast."""
+        now_s = self._clock()
+        was_full = self.n_taken + count == self.n_places
+        if was_full and self._last_release_s is not None:
+            interval_s = (now_s - self._last_release_s) / count
+            old = self._interval_s
+            self._interval_s = interval_s if old is None else old + _WEIGHT * (interval_s - old)
+        self._last_release_s = now_s
+
+    def promise(self) -> float:
+        """Return in how many seconds to come back; each answer is later than the one before."""
+        now_s = self._clock()
+        interval_s = FIRST_GUESS_S if self._interval_s is None else self._interval_s
+        self._promised_s = max(now_s, self._promised_s) + interval_s
+        self._promised_s = min(self._promised_s, now_s + MAX_RETRY_AFTER_S)
+        return self._promised_s - now_s

@@ -1,0 +1,84 @@
+"""What the server says of itself: health, facts, models, metrics, documentation, the demo page.
+
+Called by Starlette on the event loop.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib.resources import files
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tgicli.server.metrics import CONTENT_TYPE
+from tgicli.server.service import Service
+from tgicli.wire.facts import Info, encode_info, encode_models
+from tgicli.wire.openapi import openapi_document
+from tgicli.wire.tgi import encode_failure
+
+JSON = "application/json"
+
+
+class FactRoutes:
+    """The endpoints, bound to one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def health(self, request: Request) -> Response:
+        """Answer GET /health and /ping."""
+        if not self._service.admission.is_closed and await self._service.backend.health():
+            return Response()
+        body = encode_failure("unhealthy", "healthcheck")
+        return Response(body, status_code=503, media_type=JSON)
+
+    async def info(self, request: Request) -> Response:
+        """Answer GET /info."""
+        service, limits = self._service, self._service.limits
+        info = Info(
+            model_id=service.model_id,
+            max_concurrent_requests=service.options.max_concurrent_requests,
+            max_best_of=limits.max_best_of,
+            max_stop_sequences=limits.max_stop_sequences,
+            max_input_tokens=limits.max_input_tokens,
+            max_total_tokens=limits.max_total_tokens,
+            max_client_batch_size=limits.max_client_batch_size,
+            version=service.version,
+        )
+        return Response(encode_info(info), media_type=JSON)
+
+    async def models(self, request: Request) -> Response:
+        """Answer GET /v1/models."""
+        return Response(encode_models(self._service.model_id), media_type=JSON)
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer GET /metrics."""
+        body = self._service.metrics.expose(self._service.backend.stats())
+        return Response(body, headers={"content-type": CONTENT_TYPE})
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer GET /openapi.json."""
+        return Response(openapi_document(self._service.version), media_type=JSON)
+
+    async def docs(self, request: Request) -> Response:
+        """Answer GET /docs."""
+        return _page("docs.html")
+
+    async def demo(self, request: Request) -> Response:
+        """Answer GET /: the demo page for a browser, nothing for who only asks for health."""
+        if "text/html" in request.headers.get("accept", ""):
+            return _page("index.html")
+        return await self.health(request)
+
+
+def _page(name: str) -> Response:
+    policy = (
+        "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    )
+    return HTMLResponse(_read(name), headers={"content-security-policy": policy})
+
+
+@functools.cache
+def _read(name: str) -> bytes:
+    return files("tgicli.server").joinpath("static", name).read_bytes()

@@ -1,0 +1,134 @@
+"""TGI's own routes: /, /generate, /generate_stream, /tokenize, /chat_tokenize, /invocations.
+
+Called by Starlette on the event loop. What a request means is `wire`'s; how an answer is sent is
+`answering`'s and `streaming`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tgicli.core import GenerationRequest, Run
+from tgicli.errors import StreamBroken, TgicliError
+from tgicli.server.answering import Events, accepted, collect, while_connected
+from tgicli.server.auth import reuse_key
+from tgicli.server.bodies import read_json_body
+from tgicli.server.record import Record
+from tgicli.server.service import Service
+from tgicli.server.streaming import EventStream
+from tgicli.wire.sse import encode_event
+from tgicli.wire.tgi import StreamEncoder, encode_answer, encode_error, encode_tokens
+from tgicli.wire.tgi_requests import GenerateCall, check_best_of, decode_generate, fit
+
+JSON = "application/json"
+_LAST_WORDS = encode_event(encode_error(StreamBroken("the server was shut down")))
+
+
+class NativeRoutes:
+    """The endpoints, bound to one service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def generate(self, request: Request) -> Response:
+        """Answer POST /generate."""
+        return await self._whole(request, decode_generate(await self._body(request), streams=False))
+
+    async def generate_stream(self, request: Request) -> Response:
+        """Answer POST /generate_stream."""
+        return await self._stream(request, decode_generate(await self._body(request), streams=True))
+
+    async def compatible(self, request: Request) -> Response:
+        """Answer POST /: as the body says, and whole answers in a list."""
+        return await self.answer_compatible(request, await self._body(request))
+
+    async def answer_compatible(self, request: Request, body: bytes) -> Response:
+        """Answer a body in the shape of POST /."""
+        call = decode_generate(body, streams=None, compatible=True)
+        if call.streams:
+            return await self._stream(request, call)
+        return await self._whole(request, call, as_list=True)
+
+    async def tokenize(self, request: Request) -> Response:
+        """Answer POST /tokenize."""
+        call = decode_generate(await self._body(request), streams=False)
+        asked = GenerationRequest(id=self._service.new_id(), prompt=call.body.inputs)
+        tokenized = await self._service.backend.tokenize(asked)
+        return Response(encode_tokens(tokenized.tokens), media_type=JSON)
+
+    async def _body(self, request: Request) -> bytes:
+        return await read_json_body(request, limit_bytes=self._service.options.payload_limit_bytes)
+
+    async def _settle(self, request: Request, call: GenerateCall) -> GenerationRequest:
+        """Check a call against the limits, and count its tokens."""
+        service = self._service
+        asked = call.to_request(
+            Record.of(request).request_id, service.limits, reuse_key=reuse_key(service, request)
+        )
+        return fit(asked, await service.backend.count_tokens(asked), service.limits)
+
+    async def _whole(
+        self, request: Request, call: GenerateCall, *, as_list: bool = False
+    ) -> Response:
+        service, record = self._service, Record.of(request)
+        check_best_of(call, service.limits)
+        with service.admission.places(call.n_places):
+            asked = await self._settle(request, call)
+            validated_s = record.elapsed_s
+            async with accepted(service, record, [asked]) as (events,):
+                run = await while_connected(request, collect(events))
+        body = encode_answer(run, prefix=call.prefix, details=call.wants_details)
+        headers = _timings(call, record, run, validated_s)
+        return Response(b"[%b]" % body if as_list else body, media_type=JSON, headers=headers)
+
+    async def _stream(self, request: Request, call: GenerateCall) -> Response:
+        service = self._service
+        async with AsyncExitStack() as stack:
+            stack.enter_context(service.admission.places(1))
+            asked = await self._settle(request, call)
+            (events,) = await stack.enter_async_context(
+                accepted(service, Record.of(request), [asked])
+            )
+            body = _body(call, events, Record.of(request), stack.pop_all())
+        headers = {"x-compute-characters": str(len(call.body.inputs))}
+        return EventStream(service, body, headers=headers, last_words=_LAST_WORDS)
+
+
+async def _body(
+    call: GenerateCall, events: Events, record: Record, stack: AsyncExitStack
+) -> AsyncGenerator[bytes, None]:
+    """Yield the framed events, those of one step together."""
+    encoder = StreamEncoder(prefix=call.prefix, details=call.body.parameters.details)
+    async with stack:
+        try:
+            async for event in events:
+                yield b"".join(encode_event(data) for data in encoder.encode(event))
+        except TgicliError as error:  # too late for a status
+            record.error_type = error.error_type
+            yield encode_event(encode_error(error))
+
+
+def _timings(call: GenerateCall, record: Record, run: Run, validated_s: float) -> dict[str, str]:
+    """Return the headers in which TGI tells how long what took; milliseconds."""
+    finish, total_s = run.finish, record.elapsed_s
+    inference_s = finish.prefill_s + finish.decode_s
+    return {
+        "x-compute-type": "cpu+optimized",
+        "x-compute-time": f"{total_s:.6f}",
+        "x-compute-characters": str(len(call.body.inputs)),
+        "x-total-time": _ms(total_s),
+        "x-validation-time": _ms(validated_s),
+        "x-queue-time": _ms(finish.queue_s),
+        "x-inference-time": _ms(inference_s),
+        "x-time-per-token": _ms(inference_s / max(1, finish.n_generated_tokens)),
+        "x-prompt-tokens": str(finish.n_prompt_tokens),
+        "x-generated-tokens": str(finish.n_generated_tokens),
+    }
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,60 @@
+"""What is known about one HTTP request when it is over: for the access log, the metrics, the panel.
+
+Filled by the routes on the event loop, one each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+
+from tgicli.core import Finish
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One request."""
+
+    request_id: str
+    method: str
+    path: str
+    client: str  # its host; empty when unknown
+    clock: Callable[[], float] = time.perf_counter
+    began_s: float = field(init=False)
+    first_token_s: float | None = None
+    status: int = 0
+    n_started: int = 0  # requests to the backend
+    error_type: str | None = None
+    finishes: list[Finish] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.began_s = self.clock()
+
+    @classmethod
+    def of(cls, request: Request) -> Record:
+        """Return the record of a request that is being answered."""
+        record: Record = request.scope["state"]["record"]
+        return record
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request came."""
+        return self.clock() - self.began_s
+
+    @property
+    def n_prompt_tokens(self) -> int | None:
+        """Tokens of all its prompts; None when nothing was generated."""
+        return sum(f.n_prompt_tokens for f in self.finishes) if self.finishes else None
+
+    @property
+    def n_new_tokens(self) -> int | None:
+        """Tokens of all its answers."""
+        return sum(f.n_generated_tokens for f in self.finishes) if self.finishes else None
+
+    def heard_token(self) -> None:
+        """Note when the first token came."""
+        if self.first_token_s is None:
+            self.first_token_s = self.clock()

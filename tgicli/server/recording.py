@@ -1,0 +1,43 @@
+"""Watch each request from its first byte to its last, and tell of it when it is over.
+
+Pure ASGI middleware, outside all others but the server's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tgicli.server.record import Record
+from tgicli.server.service import Service
+
+Report = Callable[[Record], None]
+
+
+class Recording:
+    """Put a Record into each request's state."""
+
+    def __init__(self, app: ASGIApp, service: Service, report: Report) -> None:
+        self._app = app
+        self._service = service
+        self._report = report
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        client, _ = scope.get("client") or ("", 0)
+        record = Record(self._service.new_id(), scope["method"], scope["path"], client)
+        scope.setdefault("state", {})["record"] = record
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._report(record)

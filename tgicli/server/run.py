@@ -1,0 +1,169 @@
+"""Sockets, and a server's life: bind, load, serve, drain, end.
+
+Called by the command on its event loop. uvicorn carries HTTP. Its signal handlers stay out: the
+command hears signals and calls `drain` and `stop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tgicli.errors import ConfigError
+from tgicli.server.app import build_app
+from tgicli.server.loading import answer_while_loading
+from tgicli.server.recording import Report
+from tgicli.server.service import Service
+
+BACKLOG = 2048
+KEEP_ALIVE_S = 75  # of a connection between two requests
+DRAIN_CHECK_S = 0.05
+LAST_WORDS_S = 1  # for streams that are cut off to say so
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen."""
+
+    host: str = "127.0.0.1"
+    port: int = 3000  # 0: any free one
+    uds: Path | None = None  # a Unix socket instead
+    certfile: Path | None = None
+    keyfile: Path | None = None
+
+
+def bind(address: Address) -> socket.socket:
+    """Return a socket bound to the address.
+
+    Raises:
+        ConfigError: it is taken, or there is no such host.
+    """
+    if address.uds is not None:
+        return _bind_unix(address.uds)
+    try:
+        family, kind, proto, _, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise ConfigError(
+            f"there is no host {address.host!r}: {error.strerror}; choose another --hostname"
+        ) from error
+    bound = socket.socket(family, kind, proto)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(place)
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"can't listen on {address.host}:{address.port}: {error.strerror}; "
+            f"choose another --port, or end what uses it"
+        ) from error
+    return bound
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()  # left by a server that was killed
+        bound.bind(str(path))
+    except OSError as error:
+        bound.close()
+        raise ConfigError(
+            f"can't listen on {path}: {error.strerror or error}; choose another --uds"
+        ) from error
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def url_of(bound: socket.socket, address: Address) -> str:
+    """Return where a client finds the server."""
+    if address.uds is not None:
+        return f"unix:{address.uds}"
+    host, port = bound.getsockname()[:2]
+    scheme = "http" if address.certfile is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+class Server:
+    """uvicorn on one socket."""
+
+    def __init__(self, address: Address) -> None:
+        """Make it; until open() it answers that the model is loading.
+
+        Raises:
+            ConfigError: the certificate or its key can't be used.
+        """
+        self._service: Service | None = None
+        self._app: ASGIApp = answer_while_loading
+        config = uvicorn.Config(
+            self._answer,
+            interface="asgi3",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            backlog=BACKLOG,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=LAST_WORDS_S,
+            ssl_certfile=address.certfile,
+            ssl_keyfile=address.keyfile,
+        )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"can't use the certificate {address.certfile} with the key {address.keyfile}: "
+                f"{error}"
+            ) from error
+        self._server = _Quiet(config)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def open(self, service: Service, report: Report) -> None:
+        """Answer from here on."""
+        self._service = service
+        self._app = build_app(service, report)
+
+    async def serve(self, bound: socket.socket) -> None:
+        """Serve until stopped."""
+        await self._server.serve(sockets=[bound])
+
+    async def drain(self, timeout_s: float) -> None:
+        """Admit nothing more, and wait for what runs, for so long at most."""
+        if self._service is None:
+            return
+        admission = self._service.admission
+        admission.close()
+        try:
+            async with asyncio.timeout(timeout_s):
+                while admission.n_taken:
+                    await asyncio.sleep(DRAIN_CHECK_S)
+        except TimeoutError:
+            return  # stop() cuts the rest off
+
+    def stop(self) -> None:
+        """Close all connections, and let serve() return."""
+        self._server.should_exit = True
+
+
+class _Quiet(uvicorn.Server):
+    """A uvicorn that leaves the process's signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

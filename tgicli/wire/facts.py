@@ -1,0 +1,50 @@
+"""What a server says of itself, as TGI and OpenAI write it. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Info(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of /info."""
+
+    model_id: str
+    model_sha: str | None = None
+    model_pipeline_tag: str | None = None
+    max_concurrent_requests: int
+    max_best_of: int
+    max_stop_sequences: int
+    max_input_tokens: int
+    max_total_tokens: int
+    validation_workers: int = 1
+    max_client_batch_size: int
+    router: str = "text-generation-router"
+    version: str
+    sha: str | None = None
+    docker_label: str | None = None
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One model."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str
+
+
+class ModelList(msgspec.Struct, frozen=True):
+    """The answer of /v1/models."""
+
+    data: list[ModelCard]
+    object: str = "list"
+
+
+def encode_models(name: str) -> bytes:
+    """Return the answer of /v1/models."""
+    return msgspec.json.encode(ModelList([ModelCard(id=name, owned_by=name)]))
+
+
+def encode_info(info: Info) -> bytes:
+    """Return the answer of /info."""
+    return msgspec.json.encode(info)
