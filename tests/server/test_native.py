@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def tiny(tiny_model: Path) -> Iterator[RunningServer]:
         yield one
 
 
-def stream(server: RunningServer, path: str, body: Any) -> Iterator[Any]:
+def stream(server: RunningServer, path: str, body: Any) -> Generator[Any, None, None]:
     """Yield the events of a stream."""
     request = urllib.request.Request(
         server.url + path, json.dumps(body).encode(), {"content-type": "application/json"}
