@@ -166,10 +166,12 @@ def test_who_finds_no_place_is_refused_at_once_and_told_when_to_come_back(tiny_m
             stream(busy, "/generate_stream", long),
             stream(busy, "/", {**long, "stream": True}),
         )
-        next(first), next(second)
+        next(first)
+        next(second)
 
         status, answer = busy.post("/generate_stream", HELLO)
-        first.close(), second.close()
+        first.close()
+        second.close()
 
         assert (status, answer) == (
             429,
