@@ -65,6 +65,26 @@ def test_the_time_follows_how_fast_places_become_free():
         assert refused(admission) == pytest.approx(4.0)
 
 
+def test_an_idle_server_forgets_whom_it_sent_away():
+    admission = Admission(1, clock=FakeClock())
+    with admission.places(1):
+        for _ in range(9):
+            refused(admission)
+
+    with admission.places(1):
+        assert refused(admission) <= FIRST_GUESS_S
+
+
+def test_many_places_become_free_as_many_times_as_fast():
+    clock = FakeClock()
+    admission = Admission(4, clock=clock)
+    with admission.places(1):
+        clock.advance(8.0)
+
+    with admission.places(4):
+        assert refused(admission) == pytest.approx(2.0)
+
+
 def test_nobody_is_sent_away_for_ever():
     admission = Admission(1, clock=FakeClock())
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 
 from tgicli.errors import Overloaded
 
-FIRST_GUESS_S = 1.0  # between two places becoming free, before any has
+FIRST_GUESS_S = 1.0  # between two places becoming free, before any was
 MAX_RETRY_AFTER_S = 60.0
-_WEIGHT = 0.2  # of the newest interval in the moving average
+_WEIGHT = 0.2  # of the newest observation in the moving average
 
 
 class Admission:
@@ -26,8 +26,7 @@ class Admission:
         self.n_taken = 0
         self.is_closed = False  # the server ends: nobody gets a place any more
         self._clock = clock
-        self._interval_s: float | None = None
-        self._last_release_s: float | None = None
+        self._hold_s: float | None = None  # how long a place is held
         self._promised_s = 0.0  # when the last one who was refused comes back
 
     @contextmanager
@@ -41,31 +40,30 @@ class Admission:
             raise Overloaded("Model is overloaded: the server is shutting down")
         if self.n_taken + count > self.n_places:
             raise Overloaded("Model is overloaded", retry_after_s=self.promise())
+        if self.n_taken == 0:
+            self._promised_s = 0.0  # who was sent away has been served, or did not come back
         self.n_taken += count
+        began_s = self._clock()
         try:
             yield
         finally:
             self.n_taken -= count
-            self._learn(count)
+            self._learn(self._clock() - began_s)
 
     def close(self) -> None:
         """Refuse everybody from here on."""
         self.is_closed = True
 
-    def _learn(self, count: int) -> None:
-        """Take in that places became free; only while all are taken this tells how fast."""
-        now_s = self._clock()
-        was_full = self.n_taken + count == self.n_places
-        if was_full and self._last_release_s is not None:
-            interval_s = (now_s - self._last_release_s) / count
-            old = self._interval_s
-            self._interval_s = interval_s if old is None else old + _WEIGHT * (interval_s - old)
-        self._last_release_s = now_s
+    def _learn(self, held_s: float) -> None:
+        """Take in how long a place was held."""
+        old = self._hold_s
+        self._hold_s = held_s if old is None else old + _WEIGHT * (held_s - old)
 
     def promise(self) -> float:
         """Return in how many seconds to come back; each answer is later than the one before."""
         now_s = self._clock()
-        interval_s = FIRST_GUESS_S if self._interval_s is None else self._interval_s
+        # Little's law: while all places are taken, one becomes free that often.
+        interval_s = FIRST_GUESS_S if self._hold_s is None else self._hold_s / self.n_places
         self._promised_s = max(now_s, self._promised_s) + interval_s
         self._promised_s = min(self._promised_s, now_s + MAX_RETRY_AFTER_S)
         return self._promised_s - now_s
