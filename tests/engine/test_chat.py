@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tiny import CHATML, GEMMA, MISTRAL
-from tgicli.core import Message
+from tgicli.core import Message, Tool, ToolCall
 from tgicli.engine.chat import ChatTemplate
-from tgicli.errors import RequestError
+from tgicli.errors import RequestError, TemplateFailed
 
 SYSTEM = Message("system", "Be kind.")
 HELLO = Message("user", "Hello!")
@@ -194,6 +195,116 @@ def test_a_template_may_ask_for_the_date():
 
 def test_tools_and_documents_are_none():
     assert render("{{ tools is none }} {{ documents is none }}", HELLO) == "True True"
+
+
+ADD = Tool("add", None, '{"type": "object"}')
+NOW = Tool("now", "The <time>.", '{"type": "object"}')
+CALLING = Message("assistant", "", (ToolCall("c1", "add", '{"a": 1}'), ToolCall("c2", "now", "{")))
+ANSWERING = Message("tool", "3", tool_call_id="c1")
+
+
+def test_a_template_that_knows_tools_gets_their_definitions():
+    template = ChatTemplate("{{ tools | tojson }}", bos="", eos="")
+
+    text = template.render([HELLO], tools=[ADD, NOW])
+
+    assert json.loads(text) == [
+        {
+            "type": "function",
+            "function": {"name": name, "description": words, "parameters": {"type": "object"}},
+        }
+        for name, words in [("add", ""), ("now", "The <time>.")]
+    ]
+
+
+def test_a_template_that_knows_calls_gets_them_with_arguments_as_objects():
+    text = render("{{ messages | tojson }}{{ messages[0].tool_calls }}", HELLO, CALLING, ANSWERING)
+
+    assert json.loads(text) == [
+        {"role": "user", "content": "Hello!"},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [
+                {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": "add", "arguments": {"a": 1}},
+                },
+                {"id": "c2", "type": "function", "function": {"name": "now", "arguments": "{"}},
+            ],
+        },
+        {"role": "tool", "content": "3", "tool_call_id": "c1", "name": "add"},
+    ]
+
+
+def test_a_template_that_knows_no_calls_shows_them_as_the_model_wrote_them():
+    text = render("{{ messages[0].content }}", CALLING)
+
+    assert text == ('{"name": "add", "arguments": {"a": 1}}\n{"name": "now", "arguments": "{"}')
+
+
+@pytest.mark.parametrize("first", [SYSTEM, HELLO], ids=["system", "user"])
+def test_a_template_that_knows_no_tools_gets_them_at_the_end_of_the_first_message(first: Message):
+    source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    template = ChatTemplate(source, bos="", eos="")
+
+    text = template.render([first, MORE], tools=[ADD, NOW])
+
+    assert text.endswith("}<user>More?")
+    assert text.startswith(f"<{first.role}>{first.content}\n\nYou can call these functions:\n")
+    *definitions, how = text.splitlines()[3:]
+    assert [json.loads(line)["name"] for line in definitions] == ["add", "now"]
+    assert how.startswith("To call one, answer with a JSON object and nothing else: {")
+
+
+def test_tools_stand_in_a_message_of_their_own_before_an_assistants():
+    source = "{% for m in messages %}<{{ m.role }}>{% endfor %}"
+
+    assert ChatTemplate(source, bos="", eos="").render([HI, MORE], tools=[ADD]) == (
+        "<user><assistant><user>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "ending"),
+    [
+        (CHATML, "<|im_start|>assistant\nOnce upon "),
+        (LLAMA3, "<|start_header_id|>assistant<|end_header_id|>\n\nOnce upon"),
+        (MISTRAL, "[INST] Hello! [/INST]Once upon "),
+        (GEMMA, "<start_of_turn>model\nOnce upon"),
+    ],
+    ids=["chatml", "llama3", "mistral", "gemma"],
+)
+def test_an_answer_goes_on_from_the_last_message_trimmed_as_the_template_does(
+    source: str, ending: str
+):
+    messages = [HELLO, Message("assistant", "Once upon ")]
+
+    text = ChatTemplate(source, bos="<s>", eos="</s>").render(messages, continues=True)
+
+    assert text.endswith(ending)
+
+
+def test_an_answer_may_go_on_from_nothing():
+    template = ChatTemplate(CHATML, bos="", eos="")
+
+    text = template.render([HELLO, Message("assistant", "")], continues=True)
+
+    assert text.endswith("<|im_start|>assistant\n")
+
+
+def test_a_template_that_hides_the_last_message_lets_no_answer_go_on():
+    template = ChatTemplate("{{ messages[0].content }}", bos="", eos="")
+
+    with pytest.raises(TemplateFailed, match="does not show the text of the last message"):
+        template.render([HELLO, HI], continues=True)
+
+
+@pytest.mark.parametrize("source", ["{{ nobody.name }}", "{{ raise_exception('no') }}"])
+def test_what_templates_do_wrong_is_a_class_of_its_own(source: str):
+    with pytest.raises(TemplateFailed):
+        render(source, HELLO)
 
 
 def read_template(path: Path) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.engine.running import GREEDY, alone, answering
+from tests.engine.running import GREEDY, Answers, alone, answering
 from tgicli.core import SamplingParams
+from tgicli.engine.chunks import LEAST, MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
+from tgicli.engine.llama import llama_cpp
 from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.runner import ContextOptions, Runner
+from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
 
 ARCHITECTURES = ["llama", "llama_spm", "mixtral", "mamba", "jamba", "gemma3", "split"]
@@ -135,6 +140,85 @@ def test_logprobs_asked_for_do_not_change_what_is_sampled(tiny_model: Path) -> N
     asked = replace(SAMPLED, logprobs=True, top_n_tokens=3)
 
     assert alone(tiny_model, PROMPTS, asked) == alone(tiny_model, PROMPTS, SAMPLED)
+
+
+def scored(answers: Answers, prompt: list[int]) -> Sequence:
+    """Submit a prompt that is to be scored."""
+    sequence = Sequence("scored", list(prompt), GREEDY, 4, wants_prompt_logprobs=True)
+    answers.submit_sequence(sequence)
+    return sequence
+
+
+def one_by_one(path: Path, prompt: list[int], positions: Iterable[int]) -> list[float]:
+    """Return the log-probabilities of some tokens, each from a request of its own."""
+    logprobs = []
+    with answering(path, prefix_reuse=False) as answers:
+        for position in positions:
+            answers.answer(prompt[:position], n_new=1)
+            pointer = llama_cpp.llama_get_logits_ith(answers.runner._ctx, -1)
+            logits = np.ctypeslib.as_array(pointer, (answers.model.n_vocab,)).astype(np.float64)
+            logprobs.append(float(logits[prompt[position]] - np.logaddexp.reduce(logits)))
+    return logprobs
+
+
+def test_a_prompt_is_scored_as_if_token_by_token(architecture: Path) -> None:
+    prompt, positions = PROMPTS["a"], [1, 2, 3, 20, 58, 59, 60, 61, 62, 63, 90, 91]
+    expected = one_by_one(architecture, prompt, positions)
+
+    with answering(architecture, n_lanes=3) as answers:
+        answers.submit("neighbour", PROMPTS["c"], n_new=30)
+        answers.step()
+        sequence = scored(answers, prompt)
+        answers.run()
+
+    assert [sequence.prompt_logprobs[i] for i in positions] == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("n_lanes", [1, 2])
+@pytest.mark.parametrize("n_prompt", [1, 2, 3, 59, 60, 61, 62, 127, 128, 129, 300, 700])
+def test_a_scored_prompt_of_any_length_has_all_its_scores_and_the_usual_answer(
+    tiny_model: Path, n_prompt: int, n_lanes: int
+) -> None:
+    prompt = [3 + i * 7 % 200 for i in range(n_prompt)]
+    with answering(tiny_model, n_lanes=n_lanes, n_ctx=1024, batch_size=512) as answers:
+        expected = answers.answer(prompt, n_new=4)
+        sequence = scored(answers, prompt)
+        answers.run()
+
+        assert answers.ids("scored") == expected
+        assert answers.finish["scored"].n_cached_tokens == 0
+        assert len(answers.finish["scored"].prompt_tokens) == n_prompt
+    unscored = [score is None for score in sequence.prompt_logprobs]
+    assert unscored == [True] + [False] * (n_prompt - 1)
+
+
+@pytest.mark.parametrize("cut", [cut_small, partial(cut_into_tiles, micro_batch=512)])
+def test_a_scored_chunk_has_no_more_rows_of_logits_than_the_context_is_made_for(cut: Cut) -> None:
+    counts = [cut(0, n_pending, SMALL) for n_pending in range(1, 1200)]
+
+    assert max(counts) <= MOST_SCORED
+
+
+def test_what_a_scored_prompt_leaves_behind_is_reused_by_others(tiny_model: Path) -> None:
+    with answering(tiny_model) as answers:
+        scored(answers, PREFIX)
+        answers.run()
+        got = answers.answer(PREFIX)
+
+        assert answers.finish["alone"].n_cached_tokens == len(PREFIX) - LEAST
+    assert got == alone(tiny_model, {"x": PREFIX})["x"]
+
+
+def test_only_the_prompt_that_is_to_be_scored_is(tiny_model: Path) -> None:
+    with answering(tiny_model, n_lanes=2) as answers:
+        plain = Sequence("plain", list(PREFIX), GREEDY, 4)
+        answers.submit_sequence(plain)
+        scored(answers, PREFIX)  # beside it, with the same prefix
+        answers.run()
+
+        assert plain.prompt_logprobs == []
+        assert answers.finish["plain"].prompt_tokens == ()
+        assert answers.finish["scored"].n_cached_tokens == 0
 
 
 def test_an_embedding_model_is_refused(tiny_models: Callable[[str], Path]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from tests.fakes import sampled, sequence
-from tgicli.core import FinishReason
-from tgicli.engine.chunks import cut_small
+from tgicli.core import FinishReason, SamplingParams
+from tgicli.engine.chunks import SMALL, cut_small
 from tgicli.engine.lanes import LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Row, Scheduler
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed
+
+GREEDY = SamplingParams(temperature=0)
 
 
 def new_scheduler(
@@ -63,6 +65,15 @@ def test_a_prompt_alone_gets_the_whole_budget() -> None:
 
     assert counts(step(scheduler)) == [("a", 0, 64)]
     assert counts(step(scheduler)) == [("a", 64, 36)]
+
+
+def test_a_prompt_that_is_scored_comes_in_small_chunks() -> None:
+    scheduler = new_scheduler(token_budget=512)
+    prompt = list(range(1_000, 1_100))
+    scheduler.add(Sequence("a", prompt, GREEDY, 4, wants_prompt_logprobs=True))
+
+    assert counts(step(scheduler)) == [("a", 0, SMALL)]
+    assert counts(step(scheduler)) == [("a", SMALL, 40)]
 
 
 def test_prompts_share_the_budget_in_order_of_arrival() -> None:

@@ -17,7 +17,7 @@ from tgicli.wire.limits import Limits
 from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, read, with_seed
 from tgicli.wire.tool_calls import calls_grammar
 
-_NO_PARAMETERS = '{"type":"object","properties":{}}'
+_NO_PARAMETERS = '{"type":"object","properties":{},"additionalProperties":false}'
 _ROLES = {"developer": "system"}  # what templates call it
 
 
