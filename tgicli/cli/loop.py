@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tgicli.cli.signals import Terminated, leave_on_signals
@@ -21,15 +21,20 @@ SIGNALS = {
 _T = TypeVar("_T")
 
 
-def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end.
+def run(
+    main: Coroutine[Any, Any, _T],
+    *,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> _T:
+    """Run a coroutine to its end, on asyncio's own loop or another one.
 
     Raises:
         KeyboardInterrupt, Terminated: a signal ended it, and it has closed everything.
     """
     heard: list[signal.Signals] = []
     try:
-        return asyncio.run(_interruptible(main, heard))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(_interruptible(main, heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
     finally:

@@ -55,7 +55,11 @@ def serve(options: ServeOptions, terminal: Terminal) -> None:
         loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
         try:
             url = url_of(bound, address)
-            run(_Serving(options, terminal, keys, url).run(server, bound, loading, status))
+            serving = _Serving(options, terminal, keys, url)
+            run(
+                serving.run(server, bound, loading, status),
+                loop_factory=server.loop_factory,
+            )
         finally:
             status.clear()
             loading.close()

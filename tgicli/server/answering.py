@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from tgicli.core import Delta, Event, Finish, GenerationRequest, Progress, Run, Token
+from tgicli.core import Delta, Event, Finish, GenerationRequest, Run, Token
 from tgicli.errors import Overloaded, TgicliError
 from tgicli.server.record import Record
 from tgicli.server.service import Service
@@ -41,31 +41,8 @@ async def accepted(
             events = _Counted(service, record, request).events()
             await stack.enter_async_context(aclosing(events))
             await anext(events)  # accepted
-            streams.append(_answers(service, events))
-        for stream in streams:
-            await stack.enter_async_context(aclosing(stream))
+            streams.append(events)
         yield streams
-
-
-async def _answers(service: Service, events: AsyncGenerator[Event, None]) -> Events:
-    """Yield what is generated; end a wait for the first step that gets too long.
-
-    Raises:
-        Overloaded: it did.
-    """
-    max_wait_s = service.options.max_queue_wait_s
-    try:
-        async with asyncio.timeout(max_wait_s):
-            event = await anext(events)
-    except TimeoutError:
-        retry_after_s = service.admission.promise()
-        raise Overloaded("Model is overloaded", retry_after_s=retry_after_s) from None
-    while True:
-        if not isinstance(event, Progress):
-            yield event
-        if isinstance(event, Finish):
-            return
-        event = await anext(events)
 
 
 class _Counted:
@@ -75,25 +52,28 @@ class _Counted:
         self._service = service
         self._record = record
         self._request = request
+        self._began_s = record.elapsed_s
 
-    async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield the backend's events."""
-        metrics, record = self._service.metrics, self._record
-        began_s = record.elapsed_s
+    async def events(self) -> AsyncGenerator[Delta | Finish, None]:
+        """Yield an empty Delta once the request is accepted, then what is generated."""
+        metrics = self._service.metrics
         metrics.request_started()
-        record.n_started += 1
+        self._record.n_started += 1
         has_ended = False
         try:
             async with aclosing(self._service.backend.generate(self._request)) as events:
-                async for event in events:
-                    if isinstance(event, Progress) and event.n_computed == 0:
-                        metrics.validated(record.elapsed_s - began_s)
-                    elif isinstance(event, Finish):
-                        has_ended = True
-                        self._finished(event, record.elapsed_s - began_s)
-                    else:
-                        record.heard_token()
-                    yield event
+                await anext(events)  # accepted
+                metrics.validated(self._record.elapsed_s - self._began_s)
+                yield Delta(())
+                event = await self._first(events)
+                while not isinstance(event, Finish):
+                    if isinstance(event, Delta):
+                        self._record.heard_token()
+                        yield event
+                    event = await anext(events)
+                has_ended = True
+                self._finished(event)
+                yield event
         except TgicliError as error:
             has_ended = True
             metrics.refused(error)
@@ -102,11 +82,26 @@ class _Counted:
             if not has_ended:
                 metrics.cancelled()
 
-    def _finished(self, finish: Finish, duration_s: float) -> None:
+    async def _first(self, events: AsyncGenerator[Event, None]) -> Event:
+        """Return the first event after the acceptance, which the first step brings.
+
+        Raises:
+            Overloaded: it is not there within the longest wait that is allowed.
+        """
+        try:
+            async with asyncio.timeout(self._service.options.max_queue_wait_s):
+                return await anext(events)
+        except TimeoutError:
+            retry_after_s = self._service.admission.promise()
+            raise Overloaded("Model is overloaded", retry_after_s=retry_after_s) from None
+
+    def _finished(self, finish: Finish) -> None:
         self._record.heard_token()
         self._record.finishes.append(finish)
         self._service.metrics.finished(
-            finish, duration_s=duration_s, max_new_tokens=self._request.params.max_new_tokens
+            finish,
+            duration_s=self._record.elapsed_s - self._began_s,
+            max_new_tokens=self._request.params.max_new_tokens,
         )
 
 

@@ -7,13 +7,14 @@ alive; a reader that takes nothing is given up. Never polls for a disconnect.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tgicli.server.service import Service
+from tgicli.server.service import ServerOptions, Service
 from tgicli.wire.sse import COMMENT
 
 HEADERS = {
@@ -44,14 +45,14 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the body; end it when the client goes or stops reading."""
         is_listening = False
-        writer = _Writer(send, stall_timeout_s=self._service.options.stall_timeout_s)
+        writer = _Writer(send, self._service.options)
         async with aclosing(self._body):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             try:
                 async with asyncio.TaskGroup() as group:
                     helpers = [
                         group.create_task(_until_gone(receive)),
-                        group.create_task(writer.keep_alive(self._service.options.keep_alive_s)),
+                        group.create_task(writer.watch()),
                     ]
                     async for data in self._body:
                         await writer.write(data)
@@ -80,31 +81,43 @@ async def _until_gone(receive: Receive) -> None:
 
 
 class _Writer:
-    """One connection's end, written by the answer and by its keep-alive."""
+    """One connection's end, written by the answer and by its keep-alive.
 
-    def __init__(self, send: Send, *, stall_timeout_s: float) -> None:
+    One timer serves the whole stream: a timeout around each write would cost more than the write.
+    """
+
+    def __init__(self, send: Send, options: ServerOptions) -> None:
         self._send = send
-        self._stall_timeout_s = stall_timeout_s
-        self._lock = asyncio.Lock()
-        self._is_idle = True
+        self._options = options
+        self._wrote_s = time.monotonic()  # when the last write ended
+        self._writing_since_s: float | None = None  # when the current one began
 
     async def write(self, data: bytes) -> None:
-        """Send data; waits while the client is slow.
+        """Send data; waits while the client is slow."""
+        self._writing_since_s = time.monotonic()
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._writing_since_s, self._wrote_s = None, time.monotonic()
+
+    async def watch(self) -> None:
+        """Send a comment whenever nothing was sent for long.
 
         Raises:
-            TimeoutError: it takes nothing for too long.
+            TimeoutError: the client takes nothing for too long.
         """
-        self._is_idle = False
-        async with self._lock, asyncio.timeout(self._stall_timeout_s):
-            await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def keep_alive(self, interval_s: float) -> None:
-        """Send a comment whenever nothing was sent for that long."""
+        stall_timeout_s = self._options.stall_timeout_s
         while True:
-            self._is_idle = True
-            await asyncio.sleep(interval_s)
-            if self._is_idle:
-                await self.write(COMMENT)
+            now_s = time.monotonic()
+            if self._writing_since_s is not None:
+                left_s = self._writing_since_s + stall_timeout_s - now_s
+                if left_s <= 0:
+                    raise TimeoutError
+            else:
+                left_s = self._wrote_s + self._options.keep_alive_s - now_s
+                if left_s <= 0:
+                    async with asyncio.timeout(stall_timeout_s):
+                        await self.write(COMMENT)
+                    continue
+            await asyncio.sleep(min(left_s, stall_timeout_s / 4))
 
     async def end(self) -> None:
         """Say that this was all."""
