@@ -6,10 +6,11 @@ other virtual machines ("steal") is in it. Elsewhere it knows nothing, and says 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -78,7 +79,17 @@ def _others_s() -> float:
         int, _STAT.read_text().splitlines()[0].split()[1:]
     )
     busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    return busy_s - _used_s(resource.RUSAGE_SELF) - _used_s(resource.RUSAGE_CHILDREN)
+    ended_s = _used_s(resource.RUSAGE_SELF) + _used_s(resource.RUSAGE_CHILDREN)
+    return busy_s - ended_s - sum(_running_children_s())
+
+
+def _running_children_s() -> Iterator[float]:
+    """Yield the CPU seconds of each child that still runs, a server for example."""
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            fields = file.read_text().rpartition(")")[2].split()  # from the third one on
+            if int(fields[1]) == os.getpid():
+                yield (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _used_s(who: int) -> float:

@@ -1,0 +1,287 @@
+"""How does `tgicli serve` compare with llama-server, as their clients see it?
+
+Both servers run all the time, with the same model, threads, lanes and context a lane; by turns one
+of them is asked and the other one idles. All answers are greedy and streamed by the same client,
+each from its server's own route. Prompts differ from their first word on, and from round to round,
+so no cache helps where none is meant to. Three kinds of work:
+    distinct  N clients, each with its next prompt as soon as its last answer is complete
+    shared    8 clients whose prompts share their first 300 words
+    arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
+
+What would make it lie: other programs on the machine (--patience measures disturbed rounds again);
+the client, which needs some of the same CPUs, about as much for either side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from harness import (
+    Spread,
+    add_peers_option,
+    add_rounds_options,
+    find_model,
+    find_peer,
+    parser,
+    print_command,
+    print_setting,
+    print_table,
+    rounds,
+)
+from server_process import ServerProcess
+from streaming_client import Answer, ask_llama, ask_tgi
+
+Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None]]
+LANES = 8
+HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
+SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
+PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One server, and how to ask it."""
+
+    url: str
+    ask: Ask
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What some clients got together."""
+
+    answers: list[Answer]
+    duration_s: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """All their tokens in all the time."""
+        return sum(len(answer.stamps_s) for answer in self.answers) / self.duration_s
+
+    @property
+    def ttft_p90_s(self) -> float:
+        """The 90th percentile of their times to the first token."""
+        return statistics.quantiles((a.ttft_s for a in self.answers), n=10, method="inclusive")[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the arrival of a long prompt did."""
+
+    worst_gap_s: float  # of the streams that ran
+    ttft_s: float  # the prompt's
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """All work, once on one side."""
+
+    distinct: dict[int, Work]  # by the number of clients
+    shared: Work
+    arrival: Arrival
+
+
+class Prompts:
+    """Prose; no two prompts of a run begin alike, unless they are asked to."""
+
+    def __init__(self) -> None:
+        self._n_made = 0
+
+    def short(self) -> str:
+        """Return about 45 tokens."""
+        number = self._next()
+        subject, place = SUBJECTS[number % len(SUBJECTS)], PLACES[number % len(PLACES)]
+        return (
+            f"{number}. This is the story of {subject} in {place}. It has {number + 3} chapters, "
+            f"and it is told by a traveller who came there by chance. The first chapter begins:\n\n"
+        )
+
+    def long(self, n_words: int) -> str:
+        """Return so many words."""
+        words: list[str] = []
+        while len(words) < n_words:
+            words += self.short().split()
+        return " ".join(words[:n_words])
+
+    def sharing(self, n_words: int, count: int) -> list[str]:
+        """Return prompts that begin with the same words and end differently."""
+        beginning = self.long(n_words)
+        return [f"{beginning}\n\n{self.short()}" for _ in range(count)]
+
+    def _next(self) -> int:
+        self._n_made += 1
+        return self._n_made
+
+
+def main() -> None:
+    """Print the tables."""
+    options = _parse()
+    path = find_model(options.model)
+    program = find_peer(options.peers, "llama-server")
+    print_setting(path, threads=options.threads, peer=program)
+    with ExitStack() as stack:
+        ours, theirs = (stack.enter_context(server) for server in _servers(path, program, options))
+        print_command(ours.command)
+        print_command(theirs.command)
+        sides = [Side(ours.url, ask_tgi), Side(theirs.url, ask_llama)]
+        prompts = Prompts()
+        asyncio.run(_warm_up(sides, prompts))
+        pairs = rounds(options, lambda: asyncio.run(_take_turns(sides, prompts, options)))
+    _print_distinct(pairs, options.clients)
+    _print_shared(pairs)
+    _print_arrival(pairs)
+
+
+def _parse() -> argparse.Namespace:
+    made = parser(__doc__)
+    add_peers_option(made)
+    add_rounds_options(made, repeat=5)
+    clients = [1, 4, 8, 16]
+    made.add_argument("--clients", type=int, nargs="+", default=clients, metavar="N")
+    made.add_argument("--n-new", type=int, default=64, metavar="N", help="tokens of an answer")
+    made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
+    made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
+    return made.parse_args()
+
+
+def _servers(
+    model: Path, program: Path, options: argparse.Namespace
+) -> tuple[ServerProcess, ServerProcess]:
+    threads = ["--threads", str(options.threads)]
+    ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
+    ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(LANES)]
+    theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(LANES)]
+    theirs += ["-c", str(options.ctx_size * LANES), "--no-kv-unified"]
+    return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
+
+
+async def _warm_up(sides: Sequence[Side], prompts: Prompts) -> None:
+    """Answer once on each side, which also shows that both answer alike."""
+    prompt = prompts.short()
+    for side in sides:
+        async with _client(side) as client:
+            answer = Answer()
+            await side.ask(client, prompt, 24, answer)
+        print(f"- {answer.n_prompt} prompt tokens, answered {answer.text!r}", flush=True)
+
+
+async def _take_turns(
+    sides: Sequence[Side], prompts: Prompts, options: argparse.Namespace
+) -> list[Round]:
+    n_new = options.n_new
+    distinct: list[dict[int, Work]] = [{} for _ in sides]
+    for n_clients in options.clients:
+        texts = [prompts.short() for _ in range(max(options.requests, 3 * n_clients))]
+        for side, works in zip(sides, distinct, strict=True):
+            works[n_clients] = await _work(side, texts, n_clients, n_new)
+    texts = prompts.sharing(300, 24)
+    shared = [await _work(side, texts, LANES, n_new) for side in sides]
+    running, long = [prompts.short() for _ in range(4)], prompts.long(1200)
+    n_endless = options.ctx_size - 128
+    arrivals = [await _arrival(side, running, long, n_endless) for side in sides]
+    return [Round(*each) for each in zip(distinct, shared, arrivals, strict=True)]
+
+
+def _client(side: Side) -> httpx.AsyncClient:
+    # llama-server closes connections that were idle, at times while a request is on its way
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits, trust_env=False)
+
+
+async def _work(side: Side, texts: Sequence[str], n_clients: int, n_new: int) -> Work:
+    """Let some clients work through the prompts."""
+    waiting: Iterator[str] = iter(texts)
+    answers: list[Answer] = []
+    async with _client(side) as client:
+
+        async def work() -> None:
+            for text in waiting:
+                answers.append(Answer())
+                await side.ask(client, text, n_new, answers[-1])
+
+        began_s = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(n_clients):
+                group.create_task(work())
+        return Work(answers, time.perf_counter() - began_s)
+
+
+async def _arrival(side: Side, running: Sequence[str], long: str, n_new: int) -> Arrival:
+    """Let some streams run, send a long prompt, and end them when it has its first token."""
+    streams = [Answer() for _ in running]
+    async with _client(side) as client, asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(side.ask(client, text, n_new, stream))
+            for text, stream in zip(running, streams, strict=True)
+        ]
+        await asyncio.sleep(HEAD_START_S)
+        late = Answer()
+        await side.ask(client, long, 1, late)
+        if any(task.done() for task in tasks):
+            raise SystemExit("a stream ended before the long prompt was computed")
+        for task in tasks:
+            task.cancel()
+    gaps = [stream.worst_gap_s(late.asked_s, late.stamps_s[0]) for stream in streams]
+    return Arrival(max(gaps), late.ttft_s)
+
+
+def _print_distinct(pairs: list[list[Round]], clients: Sequence[int]) -> None:
+    rows = [_row(str(n), [[one.distinct[n] for one in pair] for pair in pairs]) for n in clients]
+    _print_work("clients", rows)
+
+
+def _print_shared(pairs: list[list[Round]]) -> None:
+    _print_work("prefix", [_row("300 words", [[one.shared for one in pair] for pair in pairs])])
+
+
+def _row(name: str, pairs: list[list[Work]]) -> list[str]:
+    ours, theirs = zip(*pairs, strict=True)
+    speeds, theirs_speeds = [w.tokens_per_s for w in ours], [w.tokens_per_s for w in theirs]
+    waits, theirs_waits = [w.ttft_p90_s for w in ours], [w.ttft_p90_s for w in theirs]
+    return [
+        name,
+        Spread.of(speeds).text(1),
+        Spread.of(theirs_speeds).text(1),
+        Spread.of_ratios(speeds, theirs_speeds).text(3),
+        Spread.of(waits).text(2),
+        Spread.of(theirs_waits).text(2),
+        Spread.of_ratios(waits, theirs_waits).text(3),
+    ]
+
+
+def _print_work(name: str, rows: list[list[str]]) -> None:
+    speed = ["tokens/s", "llama-server's", "ratio"]
+    wait = ["TTFT p90 s", "llama-server's", "ratio"]
+    print_table([name, *speed, *wait], rows)
+
+
+def _print_arrival(pairs: list[list[Round]]) -> None:
+    ours, theirs = zip(*[[one.arrival for one in pair] for pair in pairs], strict=True)
+    gaps, their_gaps = [a.worst_gap_s for a in ours], [a.worst_gap_s for a in theirs]
+    waits, their_waits = [a.ttft_s for a in ours], [a.ttft_s for a in theirs]
+    rows = [
+        [
+            name,
+            Spread.of(mine).text(2),
+            Spread.of(other).text(2),
+            Spread.of_ratios(mine, other).text(3),
+        ]
+        for name, mine, other in [
+            ("worst gap of 4 streams, s", gaps, their_gaps),
+            ("the prompt's TTFT, s", waits, their_waits),
+        ]
+    ]
+    print_table(["1,200 words arrive", "tgicli", "llama-server", "ratio"], rows)
+
+
+if __name__ == "__main__":
+    main()
