@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tgicli.engine import pace
 from tgicli.engine.chunks import LEAST
-from tgicli.engine.pace import Pace
+from tgicli.engine.pace import ChunkCost, Pace
 
 
 def test_a_first_chunk_is_small_while_nothing_is_known() -> None:
@@ -24,6 +26,50 @@ def test_a_chunk_beside_decodes_stretches_the_step_as_much_as_allowed() -> None:
     chunk = learning.n_prompt_tokens(4)
 
     assert 0.030 + chunk * 0.003 == pytest.approx(pace.STRETCH * 0.030, abs=0.003)
+
+
+def test_a_crowd_of_prompts_gets_its_share_of_the_time() -> None:
+    learning = Pace(max_tokens=512)
+    learning.observe_decodes(0.010)
+    learning.observe_chunk(10, 0.010)
+
+    assert learning.n_prompt_tokens(1, 7) == 70
+    assert learning.n_prompt_tokens(4, 4) == learning.n_prompt_tokens(4, 1)
+
+
+def test_what_is_short_depends_on_the_device() -> None:
+    learning = Pace(max_tokens=512)
+    assert learning.n_short_tokens == 0
+
+    learning.observe_chunk(100, 0.5)
+
+    assert learning.n_short_tokens == pytest.approx(pace.SHORT_S / 0.005, abs=1)
+
+
+def test_small_chunks_do_not_make_tokens_look_dear() -> None:
+    learning = Pace(max_tokens=512)
+    learning.observe_chunk(43, 0.015 + 43 * 0.003)
+    for _ in range(20):
+        learning.observe_chunk(3, 0.015 + 3 * 0.003)
+
+    assert learning.n_short_tokens == pytest.approx((pace.SHORT_S - 0.015) / 0.003, abs=2)
+
+
+@given(
+    chunks=st.lists(st.tuples(st.integers(1, 512), st.floats(0, 10)), min_size=1, max_size=30),
+    budget_s=st.floats(0, 10),
+)
+def test_whatever_was_seen_a_longer_time_holds_no_fewer_tokens(
+    chunks: list[tuple[int, float]], budget_s: float
+) -> None:
+    cost = ChunkCost()
+    for n_tokens, elapsed_s in chunks:
+        cost.observe(n_tokens, elapsed_s)
+
+    fewer, more = cost.n_within(budget_s), cost.n_within(2 * budget_s)
+    assert fewer is not None
+    assert more is not None
+    assert 0 <= fewer <= more
 
 
 def test_a_chunk_alone_is_limited_by_time() -> None:
@@ -53,4 +99,5 @@ def test_a_fixed_number_beside_decodes_is_kept() -> None:
     fixed.observe_decodes(0.030)
     fixed.observe_chunk(10, 9)
 
-    assert fixed.n_prompt_tokens(4) == 48
+    assert fixed.n_prompt_tokens(4, 9) == 48
+    assert fixed.n_short_tokens == 0

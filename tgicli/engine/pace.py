@@ -4,9 +4,12 @@ Called by the scheduler on the engine thread; told by the engine how long its wo
 no clock.
 
 The budget is a time, because the same number of tokens is nothing on a GPU and a stall on a CPU.
-Beside decodes a step may take `stretch` times a step of decodes alone, so nobody's next token is
-later than that. Alone, a prompt may take `max_step_s`, so that a cancel is heard soon and progress
-is shown. Both need the cost of a token, which is learned.
+Beside decodes a step may take STRETCH times a step of decodes alone, so nobody's next token is
+later than that. While more prompts wait than sequences decode it may take longer, so that a crowd
+that arrives at once is not held up by the first of it. And a short prompt is computed as a whole:
+the pause is not seen, and cutting it would delay its own first token. Alone, a prompt may take
+MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this needs the cost of a
+token, which is learned.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from __future__ import annotations
 from tgicli.engine.chunks import LEAST
 
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
+SHORT_S = 0.2  # nobody who reads along sees a pause that short
 MAX_STEP_S = 1.0
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
 FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
-_WEIGHT = 0.3  # of the newest observation in a moving average
+_WEIGHT = 0.2  # of the newest observation
 
 
 class Pace:
@@ -28,34 +32,80 @@ class Pace:
         self._max_tokens = max_tokens
         self._fixed_tokens = fixed_tokens
         self._decode_s: float | None = None  # the decodes of one step
-        self._token_s: float | None = None  # one prompt token
+        self._chunks = ChunkCost()
 
-    def n_prompt_tokens(self, n_decodes: int) -> int:
-        """Return how many prompt tokens the next step may carry beside n_decodes decodes."""
-        return max(1, min(self._wanted(n_decodes), self._max_tokens - n_decodes))
+    def n_prompt_tokens(self, n_decodes: int, n_prompts: int = 1) -> int:
+        """Return how many tokens of n_prompts prompts the next step may carry beside n_decodes."""
+        return max(1, min(self._wanted(n_decodes, n_prompts), self._max_tokens - n_decodes))
 
-    def _wanted(self, n_decodes: int) -> int:
+    @property
+    def n_short_tokens(self) -> int:
+        """How long a prompt may be that is computed as a whole, whoever decodes beside it."""
+        if self._fixed_tokens is not None:
+            return 0
+        return self._chunks.n_within(SHORT_S) or 0
+
+    def _wanted(self, n_decodes: int, n_prompts: int) -> int:
         if n_decodes and self._fixed_tokens is not None:
             return self._fixed_tokens
         if n_decodes == 0:
             return self._within(MAX_STEP_S, FIRST_PROMPT_TOKENS)
         if self._decode_s is None:
             return FIRST_TOKENS_BESIDE_DECODES
-        return self._within((STRETCH - 1) * self._decode_s, FIRST_TOKENS_BESIDE_DECODES)
+        stretch = max(STRETCH, 1 + n_prompts / n_decodes)
+        return self._within((stretch - 1) * self._decode_s, FIRST_TOKENS_BESIDE_DECODES)
 
     def _within(self, budget_s: float, unknown: int) -> int:
         """Return how many prompt tokens fit into a time, or a guess while their cost is unknown."""
-        if self._token_s is None:
-            return unknown
-        return max(LEAST, int(budget_s / self._token_s))
+        n_tokens = self._chunks.n_within(budget_s)
+        return unknown if n_tokens is None else max(LEAST, n_tokens)
 
     def observe_decodes(self, elapsed_s: float) -> None:
         """Learn from a step's decodes."""
         self._decode_s = _average(self._decode_s, elapsed_s)
 
     def observe_chunk(self, n_tokens: int, elapsed_s: float) -> None:
-        """Learn from a prompt's chunk; its fixed cost counts as its tokens'."""
-        self._token_s = _average(self._token_s, max(elapsed_s, 1e-9) / n_tokens)
+        """Learn from a prompt's chunk."""
+        self._chunks.observe(n_tokens, elapsed_s)
+
+
+class ChunkCost:
+    """What a chunk costs: something for itself, and something for each token.
+
+    A line through the observations, the newer ones weighing more (exponentially weighted least
+    squares). Told apart, because the cost of a chunk of three tokens says little about one of
+    sixty: taken for a price per token it would keep chunks small, and so itself high.
+    """
+
+    def __init__(self) -> None:
+        self._weight = self._n = self._s = self._nn = self._ns = 0.0
+
+    def observe(self, n_tokens: int, elapsed_s: float) -> None:
+        """Learn from one chunk."""
+        keep = 1 - _WEIGHT
+        self._weight = keep * self._weight + 1
+        self._n = keep * self._n + n_tokens
+        self._s = keep * self._s + max(elapsed_s, 1e-9)
+        self._nn = keep * self._nn + n_tokens * n_tokens
+        self._ns = keep * self._ns + n_tokens * elapsed_s
+
+    def n_within(self, budget_s: float) -> int | None:
+        """Return how many tokens fit into a time; None while nothing is known."""
+        if not self._weight:
+            return None
+        fixed_s, token_s = self._line()
+        return max(0, int((budget_s - fixed_s) / token_s))
+
+    def _line(self) -> tuple[float, float]:
+        """Return the cost of a chunk and that of a token, both in seconds."""
+        mean_n, mean_s = self._n / self._weight, self._s / self._weight
+        spread = self._nn / self._weight - mean_n * mean_n
+        if spread > 1e-6 * mean_n * mean_n:  # else all chunks were equal
+            token_s = (self._ns / self._weight - mean_n * mean_s) / spread
+            fixed_s = mean_s - token_s * mean_n
+            if token_s > 0 and fixed_s > 0:
+                return fixed_s, token_s
+        return 0.0, mean_s / mean_n
 
 
 def _average(old: float | None, new: float) -> float:
