@@ -18,6 +18,7 @@ EOS_ID = 0
 class FakeRunner:
     """Samples the last token id plus one, and checks that each lane holds what its rows build on.
 
+    A lane remembers the adapter of its cells, and the rows of one batch must have the same.
     `fails(rows)` says whether a batch fails; then the lanes' cells behind row.start are undefined.
     """
 
@@ -38,6 +39,8 @@ class FakeRunner:
         self.decode_s = 0.0
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
+        self.adapters: list[str | None] = []  # of each batch
+        self._computed_with: list[str | None] = [None] * n_lanes
         self.forgotten: list[str] = []
         self._fails = fails
 
@@ -54,15 +57,21 @@ class FakeRunner:
             return 0
         assert edit.n_keep <= len(source), "a lane is to keep more than its source holds"
         self.cells[edit.lane] = source[: edit.n_keep]
+        self._computed_with[edit.lane] = self._computed_with[edit.source]
         return edit.n_keep
 
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
         self.batches.append([(self._lane(row), row.count) for row in rows])
+        (adapter,) = {row.sequence.adapter for row in rows}
+        self.adapters.append(adapter)
         assert sum(row.count for row in rows) <= self.n_batch
         failed = self._fails(rows)
         for row in rows:
             cells = self.cells[self._lane(row)]
             assert cells == row.sequence.token_ids[: row.start], "the lane holds something else"
+            if row.start == 0:
+                self._computed_with[self._lane(row)] = adapter
+            assert self._computed_with[self._lane(row)] == adapter, "computed with something else"
             new = row.sequence.token_ids[row.start : row.start + row.count]
             cells += [-1] * len(new) if failed else new
         if failed:
@@ -94,12 +103,13 @@ def sequence(
     name: str = "a",
     max_new_tokens: int = 4,
     stop: tuple[str, ...] = (),
+    adapter: str | None = None,
 ) -> Sequence:
     """Return a sequence; a number stands for a prompt of that many distinct tokens."""
     if isinstance(token_ids, int):
         token_ids = list(range(1_000, 1_000 + token_ids))
     params = SamplingParams(temperature=0, stop=stop)
-    return Sequence(name, list(token_ids), params, max_new_tokens)
+    return Sequence(name, list(token_ids), params, max_new_tokens, adapter=adapter)
 
 
 class FakeClock:

@@ -88,6 +88,7 @@ class SamplingParams:
     keep_stop: bool = False  # TGI's rule: ends with a token that ends with a stop string, and shows
     grammar: Grammar | None = None  # only what it allows is sampled
     logit_bias: tuple[tuple[int, float], ...] = ()  # (token id, what is added to its logit)
+    watermark: bool = False  # make the text tell that it is a model's (arXiv:2301.10226)
     logprobs: bool = False  # report each token's log-probability (costs a pass over the vocabulary)
     top_n_tokens: int = 0  # report the n most likely tokens of each step; implies logprobs
     ignore_eos: bool = False  # go on after an end-of-generation token (benchmarks)
@@ -167,6 +168,7 @@ class GenerationRequest:
     continues: bool = False  # the last message is the answer's beginning, to be gone on from
     prompt_logprobs: bool = False  # report the prompt's tokens in Finish
     reuse_key: str = ""  # prefixes are reused among requests with the same key only
+    adapter: str | None = None  # the name of a LoRA adapter; None: what all requests get
 
     def __post_init__(self) -> None:
         if not self.prompt:
@@ -181,6 +183,9 @@ class GenerationRequest:
             )
         if self.best_of > 1 and self.params.seed is not None:
             raise RequestError(f"best_of {self.best_of} draws its own seeds; leave the seed out")
+
+
+UNKNOWN_ID = -1  # of a token whose id a remote server did not tell; no vocabulary has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,9 @@ class Token:
     The text of a token that ends inside a character, or inside what may become a stop string, is
     empty: the next token that decides carries it. So the texts joined are the answer, and each is
     whole.
+
+    OpenAI's servers tell pieces of text, not tokens: there a piece stands for a token, with
+    UNKNOWN_ID unless an id came with it.
     """
 
     id: int
@@ -209,11 +217,12 @@ class Token:
     )
     special: bool = False  # a control token; its text is not part of the answer
     top: tuple[TopToken, ...] = ()  # best first
+    reasoning: bool = False  # thought before the answer, told apart by a server; no part of it
 
 
 def visible_text(tokens: Iterable[Token]) -> str:
-    """Join the tokens' texts, without the control tokens'."""
-    return "".join(token.text for token in tokens if not token.special)
+    """Join the tokens' texts, without the control tokens' and what is reasoning."""
+    return "".join(token.text for token in tokens if not (token.special or token.reasoning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +230,7 @@ class Progress:
     """How far the prompt is computed."""
 
     n_computed: int
-    n_prompt_tokens: int
+    n_prompt_tokens: int  # 0: a remote server has not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +252,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """The end of a stream that came to its end, with its last tokens."""
+    """The end of a stream that came to its end, with its last tokens.
+
+    A remote server that tells no token at its end is given one without text, with UNKNOWN_ID.
+    """
 
     tokens: tuple[Token, ...]
     reason: FinishReason
@@ -256,6 +268,9 @@ class Finish:
     decode_s: float = 0.0  # from the first token to the last
     others: tuple[Run, ...] = ()  # best_of: the runs that were not chosen, in run order
     prompt_tokens: tuple[Token, ...] = ()  # if asked for; the first one has no log-probability
+    # False: a remote server told no counts, so n_prompt_tokens is 0, and pieces of text were
+    # counted for n_generated_tokens.
+    has_usage: bool = True
 
     @property
     def text(self) -> str:
@@ -315,7 +330,7 @@ class BackendStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What answers."""
+    """What answers. A count is 0 where a remote server does not tell it."""
 
     name: str
     n_ctx: int  # tokens one request may hold, prompt and answer together
@@ -343,8 +358,12 @@ class Backend(Protocol):
         """
         ...
 
-    async def count_tokens(self, request: GenerationRequest) -> int:
-        """Return the length of the prompt, before `truncate`. Raises as tokenize."""
+    async def count_tokens(self, request: GenerationRequest) -> int | None:
+        """Return the length of the prompt, before `truncate`; None: only generate() will tell.
+
+        Raises:
+            RequestError: the prompt can't be encoded.
+        """
         ...
 
     async def info(self) -> ModelInfo:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tiny_adapter import write_adapter
 from tgicli.backends.local import LocalBackend
 from tgicli.core import (
     Delta,
@@ -32,10 +33,17 @@ HELLO = GenerationRequest(id="hello", prompt="Hello", params=GREEDY)
 
 @asynccontextmanager
 async def backend_on(
-    path: Path, *, n_lanes: int = 2, n_ctx: int = 256, batch_size: int = 64
+    path: Path,
+    *,
+    n_lanes: int = 2,
+    n_ctx: int = 256,
+    batch_size: int = 64,
+    adapters: tuple[tuple[str, Path], ...] = (),
 ) -> AsyncGenerator[LocalBackend, None]:
     model = Model.load(path, LoadOptions())
-    options = ContextOptions(n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size)
+    options = ContextOptions(
+        n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size, named_lora=adapters
+    )
     async with aclosing(await LocalBackend.open(PromptEncoder(model), options)) as backend:
         yield backend
     model.close()
@@ -231,3 +239,42 @@ def test_deltas_joined_are_the_same_as_the_events_one_by_one(tiny_model: Path) -
     ids, n_generated = asyncio.run(main())
 
     assert len(ids) == n_generated == 20
+
+
+def test_a_request_is_computed_with_the_adapter_it_names(tiny_model: Path, tmp_path: Path) -> None:
+    async def main() -> tuple[str, str]:
+        adapters = (("red", write_adapter(tmp_path / "red", seed=7)),)
+        async with backend_on(tiny_model, adapters=adapters) as backend:
+            plain, _ = await collect(backend, HELLO)
+            red, _ = await collect(backend, replace(HELLO, adapter="red"))
+        return plain, red
+
+    plain, red = asyncio.run(main())
+
+    assert plain != red
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("red", "blue"), "`adapter_id` 'green' is not loaded; loaded are red, blue"),
+        ((), r"`adapter_id` 'green' is not loaded; none is loaded \(--lora-adapters\)"),
+    ],
+)
+def test_an_adapter_that_is_not_loaded_is_refused_before_the_answer(
+    tiny_model: Path, tmp_path: Path, names: tuple[str, ...], words: str
+) -> None:
+    async def main() -> None:
+        adapters = tuple((name, write_adapter(tmp_path / name, seed=7)) for name in names)
+        async with backend_on(tiny_model, adapters=adapters) as backend:
+            for best_of in (1, 2):
+                asked = replace(
+                    HELLO,
+                    params=replace(GREEDY, temperature=1.0),
+                    best_of=best_of,
+                    adapter="green",
+                )
+                with pytest.raises(RequestError, match=words):
+                    await anext(backend.generate(asked))
+
+    asyncio.run(main())

@@ -226,12 +226,13 @@ class UnderLoad(RuleBasedStateMachine):
         n_own=st.integers(1, 30),
         n_new=st.integers(1, 12),
         bad=st.booleans(),
+        adapter=st.sampled_from([None, None, "red", "blue"]),
     )
-    def arrive(self, n_shared: int, n_own: int, n_new: int, bad: bool) -> None:
+    def arrive(self, n_shared: int, n_own: int, n_new: int, bad: bool, adapter: str | None) -> None:
         name = f"r{len(self.asked)}"
         own = 10_000 * (len(self.asked) + 1)
         token_ids = [*range(1, n_shared + 1), *range(own, own + n_own)]
-        self.asked[name] = sequence(token_ids, name=name, max_new_tokens=n_new)
+        self.asked[name] = sequence(token_ids, name=name, max_new_tokens=n_new, adapter=adapter)
         if bad and len(self.asked) % 3 == 0:
             self.bad.add(name)
         self.driven.submit(self.asked[name])
@@ -316,3 +317,28 @@ def test_a_lone_decode_is_computed_in_company_while_a_prompt_is_there() -> None:
     driven.step()
 
     assert driven.runner.batches[-2:] == [[(0, 1), (1, 1)], [(1, 7)]]
+
+
+def test_each_adapter_is_computed_by_itself_and_the_last_one_first() -> None:
+    driven = Driven(FakeRunner(n_lanes=4))
+    driven.submit(
+        *(sequence(3, name=f"{a}{i}", adapter=a) for i in range(2) for a in (None, "red"))
+    )
+    driven.step()
+
+    driven.step()
+    driven.step()
+
+    assert driven.runner.adapters[-4:] == ["red", None, None, "red"]
+    assert driven.runner.batches[-1] == [(2, 1), (3, 1)]
+
+
+def test_a_lone_decode_takes_along_no_token_of_another_adapter() -> None:
+    driven = Driven(FakeRunner(n_lanes=2))
+    driven.submit(sequence(5, name="a", max_new_tokens=30))
+    driven.step()
+    driven.submit(sequence(20, name="b", adapter="red"))
+
+    driven.step()
+
+    assert driven.runner.batches[-2:] == [[(0, 1)], [(1, 8)]]

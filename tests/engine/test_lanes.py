@@ -100,6 +100,29 @@ def test_a_prefix_is_not_shared_with_another_key() -> None:
     other, again = sequence([1, 2, 3, 4, 5, 6]), sequence([1, 2, 3, 4, 5, 6])
     other.reuse_key, again.reuse_key = "yours", "mine"
 
-    assert pool.longest_prefix_length([1, 2, 3], "yours") == 0
+    assert pool.longest_prefix_length([1, 2, 3], other.owner) == 0
     assert pool.acquire(again).n_keep == 3
     assert pool.acquire(other).n_keep == 0
+
+
+def test_a_prefix_is_not_shared_with_another_adapter() -> None:
+    pool = LanePool(2, reuse=True)
+    before, again = (sequence([1, 2, 3, 4, 5, 6], adapter="red") for _ in range(2))
+    other = sequence([1, 2, 3, 4, 5, 6])
+    pool.acquire(before)
+    pool.release(before, n_valid=6)
+
+    assert pool.longest_prefix_length([1, 2, 3], other.owner) == 0
+    assert pool.acquire(other).n_keep == 0
+    assert pool.acquire(again).n_keep == 3
+
+
+def test_lanes_with_an_adapter_lie_densely_beside_those_without() -> None:
+    pool = LanePool(6, reuse=True)
+    lanes = dict[str | None, list[int]]()
+
+    for adapter in (None, "red", None, "red", None):
+        edit = pool.acquire(sequence([1, 2, 3], adapter=adapter))
+        lanes.setdefault(adapter, []).append(edit.lane)
+
+    assert lanes == {None: [0, 1, 2], "red": [5, 4]}

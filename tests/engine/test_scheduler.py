@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fakes import sampled, sequence
 from tgicli.core import FinishReason, SamplingParams
-from tgicli.engine.chunks import SMALL, cut_small
+from tgicli.engine.chunks import LEAST, SMALL, cut_small
 from tgicli.engine.lanes import LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Row, Scheduler
@@ -82,6 +82,22 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     scheduler.add(sequence(40, name="second"))
 
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
+
+
+def test_a_short_prompt_is_computed_at_once_and_waits_behind_no_long_one() -> None:
+    pace = Pace(max_tokens=64)
+    pace.observe_decodes(0.010)
+    pace.observe_chunk(1, 0.010)  # so 20 tokens are short, and 1 may stand beside a decode
+    scheduler = Scheduler(
+        LanePool(4, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
+    )
+    decoding(scheduler, "chatting")
+    for name, length in [("long", 21), ("short", 20), ("shorter", 5)]:
+        scheduler.add(sequence(length, name=name))
+
+    assert counts(step(scheduler))[1:] == [("short", 0, 20)]
+    assert counts(step(scheduler))[2:] == [("shorter", 0, 5)]
+    assert counts(step(scheduler))[3:] == [("long", 0, LEAST)]
 
 
 def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:

@@ -34,6 +34,7 @@ from tgicli.engine.runner import ContextOptions, Runner
 from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
 from tgicli.engine.spans import spans
+from tgicli.errors import RequestError
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler
@@ -95,6 +96,7 @@ class LocalBackend:
             self._engine.abort(request.id)  # no-op if it has finished
 
     async def _to_sequence(self, request: GenerationRequest) -> Sequence:
+        self._check_adapter(request.adapter)
         token_ids = await self._encode(request)
         params = request.params
         room = room_for_answer(len(token_ids), params.max_new_tokens, self._runner.n_ctx)
@@ -106,9 +108,18 @@ class LocalBackend:
             params,
             room,
             reuse_key=request.reuse_key,
+            adapter=request.adapter,
             constraint=await self._compile(params.grammar),
             wants_prompt_logprobs=request.prompt_logprobs,
         )
+
+    def _check_adapter(self, name: str | None) -> None:
+        """Refuse an adapter that is not loaded, in the words of TGI's `adapter_id`."""
+        names = self._runner.adapter_names
+        if name is None or name in names:
+            return
+        loaded = f"loaded are {', '.join(names)}" if names else "none is loaded (--lora-adapters)"
+        raise RequestError(f"`adapter_id` {name!r} is not loaded; {loaded}")
 
     async def _compile(self, grammar: Grammar | None) -> Constraint | None:
         """Compile a grammar, which takes long enough to be felt on the event loop.

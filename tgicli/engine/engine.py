@@ -103,6 +103,7 @@ class Engine:
             cut=runner.cut,
             reuse=reuse,
         )
+        self._adapter: str | None = None  # of the last batch
         self._emit = emit
         self._clock = clock
         self._inbox: SimpleQueue[Sequence | _Abort | _Stop] = SimpleQueue()
@@ -178,25 +179,21 @@ class Engine:
         return True
 
     def step(self) -> list[Emitted]:
-        """Compute the decodes in one batch, then each prompt's chunk in one of its own.
-
-        llama.cpp would split a mixed batch just there (llama_batch_allocr::split_equal), and the
-        decodes would pay for the attention over the prompt's length.
-        """
+        """Compute what the scheduler wants next; return what it brought."""
         for edit in self._scheduler.admit():
             self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
         rows = self._scheduler.schedule()
         if not rows:  # e.g. woken by an abort only
             return []
         started_s = self._clock()
-        decodes, chunks = _apart(rows)
-        computed = [item for item in self._compute_decodes(decodes) if item[1] is not None]
-        failed = {row.sequence for row, result in computed if isinstance(result, DecodeFailed)}
-        computed += [self._compute_chunk(row) for row in chunks if row.sequence not in failed]
+        n_decodes = sum(row.is_decode for row in rows)
+        computed, decodes_s = self._compute(rows)
+        if n_decodes:
+            self._pace.observe_decodes(decodes_s)
         self._read_inbox(block=False)  # an abort during decode must win over its own token
         outputs = self._scheduler.update(computed)
         emitted = [item for output in outputs for item in self._to_emitted(output, started_s)]
-        self._count_step(self._clock() - started_s, somebody_waited=bool(decodes))
+        self._count_step(self._clock() - started_s, somebody_waited=n_decodes > 0)
         return emitted
 
     def _count_step(self, elapsed_s: float, *, somebody_waited: bool) -> None:
@@ -206,19 +203,38 @@ class Engine:
         if somebody_waited:
             counters.worst_step_s = max(counters.worst_step_s, elapsed_s)
 
+    def _compute(self, rows: list[Row]) -> tuple[list[tuple[Row, Result]], float]:
+        """Run the rows; return their results, and how long the decodes among them took.
+
+        Each adapter's rows go by themselves, because llama.cpp has it for a whole batch: its
+        decodes in one batch, then each prompt's chunk in one of its own. llama.cpp would split a
+        mixed batch just there (llama_batch_allocr::split_equal), and the decodes would pay for the
+        attention over the prompt's length. The last step's last adapter comes first, because a
+        switch costs something.
+        """
+        computed: list[tuple[Row, Result]] = []
+        decodes_s = 0.0
+        for adapter, group in _by_adapter(rows, first=self._adapter):
+            self._adapter = adapter
+            decodes, chunks = _apart(group)
+            began_s = self._clock()
+            decoded = [item for item in self._compute_decodes(decodes) if item[1] is not None]
+            decodes_s += self._clock() - began_s
+            failed = {row.sequence for row, result in decoded if isinstance(result, DecodeFailed)}
+            computed += decoded
+            computed += [self._compute_chunk(row) for row in chunks if row.sequence not in failed]
+        return computed, decodes_s
+
     def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
         if not rows:
             return []
-        began_s = self._clock()
         try:
-            computed: list[tuple[Row, Result]] = list(zip(rows, self.runner.run(rows), strict=True))
+            return list(zip(rows, self.runner.run(rows), strict=True))
         except DecodeFailed as error:
             if len(rows) == 1:
                 return [(rows[0], error)]
             return [(row, self._compute_alone(row)) for row in rows]
-        self._pace.observe_decodes(self._clock() - began_s)
-        return computed
 
     def _compute_chunk(self, row: Row) -> tuple[Row, Result]:
         """Run one chunk of a prompt."""
@@ -287,6 +303,14 @@ class Engine:
             decode_s=self._clock() - first_s,
             prompt_tokens=self.runner.prompt_tokens(sequence),
         )
+
+
+def _by_adapter(rows: list[Row], *, first: str | None) -> list[tuple[str | None, list[Row]]]:
+    """Return the rows of each adapter, in their order, those of one adapter first."""
+    groups: dict[str | None, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.sequence.adapter, []).append(row)
+    return sorted(groups.items(), key=lambda group: group[0] != first)
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:

@@ -6,7 +6,7 @@ Used by the scheduler on the engine thread. Pure: it decides, and the runner mov
 Invariants
     a lane is held by one sequence from acquire to release
     a free lane's `token_ids` are exactly the tokens whose cells it still holds
-    a prefix is reused only when it is equal token by token
+    a prefix is reused only when it is equal token by token, and computed with the same adapter
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tgicli.engine.chunks import LEAST
-from tgicli.engine.sequence import Sequence
+from tgicli.engine.sequence import Owner, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Lane:
     index: int
     sequence: Sequence | None = None
     left_over: list[int] = field(default_factory=list)  # what a finished sequence left in it
-    reuse_key: str = ""  # whose tokens these are
+    owner: Owner = ("", None)  # whose tokens these are
 
     @property
     def token_ids(self) -> list[int]:
@@ -66,10 +66,10 @@ class LanePool:
         if sequence.wants_prompt_logprobs:  # then every token's logits are needed
             n_reusable = 0
         reusable = sequence.token_ids[:n_reusable]
-        source, n_keep = self._longest_prefix(reusable, sequence.reuse_key)
-        lane = source if source.sequence is None and n_keep else self._lowest_free()
+        source, n_keep = self._longest_prefix(reusable, sequence.owner)
+        lane = source if source.sequence is None and n_keep else self._densest_free(sequence)
         lane.sequence = sequence
-        lane.left_over, lane.reuse_key = [], sequence.reuse_key
+        lane.left_over, lane.owner = [], sequence.owner
         sequence.lane = lane.index
         sequence.n_computed = sequence.n_cached = n_keep
         return LaneEdit(lane.index, source.index if n_keep else lane.index, n_keep)
@@ -80,34 +80,36 @@ class LanePool:
         lane.left_over = sequence.token_ids[:n_valid]
         lane.sequence = sequence.lane = None
 
-    def longest_prefix_length(self, token_ids: list[int], reuse_key: str) -> int:
+    def longest_prefix_length(self, token_ids: list[int], owner: Owner) -> int:
         """Return how many of the tokens some lane holds."""
-        return self._longest_prefix(token_ids, reuse_key)[1]
+        return self._longest_prefix(token_ids, owner)[1]
 
     def _lane_of(self, sequence: Sequence) -> Lane:
         assert sequence.lane is not None
         return self.lanes[sequence.lane]
 
-    def _lowest_free(self) -> Lane:
-        """Return the free lane with the lowest index.
+    def _densest_free(self, sequence: Sequence) -> Lane:
+        """Return the lowest free lane; with an adapter, the highest.
 
-        llama.cpp batches only lanes that are neighbours, so the busy ones should lie densely.
+        llama.cpp batches only lanes that are neighbours, so the busy ones should lie densely, and
+        so should those of one batch, which holds one adapter's only.
         """
-        return next(lane for lane in self.lanes if lane.sequence is None)
+        free = [lane for lane in self.lanes if lane.sequence is None]
+        return free[0] if sequence.adapter is None else free[-1]
 
-    def _longest_prefix(self, token_ids: list[int], reuse_key: str) -> tuple[Lane, int]:
+    def _longest_prefix(self, token_ids: list[int], owner: Owner) -> tuple[Lane, int]:
         """Return the lane that holds most of the tokens, idle lanes first, and how many."""
         best, best_length = self.lanes[0], 0
-        for lane in self._candidates(reuse_key):
+        for lane in self._candidates(owner):
             length = common_prefix_length(lane.token_ids, token_ids)
             if length > best_length:
                 best, best_length = lane, length
         return best, best_length
 
-    def _candidates(self, reuse_key: str) -> Iterator[Lane]:
+    def _candidates(self, owner: Owner) -> Iterator[Lane]:
         """Yield the lanes worth a look: idle ones first, because taking over costs nothing."""
         if self._reuse:
-            lanes = (lane for lane in self.lanes if lane.reuse_key == reuse_key)
+            lanes = (lane for lane in self.lanes if lane.owner == owner)
             yield from sorted(lanes, key=lambda lane: lane.sequence is not None)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tgicli.core import Token
+from tgicli.engine.adapters import Adapters
 from tgicli.engine.chunks import MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
 from tgicli.engine.lanes import LaneEdit
@@ -25,6 +26,7 @@ from tgicli.engine.model import Model
 from tgicli.engine.sampler import Argmax, Candidates, Sampler, Scorer
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
+from tgicli.engine.watermark import Watermark
 from tgicli.errors import DecodeFailed, ModelLoadError
 
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
@@ -47,7 +49,8 @@ class ContextOptions:
     threads: int | None = None  # None: the physical cores this process may use
     flash_attn: str = "auto"
     kv_type: str = "f16"
-    lora: tuple[tuple[Path, float], ...] = ()  # adapter files with their scales
+    lora: tuple[tuple[Path, float], ...] = ()  # adapters for all, with their scales
+    named_lora: tuple[tuple[str, Path], ...] = ()  # adapters that a request names; names differ
 
 
 class Runner:
@@ -62,7 +65,7 @@ class Runner:
         self._memory = llama_cpp.llama_get_memory(self._ctx)
         if not self._memory:
             raise ModelLoadError(f"{model.path} has no KV cache: it embeds text and generates none")
-        self._adapters = _set_adapters(model, self._ctx, options)
+        self._adapters = Adapters(model, self._ctx, always=options.lora, named=options.named_lora)
         self.n_ctx: int = llama_cpp.llama_n_ctx_seq(self._ctx)
         self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
@@ -73,6 +76,7 @@ class Runner:
         self._samplers: dict[Sequence, Sampler] = {}
         self._candidates: Candidates | None = None
         self._scorer: Scorer | None = None
+        self._watermark: Watermark | None = None
         # One lane alone does not earn back the time that importing numpy takes.
         self._argmax = Argmax(model.n_vocab) if options.n_lanes > 1 else None
 
@@ -81,8 +85,12 @@ class Runner:
         for sampler in self._samplers.values():
             sampler.close()
         llama_cpp.llama_free(self._ctx)
-        for adapter in self._adapters:
-            llama_cpp.llama_adapter_lora_free(adapter)
+        self._adapters.close()
+
+    @property
+    def adapter_names(self) -> tuple[str, ...]:
+        """The adapters that a sequence may have."""
+        return self._adapters.names
 
     def edit_lane(self, edit: LaneEdit) -> int:
         """Make a lane hold what the edit says; return how many tokens it holds now.
@@ -114,9 +122,13 @@ class Runner:
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
         """Compute the rows in one batch; return what each row that reaches its end samples.
 
+        They have one adapter.
+
         Raises:
             DecodeFailed: the rows' cells are undefined from each row.start on.
         """
+        assert len({row.sequence.adapter for row in rows}) == 1, "a batch has one adapter"
+        self._adapters.switch(rows[0].sequence.adapter)
         lasts = self._batch.fill(rows)
         began_s = time.perf_counter()
         code = llama_cpp.llama_decode(self._ctx, self._batch.struct)  # the GIL is free in here
@@ -142,6 +154,8 @@ class Runner:
         if math.isnan(logits[0]):
             return DecodeFailed("the model computed no numbers (NaN): its weights may be damaged")
         params = sequence.params
+        if params.watermark:
+            self._mark(logits, sequence.token_ids[-1])
         if self._argmax is not None and params.is_plain_greedy:
             token_id = self._argmax(logits)
             return Sampled(token_id, *self._model.piece(token_id))
@@ -152,6 +166,11 @@ class Runner:
             return self._sample_among_candidates(sequence, logits)
         except DecodeFailed as error:  # its grammar failed; its neighbours go on
             return error
+
+    def _mark(self, logits: Any, previous_id: int) -> None:
+        if self._watermark is None:
+            self._watermark = Watermark(self._model.n_vocab)
+        self._watermark.mark(logits, previous_id)
 
     def _sample_among_candidates(self, sequence: Sequence, logits: Any) -> Sampled:
         """Sample from what the grammar leaves, or with log-probabilities, or both."""
@@ -304,25 +323,3 @@ def _check_memory(model: Model, options: ContextOptions) -> None:
 
 def _gib(n_bytes: int) -> str:
     return f"{n_bytes / 2**30:,.1f} GiB"
-
-
-def _set_adapters(model: Model, ctx: Any, options: ContextOptions) -> list[Any]:
-    """Load the LoRA adapters and switch them on; return them."""
-    if not options.lora:
-        return []
-    adapters = []
-    for path, _ in options.lora:
-        log = quiet_log()
-        log.clear()
-        adapter = llama_cpp.llama_adapter_lora_init(model.pointer, bytes(path))
-        if not adapter:
-            raise ModelLoadError(
-                "\n  ".join([f"llama.cpp can't load the adapter {path}", *log.lines])
-            )
-        adapters.append(adapter)
-    pointers = (llama_cpp.llama_adapter_lora_p_ctypes * len(adapters))(*adapters)
-    scales = (ctypes.c_float * len(adapters))(*[scale for _, scale in options.lora])
-    code = llama_cpp.llama_set_adapters_lora(ctx, pointers, len(adapters), scales)
-    if code != 0:
-        raise ModelLoadError(f"llama.cpp can't apply the adapters (code {code})")
-    return adapters

@@ -2,8 +2,9 @@
 
 Called by the runner on the engine thread. The chain is TGI's order of logit processing: repetition,
 frequency and presence penalty over prompt and output, temperature, top-k, top-p, typical-p; then
-min-p, which TGI lacks; then the draw. Before them comes OpenAI's logit bias. A log-probability is
-the natural logarithm after all of these (log-softmax of what is left), so it is 0.0 with top_k = 1.
+min-p, which TGI lacks; then the draw. Before them comes OpenAI's logit bias, and before that the
+watermark, in the row of logits itself. A log-probability is the natural logarithm after all of
+these (log-softmax of what is left), so it is 0.0 with top_k = 1.
 
 What a grammar forbids is no candidate at all. That is the same as TGI's mask behind the penalties,
 but for typical-p, whose entropy would be NaN with logits of minus infinity.

@@ -145,10 +145,10 @@ class Scheduler:
         """Return the prefilling sequence that shares the longest prefix still to be computed."""
         prompt = sequence.token_ids[:-LEAST]
         best: Sequence | None = None
-        held = self._lanes.longest_prefix_length(prompt, sequence.reuse_key)
+        held = self._lanes.longest_prefix_length(prompt, sequence.owner)
         n_best = held + MIN_SHARED_TOKENS
         for leader in self.running:
-            if leader.is_prefilling and leader.reuse_key == sequence.reuse_key:
+            if leader.is_prefilling and leader.owner == sequence.owner:
                 n_shared = common_prefix_length(leader.token_ids, prompt)
                 if n_shared >= n_best:
                     best, n_best = leader, n_shared
@@ -159,13 +159,29 @@ class Scheduler:
 
         Decodes go first, one token each, sorted by lane because llama.cpp puts into one micro-batch
         only neighbouring lanes in increasing order. Prompts share what the pace allows, in order of
-        arrival.
+        arrival; but first comes a short one as a whole, so that it waits behind no long one.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
-        budget = min(self._pace.n_prompt_tokens(len(rows)), self.token_budget - len(rows))
-        for sequence in self.running:
-            if sequence.n_pending > 1 and budget > 0:
+        prompts = [s for s in self.running if s.n_pending > 1]
+        allowed = self._pace.n_prompt_tokens(len(rows), len(prompts))
+        short = next((s for s in prompts if self._is_short(s)), None)
+        if short is not None:
+            prompts.remove(short)
+            prompts.insert(0, short)
+            allowed = max(allowed, short.n_pending)
+        return rows + self._chunks(prompts, min(allowed, self.token_budget - len(rows)))
+
+    def _is_short(self, sequence: Sequence) -> bool:
+        """Say whether a prompt that was not begun may be computed at once."""
+        is_new = sequence.n_computed == sequence.n_cached
+        return is_new and sequence.n_pending <= self._pace.n_short_tokens
+
+    def _chunks(self, prompts: list[Sequence], budget: int) -> list[Row]:
+        """Return the next chunks of prompts, in their order, with so many tokens in all."""
+        rows = []
+        for sequence in prompts:
+            if budget > 0:
                 # A scored token costs a row of logits, megabytes of them in a chunk.
                 most = SMALL if sequence.wants_prompt_logprobs else budget
                 count = self._cut(sequence.n_computed, sequence.n_pending, min(budget, most))

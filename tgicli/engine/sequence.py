@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint  # loads llguidance
 
 
+Owner = tuple[str, str | None]  # who may share prefixes: a reuse_key's, with one adapter
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """What the runner sampled for one row."""
@@ -50,6 +53,7 @@ class Sequence:
     n_computed: int = 0  # tokens [0, n_computed) are in the lane
     n_cached: int = 0  # of the prompt, found there at admission
     reuse_key: str = ""  # prefixes are shared with the same key only
+    adapter: str | None = None  # what it is computed with
     lane: int | None = None
     finish_reason: FinishReason | None = None
     submitted_s: float = 0.0
@@ -67,6 +71,11 @@ class Sequence:
         stop, kept = self.params.stop, self.params.keep_stop
         self._detokenizer = Detokenizer(() if kept else stop)
         self._kept_stop = KeptStop(stop if kept else ())
+
+    @property
+    def owner(self) -> Owner:
+        """Whose its cells are: only another sequence of the same owner may have them."""
+        return self.reuse_key, self.adapter
 
     @property
     def n_pending(self) -> int:
