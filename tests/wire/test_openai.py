@@ -21,7 +21,7 @@ from tgicli.errors import (
     TgicliError,
     Unauthorized,
 )
-from tgicli.wire.chat import ChatBody
+from tgicli.wire.chat import ChatBody, decode_chat
 from tgicli.wire.chat_answer import ChatChunk, ChatCompletion
 from tgicli.wire.completions import Completion, CompletionBody, decode_completion
 from tgicli.wire.limits import Limits
@@ -155,6 +155,21 @@ def test_a_body_of_another_shape_is_refused(
         decode_completion(body, LIMITS, id="x")
 
     assert str(caught.value).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("model", "adapter"),
+    [("red", "red"), ("org/model", None), ("gpt-4o", None), ("", None), (None, None)],
+)
+def test_the_models_name_may_be_an_adapters(model: str | None, adapter: str | None):
+    limits = replace(LIMITS, adapters=("red", "blue"))
+    text = json.dumps({"model": model, "prompt": "Hi"}).encode()
+    chat = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+
+    (completion,) = decode_completion(text, limits, id="x").requests
+    (answer,) = decode_chat(chat, limits, id="x").requests
+
+    assert (completion.adapter, answer.adapter) == (adapter, adapter)
 
 
 SCHEMA = {"type": "object", "properties": {"b": {"type": "integer"}, "a": {}}, "required": ["a"]}

@@ -268,6 +268,7 @@ def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
             params=_of_answer(params, index),
             tools=use.tools,
             continues=_continues(messages[-1]),
+            adapter=asked.adapter(limits),
         )
         for index in range(asked.count_answers(1, limits))
     )

@@ -135,6 +135,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
             params=_of_answer(params, index % n),
             best_of=asked.runs_each(n, limits),
             prompt_logprobs=echo and asked.logprobs is not None,
+            adapter=asked.adapter(limits),
         )
         for index in range(len(prompts) * n)
     )

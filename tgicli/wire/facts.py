@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 
@@ -22,6 +24,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     sha: str | None = None
     docker_label: str | None = None
+    server: str = "tgicli"  # ours alone: what tells a client that more options are understood
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +43,10 @@ class ModelList(msgspec.Struct, frozen=True):
     object: str = "list"
 
 
-def encode_models(name: str) -> bytes:
-    """Return the answer of /v1/models."""
-    return msgspec.json.encode(ModelList([ModelCard(id=name, owned_by=name)]))
+def encode_models(name: str, adapters: Iterable[str] = ()) -> bytes:
+    """Return the answer of /v1/models: the model, then the adapters that go with it."""
+    cards = [ModelCard(id=each, owned_by=name) for each in (name, *adapters)]
+    return msgspec.json.encode(ModelList(cards))
 
 
 def encode_info(info: Info) -> bytes:

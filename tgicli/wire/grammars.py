@@ -46,7 +46,7 @@ def _json(schema: object) -> Grammar:
     if isinstance(schema, str):
         try:
             schema = msgspec.json.decode(schema)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise GrammarInvalid(f"grammar is not valid: {error}") from error
     if not isinstance(schema, dict):
         raise RequestError("grammar is not supported")

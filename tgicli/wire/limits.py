@@ -16,3 +16,4 @@ class Limits:
     max_top_n_tokens: int = 5
     max_client_batch_size: int = 4  # prompts in one OpenAI completion
     allows_grammar: bool = True
+    adapters: tuple[str, ...] = ()  # names that OpenAI's `model` may give instead of the model's

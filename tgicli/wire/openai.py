@@ -114,7 +114,7 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
     """The options that both routes have. Null and absent are the same."""
 
     model: Annotated[
-        str | None, Meta(description="Any name is accepted: the server has one model.")
+        str | None, Meta(description="A LoRA adapter's name; any other means the server's model.")
     ] = None
     stream: Annotated[bool | None, Meta(description="Answer with server-sent events.")] = None
     stream_options: StreamOptions | None = None
@@ -215,6 +215,10 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
             logprobs=n_top is not None,
             top_n_tokens=n_top or 0,
         )
+
+    def adapter(self, limits: Limits) -> str | None:
+        """Return the adapter that `model` names, if it does."""
+        return self.model if self.model in limits.adapters else None
 
     def grammar(self) -> Grammar | None:
         """Return what response_format asks for."""

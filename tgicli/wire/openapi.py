@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 from typing import Any
 
 import msgspec
@@ -16,17 +17,22 @@ from tgicli.wire.tgi import Answer, Error, PlacedToken, StreamEvent, TokenizedCh
 from tgicli.wire.tgi_requests import GenerateBody
 
 OPENAPI = "3.1.0"
-_EVENTS = "text/event-stream"
-_REFUSALS = {
-    400: "The body is not JSON, or can't be served as asked.",
-    401: "The API key is missing or wrong.",
+_COMPONENTS = "#/components/schemas/"
+_GUARDED = {401: "The API key is missing or wrong."}
+_NOT_READY = {503: "The model is loading, or the server is shutting down."}
+_BUG = {500: "A bug in the server."}
+_MALFORMED = {
+    400: "The body is not JSON.",
     413: "The body is larger than the server accepts.",
     415: "The body does not say that it is JSON.",
-    422: "The request can't be served as asked.",
+}
+_UNFIT = {422: "The request can't be served as asked."}
+_UNFIT_IN_OPENAI = {400: "The body is not JSON, or can't be served as asked."}
+_FAILED = {
     424: "The model failed.",
     429: "Busy; Retry-After says when to come back.",
-    500: "A bug in the server.",
-    503: "The model is loading, or the server is shutting down.",
+    502: "The server behind this one can't be reached, or broke off.",
+    504: "The server behind this one took too long.",
 }
 
 
@@ -41,6 +47,17 @@ class _Operation:
     answer: Any = None
     events: Any = None
     error: Any = Error
+    media_type: str = "text/plain"  # of an answer that is a text
+    is_open: bool = False  # to all, also where a key is asked for
+
+    @property
+    def refusals(self) -> dict[int, str]:
+        """What else than the answer may come, and why."""
+        refusals = _NOT_READY | _BUG | ({} if self.is_open else _GUARDED)
+        if self.body is not None:
+            unfit = _UNFIT if self.error is Error else _UNFIT_IN_OPENAI
+            refusals |= _MALFORMED | unfit | _FAILED
+        return dict(sorted(refusals.items()))
 
 
 _OPERATIONS = (
@@ -57,9 +74,9 @@ _OPERATIONS = (
         "post",
         "/invocations",
         "Any of the bodies, as SageMaker sends them.",
-        GenerateBody,
-        list[Answer],
-        events=StreamEvent,
+        GenerateBody | CompletionBody | ChatBody,
+        list[Answer] | Completion | ChatCompletion,
+        events=StreamEvent | Completion | ChatCompletion,
     ),
     _Operation(
         "post",
@@ -81,22 +98,27 @@ _OPERATIONS = (
     ),
     _Operation("get", "/info", "The model and the server's limits.", answer=Info),
     _Operation("get", "/v1/models", "The model, in OpenAI's shape.", answer=ModelList),
-    _Operation("get", "/health", "Whether a request would be computed now."),
-    _Operation("get", "/ping", "The same."),
     _Operation("get", "/metrics", "What Prometheus scrapes.", answer=str),
+    _Operation("get", "/health", "Whether a request would be computed now.", is_open=True),
+    _Operation("get", "/ping", "The same.", is_open=True),
+    _Operation("get", "/", "The demo page for a browser, the same for others.", is_open=True),
+    _Operation(
+        "get",
+        "/docs",
+        "All routes, for people.",
+        answer=str,
+        media_type="text/html",
+        is_open=True,
+    ),
 )
 
 
 def openapi_document(version: str) -> bytes:
     """Return the document as JSON."""
-    types = [t for one in _OPERATIONS for t in (one.body, one.answer, one.events, one.error) if t]
-    schemas, components = msgspec.json.schema_components(
-        types, ref_template="#/components/schemas/{name}"
-    )
-    schema_of = {str(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    schemas = _Schemas()
     paths: dict[str, dict[str, Any]] = {}
     for operation in _OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _describe(operation, schema_of)
+        paths.setdefault(operation.path, {})[operation.method] = _describe(operation, schemas)
     document = {
         "openapi": OPENAPI,
         "info": {
@@ -106,7 +128,7 @@ def openapi_document(version: str) -> bytes:
         },
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": schemas.components,
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"key": []}],
@@ -114,35 +136,72 @@ def openapi_document(version: str) -> bytes:
     return msgspec.json.encode(document)
 
 
-def _describe(operation: _Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+class _Schemas:
+    """Types to references, and what these refer to."""
+
+    def __init__(self) -> None:
+        wanted = ((one.body, one.answer, one.events, one.error) for one in _OPERATIONS)
+        kinds = [kind for each in wanted for whole in each for kind in _kinds_of(whole)]
+        schemas, self.components = msgspec.json.schema_components(
+            kinds, ref_template=f"{_COMPONENTS}{{name}}"
+        )
+        self._of = {str(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
+
+    def of(self, whole: Any) -> dict[str, Any]:
+        """Return the schema of a type, or of a choice between types."""
+        return _choice([self._of[str(kind)] for kind in _kinds_of(whole)])
+
+    def of_event(self, whole: Any) -> dict[str, Any]:
+        """Return the schema of an event whose data is that, as JSON; OpenAPI 3.2's way."""
+        return _choice([self._event(kind) for kind in _kinds_of(whole)])
+
+    def _event(self, kind: Any) -> dict[str, Any]:
+        name = f"{kind.__name__}InEvent"
+        content = {"contentMediaType": "application/json", "contentSchema": self.of(kind)}
+        data = {"type": "string", **content}
+        event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+        self.components[name] = event
+        return {"$ref": f"{_COMPONENTS}{name}"}
+
+
+def _kinds_of(whole: Any) -> tuple[Any, ...]:
+    if isinstance(whole, UnionType):
+        return whole.__args__
+    return () if whole is None else (whole,)
+
+
+def _choice(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _describe(operation: _Operation, schemas: _Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": operation.method + operation.path.replace("/", "_"),
-        "responses": {"200": _answer(operation, schema_of), **_refusals(operation, schema_of)},
+        "responses": {"200": _answer(operation, schemas), **_refusals(operation, schemas)},
     }
     if operation.body is not None:
-        content = {"application/json": {"schema": schema_of[str(operation.body)]}}
+        content = {"application/json": {"schema": schemas.of(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
+    if operation.is_open:
+        described["security"] = []
     return described
 
 
-def _answer(operation: _Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _answer(operation: _Operation, schemas: _Schemas) -> dict[str, Any]:
     content = {}
     if operation.answer is str:
-        content["text/plain"] = {"schema": {"type": "string"}}
+        content[operation.media_type] = {"schema": {"type": "string"}}
     elif operation.answer is not None:
-        content["application/json"] = {"schema": schema_of[str(operation.answer)]}
+        content["application/json"] = {"schema": schemas.of(operation.answer)}
     if operation.events is not None:
-        content[_EVENTS] = {"schema": schema_of[str(operation.events)]}
+        content["text/event-stream"] = {"schema": schemas.of_event(operation.events)}
     return {"description": "Done.", **({"content": content} if content else {})}
 
 
-def _refusals(operation: _Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
-    statuses = (
-        _REFUSALS if operation.body is not None else {401: _REFUSALS[401], 503: _REFUSALS[503]}
-    )
-    content = {"application/json": {"schema": schema_of[str(operation.error)]}}
+def _refusals(operation: _Operation, schemas: _Schemas) -> dict[str, Any]:
+    content = {"application/json": {"schema": schemas.of(operation.error)}}
     return {
         str(status): {"description": words, "content": content}
-        for status, words in statuses.items()
+        for status, words in operation.refusals.items()
     }

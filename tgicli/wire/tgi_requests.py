@@ -61,7 +61,7 @@ class Parameters(msgspec.Struct, frozen=True):
     truncate: (
         Annotated[int, Meta(ge=0, description="Keep the last n tokens of the prompt.")] | None
     ) = None
-    watermark: Annotated[bool, Meta(description="Not supported: refused when true.")] = False
+    watermark: Annotated[bool, Meta(description="Mark the text as a model's.")] = False
     details: Annotated[bool, Meta(description="Tell how it ended, and with which tokens.")] = False
     decoder_input_details: Annotated[bool, Meta(description="Tell the prompt's tokens, too.")] = (
         False
@@ -137,6 +137,7 @@ class GenerateCall:
             best_of=self.n_places,
             prompt_logprobs=parameters.decoder_input_details,
             reuse_key=reuse_key,
+            adapter=parameters.adapter_id,
         )
 
     def _params(self, limits: Limits) -> SamplingParams:
@@ -155,6 +156,7 @@ class GenerateCall:
             logprobs=self.streams or self.wants_details,
             top_n_tokens=parameters.top_n_tokens or 0,
             grammar=_grammar(parameters, limits),
+            watermark=parameters.watermark,
         )
 
 
@@ -170,7 +172,7 @@ def decode_generate(body: bytes, *, streams: bool | None, compatible: bool = Fal
     except msgspec.ValidationError as error:
         words = f"Failed to deserialize the JSON body into the target type: {error}"
         raise RequestError(words) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"Failed to parse the request body as JSON: {error}") from error
     streams = read.stream if streams is None else streams
     if streams:
@@ -189,16 +191,20 @@ def field_names(body: bytes) -> set[str]:
         return set(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
     except msgspec.ValidationError as error:
         raise RequestError(f"a body must be a JSON object: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"Failed to parse the request body as JSON: {error}") from error
 
 
-def fit(request: GenerationRequest, n_prompt: int, limits: Limits) -> GenerationRequest:
+def fit(request: GenerationRequest, n_prompt: int | None, limits: Limits) -> GenerationRequest:
     """Check the lengths, now that the prompt's tokens are counted, and settle max_new_tokens.
+
+    Where nobody can count them the request stays as it is.
 
     Raises:
         ContextOverflow: in TGI's words.
     """
+    if n_prompt is None:
+        return request
     n_input = n_prompt if request.truncate is None else min(n_prompt, request.truncate)
     room = limits.max_total_tokens - n_input
     wanted = request.params.max_new_tokens
@@ -240,8 +246,6 @@ def _check_sampling(parameters: Parameters) -> None:
     _check_mass("top_p", parameters.top_p)
     _check_mass("typical_p", parameters.typical_p)
     _check_positive("top_k", parameters.top_k)
-    if parameters.watermark:
-        raise RequestError("`watermark` is not supported: no watermark can be put into the text")
 
 
 def _check_lengths(parameters: Parameters, limits: Limits) -> None:

@@ -1,0 +1,178 @@
+"""What servers say when they refuse, and which of our errors that is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from tgicli.errors import (
+    BodyTooLarge,
+    ContextOverflow,
+    DeadlineExceeded,
+    ModelError,
+    ModelNotFound,
+    Overloaded,
+    RequestError,
+    StreamBroken,
+    TemplateFailed,
+    TgicliError,
+    Unauthorized,
+    Unreachable,
+)
+from tgicli.wire.refusals import event_error, parse_retry_after, redirect_error, refusal_error
+
+URL = "http://h/generate"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def refused(status: int, body: Any) -> TgicliError:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return refusal_error(status, raw, url=URL)
+
+
+REFUSALS: list[tuple[int, Any, type[TgicliError], str]] = [
+    (422, {"error": "Input validation error: x", "error_type": "validation"}, RequestError, "x"),
+    (
+        422,
+        {"error": "`inputs` tokens + `max_new_tokens` must be <= 9", "error_type": "validation"},
+        ContextOverflow,
+        "must be <= 9",
+    ),
+    (422, {"error": "Template error: x", "error_type": "template_error"}, TemplateFailed, "x"),
+    (422, b"Failed to deserialize the JSON body", RequestError, "Failed to deserialize"),
+    (424, {"error": "Request failed during generation: x"}, ModelError, "x (status 424)"),
+    (429, {"error": "Model is overloaded", "error_type": "overloaded"}, Overloaded, "overloaded"),
+    (500, {"error": "Incomplete", "error_type": "incomplete_generation"}, StreamBroken, "Incom"),
+    (401, b"", Unauthorized, "Unauthorized; is the API key right? (status 401)"),
+    (
+        401,
+        {"error": {"message": "no", "type": "invalid_request_error", "code": "invalid_api_key"}},
+        Unauthorized,
+        "no;",
+    ),
+    (
+        400,
+        {"error": {"message": "long", "code": "context_length_exceeded"}},
+        ContextOverflow,
+        "long",
+    ),
+    (
+        400,
+        {"error": {"code": 400, "message": "big", "type": "exceed_context_size_error"}},
+        ContextOverflow,
+        "big",
+    ),
+    (
+        404,
+        {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError"}},
+        ModelNotFound,
+        "does not exist",
+    ),
+    (
+        404,
+        {"error": {"message": 'model "x" not found, try pulling it first', "type": "api_error"}},
+        ModelNotFound,
+        "try pulling",
+    ),
+    (404, {"detail": "Not Found"}, RequestError, "is no route of this server"),
+    (413, b"length limit exceeded", BodyTooLarge, "length limit"),
+    (
+        429,
+        {"error": {"message": "pay", "type": "insufficient_quota", "code": "insufficient_quota"}},
+        RequestError,
+        "pay",
+    ),
+    (429, {"error": {"message": "slow", "code": "rate_limit_exceeded"}}, Overloaded, "slow"),
+    (
+        503,
+        {"error": {"message": "Loading model", "type": "unavailable_error", "code": 503}},
+        Overloaded,
+        "Loading model",
+    ),
+    (500, {"error": {"message": "x", "type": "server_error"}}, ModelError, "x"),
+    (422, {"detail": [{"loc": ["body", "n"], "msg": "bad"}]}, RequestError, '"msg":"bad"'),
+    (400, {"object": "error", "message": "vLLM", "code": 400}, RequestError, "vLLM"),
+    (502, b"<html><title>502 Bad\nGateway</title>x</html>", Unreachable, "502 Bad Gateway (st"),
+    (503, b"<html><body><h1>Busy</h1> here<style>x</style></body></html>", Overloaded, "Busy here"),
+    (504, b"", DeadlineExceeded, "Gateway Timeout"),
+    (523, b"", Unreachable, "the server gave no reason (status 523)"),
+    (400, b"\xff\xfe", RequestError, "status 400"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind", "words"), REFUSALS)
+def test_a_refusal_keeps_the_servers_words_and_gets_our_kind(
+    status: int, body: Any, kind: type[TgicliError], words: str
+):
+    error = refused(status, body)
+
+    assert type(error) is kind
+    assert words in str(error)
+
+
+def test_words_are_one_line_of_a_bearable_length():
+    error = refused(400, b"a\n" * 10_000)
+
+    assert "\n" not in str(error)
+    assert len(str(error)) < 600
+
+
+EVENTS: list[tuple[Any, type[TgicliError]]] = [
+    ({"error": "x", "error_type": "generation"}, ModelError),
+    ({"error": "Model is overloaded", "error_type": "overloaded"}, Overloaded),
+    ({"error": "x", "error_type": "incomplete_generation_stream"}, StreamBroken),
+    ({"error": "x", "error_type": "something new"}, StreamBroken),
+    ({"error": {"message": "Model is overloaded", "http_status_code": 422}}, Overloaded),
+    ({"error": {"message": "Input validation error: x", "http_status_code": 422}}, RequestError),
+    ({"error": {"message": "Incomplete generation stream", "code": 422}}, StreamBroken),
+    ({"error": {"message": "x", "type": "BadRequestError", "code": 400}}, RequestError),
+    ({"object": "error", "message": "x", "type": "InternalServerError", "code": 500}, ModelError),
+    ({"error": {"message": "x", "code": 429}}, Overloaded),
+    ({"error": {"message": "x", "code": 502}}, Unreachable),
+    ({"error": "x"}, StreamBroken),
+    ({}, StreamBroken),
+]
+
+
+@pytest.mark.parametrize(("event", "kind"), EVENTS)
+def test_an_error_in_a_stream_gets_our_kind_whatever_its_shape(event: Any, kind: type[TgicliError]):
+    error = event_error(json.dumps(event))
+
+    assert type(error) is kind
+    assert str(error)
+
+
+def test_a_redirect_says_where_to():
+    assert "moved to https://x; name that" in str(redirect_error(308, "https://x", url=URL))
+    assert "without saying where" in str(redirect_error(308, "", url=URL))
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("3", 3.0),
+        (" 1.5 ", 1.5),
+        ("0", 0.0),
+        ("-3", None),
+        ("inf", None),
+        ("nan", None),
+        ("", None),
+        ("soon", None),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
+        ("Thu, 01 Jan 2026 00:01:00", 60.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None):
+    assert parse_retry_after(value, NOW) == seconds
+
+
+def test_an_overload_knows_when_to_come_back():
+    error = refusal_error(429, b"", url=URL, retry_after_s=3.0)
+
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_s == 3.0

@@ -1,0 +1,212 @@
+"""Find out which server is behind an address, and which of its routes takes what.
+
+Used by the remote backend on the event loop, once for each address. In this order: what the user
+says (--api), what the URL's path says, then what /info (TGI), /v1/models (OpenAI's servers) and
+/props (llama-server) answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route
+from tgicli.backends.http import HttpClient, Reply
+from tgicli.backends.patience import Patience
+from tgicli.errors import RequestError, TgicliError
+from tgicli.wire.api import Api
+from tgicli.wire.refusals import parse_retry_after, redirect_error, refusal_error
+from tgicli.wire.servers import (
+    Server,
+    ServerFacts,
+    read_info,
+    read_models,
+    read_props,
+)
+
+MAX_LISTED = 10  # models in an error
+# These say nothing about the server behind the address; the others only that there is no such page.
+_ANSWERS_FOR_ALL = frozenset({401, 403, 407, 408, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """Where a server takes what; None: nowhere."""
+
+    server: Server
+    prompt: str | None  # a prompt as it is, for a stream
+    chat: str | None  # a conversation, for OpenAI's chat route; its template is the server's
+    whole: str | None = None  # a prompt as it is, answered at once; None: `prompt`, as it says
+    is_native: bool  # `prompt` speaks TGI's dialect; otherwise it is OpenAI's completions
+    model: str | None = None  # its name in requests, where it needs one
+
+
+class Discovery:
+    """What is known about one server."""
+
+    def __init__(self, http: HttpClient, options: RemoteOptions) -> None:
+        self._http = http
+        self._options = options
+        self._endpoint = options.endpoint
+        self._routes: Routes | None = None
+        self._facts: ServerFacts | None = None
+
+    async def routes(self, patience: Patience) -> Routes:
+        """Return where the server takes what; asks it at most once.
+
+        Raises:
+            TgicliError: it does not answer, or nobody knows it, or it has several models.
+        """
+        if self._routes is None:
+            self._routes = await self._find(patience)
+        return self._routes
+
+    async def facts(self, patience: Patience) -> ServerFacts:
+        """Return what the server tells of itself, as far as it does."""
+        routes = await self.routes(patience)
+        if self._facts is None:
+            found = await (self._info(patience) if routes.is_native else self._models(patience))
+            self._facts = found or ServerFacts(server=routes.server)
+        if routes.server is Server.LLAMA_SERVER and not self._facts.n_lanes:
+            props = await self._ask(self._endpoint.prefix + "/props", read_props, patience)
+            if props is not None:
+                self._facts = ServerFacts(
+                    server=props.server,
+                    models=self._facts.models,
+                    n_ctx=props.n_ctx,
+                    n_lanes=props.n_lanes,
+                    has_chat_template=props.has_chat_template,
+                )
+        return self._facts
+
+    async def _find(self, patience: Patience) -> Routes:
+        endpoint, api = self._endpoint, self._options.api
+        match api:
+            case Api.TGI:
+                return await self._forced_tgi(patience)
+            case Api.OPENAI_CHAT | Api.OPENAI_COMPLETIONS:
+                return await self._openai(api, patience)
+        match endpoint.route:
+            case Route.GENERATE | Route.GENERATE_STREAM:
+                return self._tgi()
+            case Route.CHAT:
+                return await self._openai(Api.OPENAI_CHAT, patience)
+            case Route.COMPLETIONS:
+                return await self._openai(Api.OPENAI_COMPLETIONS, patience)
+            case Route.V1:
+                return await self._openai(None, patience)
+        if await self._info(patience) is not None:
+            return self._tgi()
+        if await self._models(patience) is None and await self._props(patience) is None:
+            raise RequestError(
+                f"{endpoint.shown}{endpoint.path} is no server that is known here: neither "
+                f"{endpoint.prefix}/info nor {endpoint.openai_prefix}/models answers as one; "
+                f"name the whole URL of a route, or the dialect with --api"
+            )
+        return await self._openai(None, patience)
+
+    async def _forced_tgi(self, patience: Patience) -> Routes:
+        """Return the routes of a server that is said to speak TGI's dialect."""
+        endpoint = self._endpoint
+        has_other_path = endpoint.route is Route.NONE and endpoint.path
+        if has_other_path and await self._info(patience) is None:
+            return Routes(
+                server=Server.TGI,
+                prompt=endpoint.path,  # takes what TGI takes at /
+                chat=None,
+                is_native=True,
+                model=self._options.model,
+            )
+        return self._tgi()
+
+    def _tgi(self) -> Routes:
+        prefix, is_whole = self._endpoint.prefix, self._endpoint.route is Route.GENERATE
+        return Routes(
+            server=self._facts.server if self._facts else Server.TGI,
+            prompt=None if is_whole else f"{prefix}/generate_stream",
+            whole=f"{prefix}/generate",
+            chat=f"{prefix}/v1/chat/completions",
+            is_native=True,
+            model=self._options.model,
+        )
+
+    async def _openai(self, api: Api | None, patience: Patience) -> Routes:
+        prefix = self._endpoint.openai_prefix
+        if self._facts is None and not self._is_known_openai():
+            await self._models(patience)
+        if self._facts is not None and self._facts.server is Server.TGI:
+            await self._info(patience)  # tells whether it is ours
+        facts = self._facts or ServerFacts(server=self._known_server())
+        return Routes(
+            server=facts.server,
+            prompt=None if api is Api.OPENAI_CHAT else f"{prefix}/completions",
+            chat=None if api is Api.OPENAI_COMPLETIONS else f"{prefix}/chat/completions",
+            is_native=False,
+            model=self._options.model or self._only(facts),
+        )
+
+    def _is_known_openai(self) -> bool:
+        """Whether nothing needs to be asked: these hosts have hundreds of models."""
+        return self._options.model is not None and self._endpoint.is_within(
+            "api.openai.com", "router.huggingface.co"
+        )
+
+    def _known_server(self) -> Server:
+        return Server.OPENAI if self._endpoint.is_within("api.openai.com") else Server.UNKNOWN
+
+    def _only(self, facts: ServerFacts) -> str | None:
+        """Return the name of the only model, None if the server tells of none.
+
+        Raises:
+            RequestError: there are several.
+        """
+        if len(facts.models) > 1:
+            some = ", ".join(facts.models[:MAX_LISTED])
+            more = ", ..." if len(facts.models) > MAX_LISTED else ""
+            raise RequestError(
+                f"{self._endpoint.shown} has {len(facts.models)} models; "
+                f"choose one with --model: {some}{more}"
+            )
+        return facts.models[0] if facts.models else None
+
+    async def _info(self, patience: Patience) -> ServerFacts | None:
+        return await self._remember(self._endpoint.prefix + "/info", read_info, patience)
+
+    async def _models(self, patience: Patience) -> ServerFacts | None:
+        return await self._remember(self._endpoint.openai_prefix + "/models", read_models, patience)
+
+    async def _props(self, patience: Patience) -> ServerFacts | None:
+        return await self._remember(self._endpoint.prefix + "/props", read_props, patience)
+
+    async def _remember(
+        self, path: str, read: Callable[[bytes], ServerFacts | None], patience: Patience
+    ) -> ServerFacts | None:
+        found = await self._ask(path, read, patience)
+        if found is not None:
+            self._facts = found
+        return found
+
+    async def _ask(
+        self, path: str, read: Callable[[bytes], ServerFacts | None], patience: Patience
+    ) -> ServerFacts | None:
+        """Return what a page tells; None when there is none, or it tells something else.
+
+        Raises:
+            TgicliError: the server does not answer, or refuses whoever asks.
+        """
+        reply = await self._http.get(path, patience)
+        if reply.status in _ANSWERS_FOR_ALL:
+            raise to_error(reply, self._endpoint, path)
+        return read(reply.body) if reply.status == HTTPStatus.OK else None
+
+
+def to_error(reply: Reply, endpoint: Endpoint, path: str) -> TgicliError:
+    """Return the error that an answer with another status than 200 means."""
+    from datetime import UTC, datetime
+
+    url = f"{endpoint.shown}{path}"
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+        return redirect_error(reply.status, reply.headers.get("location", ""), url=url)
+    advised = parse_retry_after(reply.headers.get("retry-after", ""), datetime.now(UTC))
+    return refusal_error(reply.status, reply.body, url=url, retry_after_s=advised)

@@ -1,0 +1,61 @@
+"""A remote server behind our own: the backend of `tgicli serve --connect`.
+
+Lives on the event loop. What the remote server says to us is said to our clients, except what
+concerns us alone: that it does not take our key is nothing that they could mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from tgicli.backends.endpoint import RemoteOptions
+from tgicli.backends.remote import RemoteBackend
+from tgicli.backends.retrying import RetryPolicy
+from tgicli.core import BackendStats, Event, GenerationRequest, ModelInfo, TokenizedPrompt
+from tgicli.errors import Unauthorized, Unreachable
+
+
+class Gateway:
+    """A server somewhere else, on behalf of others."""
+
+    def __init__(self, options: RemoteOptions) -> None:
+        """Prepare; nothing is sent. A busy server is asked once: whether to try again is theirs.
+
+        Raises:
+            ConfigError: the environment's proxy or certificates can't be used.
+        """
+        self._remote = RemoteBackend(options, retries=RetryPolicy(n_retries=0))
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream the remote server's answer."""
+        try:
+            async with aclosing(self._remote.generate(request)) as events:
+                async for event in events:
+                    yield event
+        except Unauthorized as error:
+            raise Unreachable(f"the gateway is not let in: {error}") from error
+
+    async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
+        """Say how the remote server's model sees a request's prompt."""
+        return await self._remote.tokenize(request)
+
+    async def count_tokens(self, request: GenerationRequest) -> int | None:
+        """Return None: the remote server checks the length, without being asked twice."""
+        return None
+
+    async def info(self) -> ModelInfo:
+        """Say what answers."""
+        return await self._remote.info()
+
+    def stats(self) -> BackendStats:
+        """Say how many requests are at the remote server."""
+        return self._remote.stats()
+
+    async def health(self) -> bool:
+        """Say whether the remote server is there."""
+        return await self._remote.health()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._remote.aclose()

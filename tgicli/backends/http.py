@@ -1,0 +1,374 @@
+"""HTTP to one server, by httpx; its event streams by httpx-sse.
+
+Used by the remote backend on the event loop; nothing of httpx gets past this module but by our own
+names. What httpx raises becomes one of our errors here.
+
+Never follows a redirect, writes no log, and reads no more of a body or of an event than a limit
+allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+import ssl
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
+from dataclasses import dataclass, field
+from typing import cast
+
+from tgicli import __version__
+from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, shown_header, shown_query
+from tgicli.backends.http_library import httpx, httpx_sse
+from tgicli.backends.patience import Patience
+from tgicli.backends.watch import Watch
+from tgicli.errors import (
+    ConfigError,
+    DeadlineExceeded,
+    StreamBroken,
+    Unreachable,
+)
+from tgicli.wire.refusals import event_error
+
+MAX_EVENT_BYTES = 16 << 20  # more without an event's end is no event
+MAX_BODY_BYTES = 64 << 20  # of an answer that is no stream
+MAX_WORDS_BYTES = 64 << 10  # of a refusal
+WORDS_S = 5.0  # to read a refusal
+IDLE_S = 2.0  # that a connection is kept for the next request
+EVENT_STREAM = "text/event-stream"
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # beside those that httpx reads
+
+
+class ConnectionRefused(Unreachable):
+    """Nobody listens there, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A short answer, read whole."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A request as it is sent, for showing: whatever may be secret is hidden in it."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+
+
+class HttpClient:
+    """Connections to one server."""
+
+    def __init__(self, options: RemoteOptions) -> None:
+        """Prepare; nothing is sent.
+
+        Raises:
+            ConfigError: the URL, or the environment's proxy or certificates, can't be used.
+        """
+        self._endpoint = options.endpoint
+        self._headers = _headers(options)
+        self._connect_s = options.timeouts.connect_s
+        _check_host(self._endpoint)
+        try:
+            self._client = _new_client(options)
+        except (ImportError, ValueError, OSError) as error:
+            raise ConfigError(
+                f"the proxy or the certificates that the environment names can't be used: "
+                f"{type(error).__name__}; see HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE"
+            ) from error
+
+    async def get(self, path: str, patience: Patience) -> Reply:
+        """Ask for a page.
+
+        Raises:
+            Unreachable, DeadlineExceeded: there is no answer.
+        """
+        async with self._exchange("GET", path, None, patience) as answer:
+            return await answer.reply(patience)
+
+    async def post(self, path: str, body: bytes, patience: Patience) -> Reply:
+        """Send a body and read the whole answer. Raises as get."""
+        async with self._exchange("POST", path, body, patience) as answer:
+            return await answer.reply(patience)
+
+    def stream(
+        self, path: str, body: bytes, patience: Patience
+    ) -> AbstractAsyncContextManager[Answer]:
+        """Send a body; give the answer once it has begun, and close it with the block.
+
+        Raises:
+            ConnectionRefused, Unreachable, DeadlineExceeded: it does not begin.
+        """
+        return self._exchange("POST", path, body, patience)
+
+    def describe(self, path: str, body: bytes) -> HttpCall:
+        """Return what `stream` would send."""
+        request = self._request("POST", path, body)
+        endpoint = self._endpoint
+        place = "http://localhost" if endpoint.socket is not None else endpoint.shown
+        query = f"?{shown_query(endpoint.query)}" if endpoint.query else ""
+        url = f"{place}{path or '/'}{query}"
+        names = {name.lower() for name, _ in self._headers} | {"content-type"}
+        headers = [(n, v) for n, v in request.headers.items() if n in names]
+        if self._endpoint.has_password:
+            headers.append(("authorization", f"Basic {MASK}"))
+        return HttpCall(url, tuple((n, shown_header(n, v)) for n, v in headers), body)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    def _request(self, method: str, path: str, body: bytes | None) -> httpx.Request:
+        headers = [*self._headers]
+        if body is not None:
+            headers.append(("content-type", "application/json"))
+        url = self._endpoint.url(path)
+        return self._client.build_request(method, url, content=body, headers=headers)
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, path: str, body: bytes | None, patience: Patience
+    ) -> AsyncGenerator[Answer, None]:
+        with self._translated(), closing(Watch(patience)) as watch, watch:
+            response = await self._send(method, path, body)
+        try:
+            yield Answer(response)
+        finally:
+            await response.aclose()
+
+    async def _send(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        """Send a request; again if it met the end of a connection that was kept from another one.
+
+        A server may close such a connection at any time: then nothing has become of the request.
+        """
+        while True:
+            connecting = _Connecting()
+            request = self._request(method, path, body)
+            request.extensions["trace"] = connecting
+            try:
+                return await self._client.send(request, stream=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if connecting.is_new:
+                    raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what goes wrong before an answer begins into our errors."""
+        shown = self._endpoint.shown
+        try:
+            yield
+        except httpx.ConnectTimeout as error:
+            raise DeadlineExceeded(
+                f"no connection to {shown} within {self._connect_s:g} s (--connect-timeout)"
+            ) from error
+        except httpx.ConnectError as error:
+            raise _no_connection(error, shown) from error
+        except httpx.ProxyError as error:
+            raise Unreachable(f"the proxy does not lead to {shown}: {error}") from error
+        except httpx.HTTPError as error:
+            words = str(error) or type(error).__name__
+            raise Unreachable(f"{shown} gave no answer: {words}") from error
+
+
+class _Connecting:
+    """Is told by httpcore what happens to one request."""
+
+    def __init__(self) -> None:
+        self.is_new = False  # a connection was made for it
+
+    async def __call__(self, event: str, info: Mapping[str, object]) -> None:
+        if event.startswith("connection.connect_"):
+            self.is_new = True
+
+
+class Answer:
+    """One server's answer, as it comes."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self.media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def reply(self, patience: Patience) -> Reply:
+        """Read the whole answer.
+
+        Raises:
+            StreamBroken, DeadlineExceeded: it does not come to its end, or is too large.
+        """
+        body = bytearray()
+        async with aclosing(_chunks(self._response, patience)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise StreamBroken(f"the answer is longer than {MAX_BODY_BYTES:,} bytes")
+        return Reply(self.status, bytes(body), self.headers)
+
+    async def words(self) -> bytes:
+        """Read the beginning of a refusal, as far as it comes."""
+        body = bytearray()
+        try:
+            async with asyncio.timeout(WORDS_S):
+                async for chunk in self._response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_WORDS_BYTES:
+                        break
+        except (httpx.HTTPError, TimeoutError):
+            pass  # the status says enough
+        return bytes(body)
+
+    async def events(self, patience: Patience) -> AsyncGenerator[str, None]:
+        """Yield the events' data, as long as the body lasts.
+
+        Raises:
+            StreamBroken, DeadlineExceeded: it breaks off, stalls, or an event never ends.
+            TgicliError: an event is called an error.
+        """
+        text = _EventText(self._response, patience)
+        async with aclosing(httpx_sse.EventSource(text).aiter_sse()) as events:
+            async for event in events:
+                text.n_unread = 0
+                if event.event == "error":
+                    raise event_error(event.data)
+                if event.data:
+                    yield event.data
+
+
+class _EventText(httpx.Response):
+    """What httpx-sse reads: a body's text, within a patience and a limit for one event.
+
+    UTF-8 whatever the headers say, without a byte-order mark, as the standard wants it.
+    """
+
+    def __init__(self, response: httpx.Response, patience: Patience) -> None:
+        super().__init__(200, headers={"content-type": EVENT_STREAM})
+        self.n_unread = 0  # bytes since the last event; set to 0 by whoever sees one
+        self._source = response
+        self._patience = patience
+
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncGenerator[str, None]:
+        decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
+        async with aclosing(_chunks(self._source, self._patience)) as chunks:
+            async for chunk in chunks:
+                self.n_unread += len(chunk)
+                if self.n_unread > MAX_EVENT_BYTES:
+                    raise StreamBroken(
+                        f"the server sent {self.n_unread:,} bytes without the end of an event"
+                    )
+                if text := decode(chunk):
+                    yield text
+        # The last event is one also where its blank line is missing.
+        yield decode(b"", True) + "\n\n"
+
+
+async def _chunks(response: httpx.Response, patience: Patience) -> AsyncGenerator[bytes, None]:
+    """Yield a body's bytes as they come.
+
+    Raises:
+        StreamBroken: it breaks off.
+        DeadlineExceeded: it stalls.
+    """
+    is_plain = "content-encoding" not in response.headers
+    body = response.aiter_raw() if is_plain else response.aiter_bytes()
+    chunks = cast("AsyncGenerator[bytes]", body)
+    async with aclosing(chunks):
+        with closing(Watch(patience)) as watch:
+            while True:
+                try:
+                    with watch:
+                        chunk = await anext(chunks, None)
+                except httpx.HTTPError as error:
+                    words = str(error) or type(error).__name__
+                    raise StreamBroken(f"the connection broke: {words}") from error
+                if chunk is None:
+                    return
+                yield chunk
+
+
+def _check_host(endpoint: Endpoint) -> None:
+    """Check a URL as httpx does, which is stricter about names than our own check.
+
+    Raises:
+        ConfigError: no host can have that name.
+    """
+    words = "it names no host"
+    try:
+        if httpx.URL(endpoint.url("/")).host:
+            return
+    except (httpx.InvalidURL, ValueError) as error:
+        words = str(error)
+    raise ConfigError(f"{endpoint.shown} is no address of a server: {words}")
+
+
+def _headers(options: RemoteOptions) -> list[tuple[str, str]]:
+    """Return what every request has; what the user says comes instead of what we would."""
+    usual = {
+        "user-agent": f"tgicli/{__version__}",
+        "accept": f"{EVENT_STREAM}, application/json",
+        "accept-encoding": "identity",  # compressing would hold tokens back
+    }
+    if options.key is not None:
+        usual["authorization"] = f"Bearer {options.key}"
+    for name, _ in options.headers:
+        usual.pop(name.lower(), None)
+    return [*usual.items(), *options.headers]
+
+
+def _new_client(options: RemoteOptions) -> httpx.AsyncClient:
+    endpoint = options.endpoint
+    verify = _certificates() if endpoint.origin.startswith("https") else _no_certificates()
+    timeout = httpx.Timeout(None, connect=options.timeouts.connect_s)
+    # Servers close idle connections, many after 5 s; a request had better not meet that.
+    limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_S)
+    if endpoint.socket is not None:
+        uds = str(endpoint.socket)
+        transport = httpx.AsyncHTTPTransport(uds=uds, verify=verify, limits=limits)
+        return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
+    return httpx.AsyncClient(
+        verify=verify, limits=limits, timeout=timeout, trust_env=not endpoint.is_local
+    )
+
+
+def _certificates() -> ssl.SSLContext:
+    for name in _CA_VARIABLES:
+        if (path := os.environ.get(name)) and not os.environ.get("SSL_CERT_FILE"):
+            is_folder = os.path.isdir(path)
+            return ssl.create_default_context(
+                cafile=None if is_folder else path, capath=path if is_folder else None
+            )
+    return httpx.create_ssl_context()
+
+
+def _no_certificates() -> ssl.SSLContext:
+    """Return a context that trusts nobody: for plain HTTP, where reading them costs 20 ms."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _no_connection(error: httpx.ConnectError, shown: str) -> Unreachable:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        return ConnectionRefused(f"nobody listens at {shown}: connection refused")
+    words = next((str(cause) for cause in reversed(causes) if str(cause)), "no connection")
+    return Unreachable(f"can't connect to {shown}: {words}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and all that it came from."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _causes(inner)
+        error = error.__cause__ or error.__context__

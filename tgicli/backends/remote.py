@@ -1,0 +1,265 @@
+"""A TGI or OpenAI server as a backend: one request, one answer, token by token.
+
+Lives on the event loop. Requests and answers are `wire`'s, HTTP is `http`'s. Closing a generate()
+iterator, in whatever state, closes its connection, and so ends the request at the server. A busy
+server is asked again, before the first token only: no text is ever lost or doubled. Knows no
+terminal: a retry is told by a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from tgicli.backends.discovery import Discovery, Routes, to_error
+from tgicli.backends.endpoint import RemoteOptions, Timeouts
+from tgicli.backends.http import ConnectionRefused, HttpCall, HttpClient, Reply
+from tgicli.backends.patience import Patience
+from tgicli.backends.reading import AnswerReading
+from tgicli.backends.retrying import Retry, RetryPolicy
+from tgicli.core import (
+    BackendStats,
+    Event,
+    GenerationRequest,
+    ModelInfo,
+    Progress,
+    TokenizedPrompt,
+)
+from tgicli.errors import Overloaded, RequestError, TgicliError
+from tgicli.wire.answers import AnswerReader
+
+if TYPE_CHECKING:
+    from tgicli.backends.tokenizing import Tokenizing
+
+FACTS_S = 10.0  # for a question that costs a server nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One request, ready to be sent."""
+
+    path: str
+    body: bytes
+    reader: AnswerReader
+    stop: tuple[str, ...] = ()  # what the server keeps in the text, and nobody wants
+
+
+class RemoteBackend:
+    """A server somewhere else."""
+
+    def __init__(
+        self,
+        options: RemoteOptions,
+        *,
+        retries: RetryPolicy | None = None,
+        on_retry: Callable[[Retry], None] | None = None,
+    ) -> None:
+        """Prepare; nothing is sent. on_retry is called on the event loop, before the wait.
+
+        Raises:
+            ConfigError: the environment's proxy or certificates can't be used.
+        """
+        self._options = options
+        self._http = HttpClient(options)
+        self._discovery = Discovery(self._http, options)
+        self._retries = retries or RetryPolicy()
+        self._on_retry = on_retry
+        self._n_waiting = 0
+        self._n_running = 0
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream the answer; with best_of, or the prompt's tokens, all of it at the end."""
+        patience = Patience(self._options.timeouts)
+        has_spoken, number = False, 0
+        while True:
+            try:
+                async with aclosing(self._try(request, patience)) as events:
+                    async for event in events:
+                        has_spoken = has_spoken or not isinstance(event, Progress)
+                        yield event
+                return
+            except (Overloaded, ConnectionRefused) as error:
+                number += 1
+                retry = None if has_spoken else self._retries.next(number, error)
+                if retry is None:
+                    raise
+            await self._pause(retry, patience)
+
+    async def _pause(self, retry: Retry, patience: Patience) -> None:
+        """Wait before a retry.
+
+        Raises:
+            TgicliError: there would be no time left behind the wait.
+        """
+        if not patience.outlasts(retry.wait_s):
+            raise retry.reason
+        if self._on_retry is not None:
+            self._on_retry(retry)
+        await asyncio.sleep(retry.wait_s)
+        patience.begin()
+
+    async def _try(
+        self, request: GenerationRequest, patience: Patience
+    ) -> AsyncGenerator[Event, None]:
+        """Ask once."""
+        with self._counted() as accept:
+            plan = await self._plan(request, patience)
+            began_s = time.perf_counter()
+            async with self._http.stream(plan.path, plan.body, patience) as answer:
+                if answer.status != HTTPStatus.OK:
+                    words = await answer.words()
+                    raise self._error(Reply(answer.status, words, answer.headers), plan.path)
+                accept()
+                yield Progress(0, 0)
+                reading = AnswerReading(
+                    answer, plan.reader, patience, began_s=began_s, stop=plan.stop
+                )
+                async with aclosing(reading.events()) as events:
+                    async for event in events:
+                        yield event
+
+    @contextmanager
+    def _counted(self) -> Iterator[Callable[[], None]]:
+        """Count a request as waiting, and as running once the server has accepted it."""
+        is_running = False
+
+        def accept() -> None:
+            nonlocal is_running
+            is_running = True
+            self._n_waiting -= 1
+            self._n_running += 1
+
+        self._n_waiting += 1
+        try:
+            yield accept
+        finally:
+            if is_running:
+                self._n_running -= 1
+            else:
+                self._n_waiting -= 1
+
+    async def _plan(self, request: GenerationRequest, patience: Patience) -> _Plan:
+        routes = await self._discovery.routes(patience)
+        # Each dialect takes some milliseconds to import, and most programs need one.
+        if isinstance(request.prompt, str) and routes.is_native:
+            return self._native_plan(request, routes)
+        return self._openai_plan(request, routes)
+
+    def _openai_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
+        from tgicli.wire.openai_answer import OpenAIReader
+        from tgicli.wire.openai_client import encode_chat, encode_completion
+
+        reader, kept = OpenAIReader(request), _unwanted_stops(request, routes)
+        if isinstance(request.prompt, str):
+            body = encode_completion(request, server=routes.server, model=routes.model)
+            return _Plan(self._prompt_path(routes), body, reader, kept)
+        if routes.chat is None:
+            raise RequestError(
+                f"{self._shown} takes no conversation: its URL or --api names a route for "
+                f"prompts; use --no-chat"
+            )
+        body = encode_chat(request, server=routes.server, model=routes.model)
+        return _Plan(routes.chat, body, reader, kept)
+
+    def _native_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
+        from tgicli.wire.tgi_client import TgiReader, encode_generate
+
+        if routes.model is not None:
+            raise RequestError(
+                f"model {routes.model} can't be sent to TGI's /generate: the server has one "
+                f"model; leave it out"
+            )
+        is_whole = request.best_of > 1 or request.prompt_logprobs
+        if routes.whole is None:  # one route for both
+            path, stream = self._prompt_path(routes), not is_whole
+            body = encode_generate(request, stream=stream, server=routes.server)
+        else:
+            is_whole = is_whole or routes.prompt is None
+            path = routes.whole if is_whole else self._prompt_path(routes)
+            body = encode_generate(request, stream=None, server=routes.server)
+        return _Plan(path, body, TgiReader(request), _unwanted_stops(request, routes))
+
+    def _prompt_path(self, routes: Routes) -> str:
+        if routes.prompt is None:
+            raise RequestError(
+                f"{self._shown} takes no prompt as it is: its URL or --api names the chat route; "
+                f"use --chat"
+            )
+        return routes.prompt
+
+    async def describe(self, request: GenerationRequest) -> HttpCall:
+        """Return what generate() would send; may ask the server which one it is.
+
+        Raises:
+            TgicliError: it does not answer, or the request can't be sent to it.
+        """
+        plan = await self._plan(request, self._short())
+        return self._http.describe(plan.path, plan.body)
+
+    async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
+        """Say how the model sees a request's prompt."""
+        return await self._tokenizing(self._short()).tokenize(request)
+
+    async def count_tokens(self, request: GenerationRequest) -> int | None:
+        """Return the length of the prompt, before `truncate`; None: the server does not tell."""
+        return await self._tokenizing(self._short()).count(request)
+
+    def _tokenizing(self, patience: Patience) -> Tokenizing:
+        from tgicli.backends.tokenizing import Tokenizing
+
+        return Tokenizing(self._http, self._discovery, self._options.endpoint, patience)
+
+    async def info(self) -> ModelInfo:
+        """Say what answers, as far as the server tells."""
+        patience = self._short()
+        facts = await self._discovery.facts(patience)
+        routes = await self._discovery.routes(patience)
+        named = routes.model or (facts.models[0] if facts.models else None)
+        has_template = facts.has_chat_template is not False
+        return ModelInfo(
+            name=named or self._shown,
+            n_ctx=facts.n_ctx,
+            n_lanes=facts.n_lanes,
+            has_chat_template=routes.chat is not None and has_template,
+            description=f"{routes.server.value} at {self._shown}",
+        )
+
+    def stats(self) -> BackendStats:
+        """Say how many requests are at the server; only the own ones are known."""
+        return BackendStats(n_waiting=self._n_waiting, n_running=self._n_running)
+
+    async def health(self) -> bool:
+        """Say whether the server answers; whether its model does is known where it has /health."""
+        endpoint, patience = self._options.endpoint, self._short()
+        try:
+            reply = await self._http.get(f"{endpoint.prefix}/health", patience)
+            if reply.status == HTTPStatus.NOT_FOUND:
+                reply = await self._http.get(f"{endpoint.openai_prefix}/models", patience)
+        except TgicliError:
+            return False
+        return reply.status == HTTPStatus.OK
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    @property
+    def _shown(self) -> str:
+        return self._options.endpoint.shown
+
+    def _error(self, reply: Reply, path: str) -> TgicliError:
+        return to_error(reply, self._options.endpoint, path)
+
+    def _short(self) -> Patience:
+        return Patience(Timeouts(first_token_s=FACTS_S))
+
+
+def _unwanted_stops(request: GenerationRequest, routes: Routes) -> tuple[str, ...]:
+    """Return the stop strings that the server keeps in the text, and the request does not want."""
+    wants_none = routes.server.is_tgi and not request.params.keep_stop
+    return request.params.stop if wants_none else ()

@@ -1,0 +1,91 @@
+"""What all readers of a remote server's answer have in common. Pure."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from tgicli.core import UNKNOWN_ID, Finish, FinishReason, Token
+from tgicli.errors import StreamBroken
+
+DONE = "[DONE]"
+END = Token(UNKNOWN_ID, "", special=True)  # for an answer that ends without a token
+_SHOWN = 80  # characters of an event that nobody can read
+_Read = TypeVar("_Read")
+
+
+class AnswerReader(Protocol):
+    """Reads one answer: its events one by one, or the whole of it."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the answer came to its end; counts may still come."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing of use is still to come."""
+        ...
+
+    def read_event(self, data: str) -> tuple[Token, ...]:
+        """Return the tokens of an event's data; often none.
+
+        Raises:
+            TgicliError: the event tells an error.
+            StreamBroken: the event can't be read.
+        """
+        ...
+
+    def read_whole(self, body: bytes, n_prompt_tokens: int | None) -> tuple[Token, ...]:
+        """Return all tokens of an answer that is no stream. Raises as read_event.
+
+        n_prompt_tokens is what the answer's headers tell; TGI tells it there only.
+        """
+        ...
+
+    def finish(self) -> Finish:
+        """Return the end, without tokens and times; has_ended holds."""
+        ...
+
+
+def check_ended(reader: AnswerReader) -> None:
+    """Check that a stream that the server ends has come to the answer's end.
+
+    Raises:
+        StreamBroken: it has not.
+    """
+    if not reader.has_ended:
+        raise StreamBroken("the server ended the stream before the answer's end")
+
+
+def read_json(decoder: msgspec.json.Decoder[_Read], data: str | bytes) -> _Read:
+    """Decode a piece of an answer.
+
+    Raises:
+        StreamBroken: it is no JSON, or of another shape.
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise StreamBroken(f"the server sent what can't be read ({error}): {shown}") from error
+
+
+def to_reason(word: str) -> FinishReason:
+    """Return core's word for TGI's or OpenAI's.
+
+    OpenAI's `stop` may be the model's end or a stop string; it is taken for the former.
+
+    Raises:
+        StreamBroken: the server says that it gave up.
+    """
+    match word:
+        case "length" | "max_tokens":
+            return FinishReason.LENGTH
+        case "stop_sequence":
+            return FinishReason.STOP_SEQUENCE
+        case "stop" | "eos_token" | "eos" | "end_turn" | "tool_calls" | "function_call":
+            return FinishReason.EOS_TOKEN
+    raise StreamBroken(f"the server ended the answer before its end: {word}")

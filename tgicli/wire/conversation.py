@@ -1,0 +1,59 @@
+"""A conversation as other tools read and write it: OpenAI's list of messages, in JSON.
+
+Pure; used by `chat` for its files. Read more widely than written: an object with `messages`, such
+as a request's body, will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tgicli.core import Message
+from tgicli.errors import RequestError
+from tgicli.wire.chat import ChatMessage
+from tgicli.wire.openai import read
+
+
+class _Body(msgspec.Struct, frozen=True):
+    messages: list[ChatMessage]
+
+
+_LIST = msgspec.json.Decoder(list[ChatMessage])
+_BODY = msgspec.json.Decoder(_Body)
+
+
+def encode_conversation(messages: Iterable[Message]) -> bytes:
+    """Return the messages as JSON, for people as well: indented, and ending with a newline."""
+    data = msgspec.json.encode([_to_json(message) for message in messages])
+    return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def decode_conversation(data: bytes) -> tuple[Message, ...]:
+    """Read messages.
+
+    Raises:
+        RequestError: it is something else, or there are none; says what and where.
+    """
+    is_object = data.lstrip().startswith(b"{")
+    found = read(_BODY, data).messages if is_object else read(_LIST, data)
+    if not found:
+        raise RequestError("there is no message in it")
+    return tuple(one.to_core(f"messages[{index}]") for index, one in enumerate(found))
+
+
+def _to_json(message: Message) -> dict[str, object]:
+    shown: dict[str, object] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        shown["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        shown["tool_call_id"] = message.tool_call_id
+    return shown

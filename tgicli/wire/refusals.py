@@ -1,0 +1,242 @@
+"""What a server says when it refuses or breaks off: its words, and which of our errors that is.
+
+Pure; used by whoever reads a remote server's answers. The words stay the server's own, but for the
+beginnings that TGI puts before every message of a kind: our errors say the kind by their class.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tgicli.errors import (
+    BodyTooLarge,
+    ContextOverflow,
+    DeadlineExceeded,
+    ModelError,
+    ModelNotFound,
+    Overloaded,
+    RequestError,
+    StreamBroken,
+    TemplateFailed,
+    TgicliError,
+    Unauthorized,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+MAX_WORDS = 500  # characters of a server's words that are worth showing
+_Kind = type[TgicliError]
+
+# What servers call it: TGI's error_type, OpenAI's code and type, and what vLLM, SGLang and
+# llama-server make of them.
+_BY_NAME: dict[str, _Kind] = {
+    "validation": RequestError,
+    "template_error": TemplateFailed,
+    "missing_template_variable": TemplateFailed,
+    "tool_error": RequestError,
+    "generation": ModelError,
+    "overloaded": Overloaded,
+    "incomplete_generation": StreamBroken,
+    "incomplete_generation_stream": StreamBroken,
+    "stream_serialization_error": StreamBroken,
+    "authentication": Unauthorized,
+    "authentication_error": Unauthorized,
+    "permission_error": Unauthorized,
+    "invalid_api_key": Unauthorized,
+    "context_length_exceeded": ContextOverflow,
+    "exceed_context_size_error": ContextOverflow,
+    "model_not_found": ModelNotFound,
+    "insufficient_quota": RequestError,  # comes as 429, and no waiting helps
+    "rate_limit_exceeded": Overloaded,
+    "rate_limit_error": Overloaded,
+    "overloaded_error": Overloaded,
+    "unavailable_error": Overloaded,
+    "invalid_request_error": RequestError,
+    "BadRequestError": RequestError,
+    "server_error": ModelError,
+    "InternalServerError": ModelError,
+}
+_BY_STATUS: dict[int, _Kind] = {
+    401: Unauthorized,
+    403: Unauthorized,
+    408: DeadlineExceeded,
+    413: BodyTooLarge,
+    424: ModelError,
+    429: Overloaded,
+    500: ModelError,
+    501: RequestError,
+    503: Overloaded,
+    504: DeadlineExceeded,
+    529: Overloaded,
+}
+# TGI's OpenAI routes tell no kind in a stream, and the status 422 always.
+_BY_BEGINNING: tuple[tuple[str, _Kind], ...] = (
+    ("Model is overloaded", Overloaded),
+    ("Request failed during generation", ModelError),
+    ("Incomplete generation", StreamBroken),
+    ("Template error", TemplateFailed),
+    ("Input validation error", RequestError),
+)
+# Compiled when there is something to read: a refusal is rare, and importing this module is not.
+_PREFIX = r"^(Input validation error|Request failed during generation|Template error): "
+_TOO_LONG = r"`inputs` (tokens \+ `max_new_tokens` must be|must have less than) "
+_NO_MODEL = r"(?i)\bmodels?\b.*\b(not (be )?found|not exist|unknown)"
+_TAGS = r"(?is)<(script|style)\b.*?</\1>|<[^>]*>"
+_TITLE = r"(?is)<title[^>]*>(.*?)</title>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    words: str
+    names: tuple[str, ...] = ()  # what the server calls it, the most special first
+    code: int | None = None  # an HTTP status inside of the body
+
+
+def refusal_error(
+    status: int, body: bytes, *, url: str, retry_after_s: float | None = None
+) -> TgicliError:
+    """Return the error that an answer with another status than 200 means."""
+    refusal = _read(body)
+    words = refusal.words or _phrase(status)
+    kind = _kind_of_status(refusal, status)
+    if status == HTTPStatus.NOT_FOUND and kind is RequestError:
+        hint = f"{url} is no route of this server; see --endpoint and --api"
+        return RequestError(f"{words} (status 404): {hint}")
+    if kind is Unauthorized:
+        words += "; is the API key right?"
+    return _build(kind, f"{_stripped(words)} (status {status})", retry_after_s)
+
+
+def redirect_error(status: int, location: str, *, url: str) -> TgicliError:
+    """Return the error that a redirect means: a request with a key in it is sent nowhere else."""
+    where = f"to {location}; name that with --endpoint" if location else "without saying where"
+    return RequestError(f"{url} has moved {where} (status {status})")
+
+
+def event_error(data: str) -> TgicliError:
+    """Return the error that an event of a stream means, which has begun with status 200."""
+    refusal = _read(data.encode())
+    kind = _kind_of_event(refusal)
+    return _build(kind, _stripped(refusal.words) or "the server broke the answer off", None)
+
+
+def words_of(body: bytes) -> str:
+    """Return what a body says, in one short line."""
+    return _read(body).words
+
+
+def parse_retry_after(value: str, now: datetime) -> float | None:
+    """Read a Retry-After header, seconds or a date; None: there is none, or it is neither."""
+    value = value.strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _seconds_until(value, now)
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def _seconds_until(value: str, now: datetime) -> float | None:
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
+
+    try:
+        then = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return max(0.0, (then - now).total_seconds())
+
+
+def _build(kind: _Kind, words: str, retry_after_s: float | None) -> TgicliError:
+    return Overloaded(words, retry_after_s=retry_after_s) if kind is Overloaded else kind(words)
+
+
+def _kind_of_status(refusal: _Refusal, status: int) -> _Kind:
+    """Choose the class: names that nothing else means, then the status, then other names."""
+    name = next((name for name in refusal.names if name in _BY_NAME), None)
+    named = None if name is None else _BY_NAME[name]
+    if name in ("insufficient_quota", "model_not_found", "context_length_exceeded"):
+        return _BY_NAME[name]
+    if re.search(_TOO_LONG, refusal.words):
+        return ContextOverflow
+    if status == HTTPStatus.NOT_FOUND:
+        return ModelNotFound if re.search(_NO_MODEL, refusal.words) else RequestError
+    if status in _BY_STATUS and status != HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _BY_STATUS[status]
+    if named is not None:
+        return named
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return RequestError
+    return _BY_STATUS.get(status, Unreachable)
+
+
+def _kind_of_event(refusal: _Refusal) -> _Kind:
+    if re.search(_TOO_LONG, refusal.words):
+        return ContextOverflow
+    for beginning, kind in _BY_BEGINNING:
+        if refusal.words.startswith(beginning):
+            return kind
+    for name in refusal.names:
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+    if refusal.code is not None and refusal.code >= HTTPStatus.BAD_REQUEST:
+        return _kind_of_status(refusal, refusal.code)
+    return StreamBroken
+
+
+def _read(body: bytes) -> _Refusal:
+    """Find the words in a body of any of the known shapes, or take all of it for words."""
+    text = body.decode("utf-8", "replace")
+    try:
+        parsed = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return _Refusal(_shortened(_without_tags(text)))
+    return _of_json(parsed) if isinstance(parsed, dict) else _Refusal(_shortened(text))
+
+
+def _of_json(parsed: dict[str, Any]) -> _Refusal:
+    """Read `{error: {...}}` (OpenAI), `{error: ..., error_type: ...}` (TGI) or `{message: ...}`."""
+    error = parsed.get("error")
+    inner = error if isinstance(error, dict) else parsed
+    words = next(
+        (inner[key] for key in ("message", "error", "detail", "error_msg") if inner.get(key)), ""
+    )
+    codes = (inner.get("code"), inner.get("http_status_code"), parsed.get("code"))
+    names = (inner.get("code"), inner.get("type"), parsed.get("error_type"))
+    return _Refusal(
+        _shortened(words if isinstance(words, str) else msgspec.json.encode(words).decode()),
+        tuple(name for name in names if isinstance(name, str)),
+        next((code for code in codes if isinstance(code, int)), None),
+    )
+
+
+def _without_tags(text: str) -> str:
+    """Return an HTML page's title, or else its text; what is no page stays as it is."""
+    if not text.lstrip().startswith("<"):
+        return text
+    title = re.search(_TITLE, text)
+    return title[1] if title else re.sub(_TAGS, " ", text)
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}..."
+
+
+def _stripped(words: str) -> str:
+    return re.sub(_PREFIX, "", words)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "the server gave no reason"
