@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -16,11 +17,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.clients.installing import program
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
 PATIENCE_S = 60
+CALM = ("--threads", "1")  # two of llama.cpp spin for seconds when others want the cores
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +53,36 @@ class RunningServer:
         )
         return status, json.loads(answer)
 
+    def metrics(self) -> dict[str, float]:
+        """Return all of /metrics, by what stands before the value."""
+        lines = self.get("/metrics")[1].decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    def metric(self, sample: str) -> float:
+        """Return one value, 0 for what was never counted."""
+        return self.metrics().get(sample, 0.0)
+
+    def is_idle(self) -> bool:
+        """Say whether nothing runs and nothing waits."""
+        metrics = self.metrics()
+        return metrics["tgi_batch_current_size"] == metrics["tgi_queue_size"] == 0
+
+    def n_descriptors(self) -> int:
+        """Return how many files and sockets the process has open; 0 where nobody can tell."""
+        folder = Path(f"/proc/{self.process.pid}/fd")
+        return len(list(folder.iterdir())) if folder.exists() else 0
+
+    def memory_bytes(self) -> int:
+        """Return the process's resident memory; 0 where nobody can tell."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        found = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
+        return int(found[1]) * 1024 if found else 0
+
+    def log(self, path: str) -> list[str]:
+        """Return the access log's lines of a path, so far."""
+        return [line for line in self.stderr if f" {path} " in line]
+
     @staticmethod
     def _ask(request: urllib.request.Request) -> tuple[int, bytes]:
         try:
@@ -59,14 +96,24 @@ class RunningServer:
 @contextmanager
 def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
     """Start a server on a free port, wait until it is ready, end it with the block."""
-    command = [sys.executable, "-m", "tgicli", "serve", "-m", str(model), "--port", "0", *options]
+    with (
+        tempfile.TemporaryDirectory() as folder,  # so that nobody's `generate` finds it
+        running_command("-m", str(model), *options, runtime=Path(folder)) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def running_command(*options: str, runtime: Path) -> Iterator[RunningServer]:
+    """Do the same with all options given, and the folder where `generate` looks for it."""
+    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", *options]
     environ = {name: v for name, v in os.environ.items() if not name.startswith("TGICLI_")}
     process = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**environ, "TGICLI_CONFIG": os.devnull},
+        env={**environ, "TGICLI_CONFIG": os.devnull, "XDG_RUNTIME_DIR": str(runtime)},
     )
     assert process.stderr is not None
     lines: list[str] = []
@@ -75,7 +122,7 @@ def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
     def read() -> None:
         for line in process.stderr or ():
             lines.append(line.decode())
-            if " on http" in lines[-1]:
+            if " requests at most, " in lines[-1]:
                 is_ready.set()
         is_ready.set()
 
@@ -83,7 +130,7 @@ def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
     reader.start()
     try:
         assert is_ready.wait(PATIENCE_S), "the server is not ready"
-        found = re.search(r"https?://[^\s;]+", "".join(lines))
+        found = re.search(r"(https?://|unix:)[^\s;]+", "".join(lines))
         assert found, "".join(lines)
         yield RunningServer(found[0], process, lines)
     finally:
@@ -96,7 +143,9 @@ def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
 @pytest.fixture(scope="session")
 def server(demo_model: Path) -> Iterator[RunningServer]:
     """A server with places for all."""
-    with running_server(demo_model, "--max-total-tokens", "1024", "--max-batch-size", "4") as one:
+    with running_server(
+        demo_model, "--max-total-tokens", "1024", "--max-batch-size", "4", *CALM
+    ) as one:
         yield one
 
 
@@ -104,7 +153,10 @@ def server(demo_model: Path) -> Iterator[RunningServer]:
 def overloaded_server(demo_model: Path) -> Iterator[RunningServer]:
     """A server whose only place is taken."""
     limits = ["--max-concurrent-requests", "1", "--max-total-tokens", "4096"]
-    with running_server(demo_model, *limits, "--max-batch-size", "1") as one, taken_place(one):
+    with (
+        running_server(demo_model, *limits, "--max-batch-size", "1", *CALM) as one,
+        taken_place(one),
+    ):
         yield one
 
 
@@ -130,3 +182,43 @@ def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+OpenUrl = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, or the test is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = program("chromium")
+    playwright.expect.set_options(timeout=PATIENCE_S * 1000)
+    with (
+        playwright.sync_playwright() as driver,
+        driver.chromium.launch(executable_path=path) as chromium,
+    ):
+        yield chromium
+
+
+@pytest.fixture
+def open_url(browser: Browser) -> Iterator[OpenUrl]:
+    """Return a function that opens a page in a browser that knows nothing yet.
+
+    What the page's script throws, and what the server's policy keeps it from, fails the test.
+    """
+    complaints: list[str] = []
+
+    def open_url(url: str, *, script: str = "", **options: Any) -> Page:
+        page = browser.new_context(**options).new_page()
+        page.set_default_timeout(PATIENCE_S * 1000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text))
+        page.add_init_script(script)
+        page.goto(url)
+        return page
+
+    yield open_url
+    for context in browser.contexts:
+        context.close()
+    refused = "Failed to load resource"  # Chromium says so of each answer that is an error
+    assert [line for line in complaints if not line.startswith(refused)] == []

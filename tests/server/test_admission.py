@@ -54,6 +54,15 @@ def test_each_refused_request_is_to_come_back_later_than_the_one_before():
     assert times_s == [FIRST_GUESS_S * n for n in (1, 2, 3)]
 
 
+def test_many_places_are_guessed_to_become_free_as_many_times_as_fast():
+    admission = Admission(8, clock=FakeClock())
+
+    with admission.places(8):
+        times_s = [refused(admission) for _ in range(56)]
+
+    assert times_s[-1] == pytest.approx(56 / 8 * FIRST_GUESS_S)
+
+
 def test_the_time_follows_how_fast_places_become_free():
     clock = FakeClock()
     admission = Admission(1, clock=clock)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -36,11 +37,6 @@ def stream(server: RunningServer, path: str, body: Any) -> Generator[Any, None, 
         for line in response:
             if line.startswith(b"data: {"):
                 yield json.loads(line[6:])
-
-
-def metric(server: RunningServer, name: str) -> float:
-    lines = server.get("/metrics")[1].decode().splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
 
 
 def test_a_stream_is_one_event_a_token_and_ends_with_the_text(tiny: RunningServer):
@@ -145,7 +141,7 @@ def test_a_grammar_shapes_the_answer(tiny: RunningServer):
 def test_a_client_that_goes_frees_its_place_and_its_lane(tiny: RunningServer):
     body = json.dumps({"inputs": "Hello", "parameters": {"max_new_tokens": 240}}).encode()
     host, port = tiny.url.removeprefix("http://").split(":")
-    before = metric(tiny, "tgicli_cancellations")
+    before = tiny.metric("tgicli_cancellations")
     with socket.create_connection((host, int(port))) as connection:
         head = (
             f"POST /generate_stream HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
@@ -154,8 +150,8 @@ def test_a_client_that_goes_frees_its_place_and_its_lane(tiny: RunningServer):
         connection.sendall(head.encode() + body)
         connection.recv(1)
 
-    assert eventually(lambda: metric(tiny, "tgi_batch_current_size") == 0)
-    assert eventually(lambda: metric(tiny, "tgicli_cancellations") >= before)
+    assert eventually(lambda: tiny.metric("tgi_batch_current_size") == 0)
+    assert eventually(lambda: tiny.metric("tgicli_cancellations") >= before)
 
 
 def test_who_finds_no_place_is_refused_at_once_and_told_when_to_come_back(tiny_model: Path):
@@ -257,3 +253,15 @@ def test_the_document_describes_every_route(tiny: RunningServer):
     ].keys()
     assert document["components"]["schemas"]["Parameters"]["properties"]["stop"]
     assert tiny.get("/docs")[0] == 200
+
+
+def test_another_method_is_a_405_that_names_those_there_are(tiny: RunningServer):
+    request = urllib.request.Request(tiny.url + "/", method="DELETE")
+
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request)
+
+    with refusal.value as answer:
+        assert answer.code == 405
+        assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
+        assert json.loads(answer.read())["error_type"] == "method_not_allowed"

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Request, Route, expect
 
 import tgicli.server
-from tests.clients.installing import program
-from tests.server.conftest import RunningServer, eventually, running_server, taken_place
+from tests.server.conftest import (
+    OpenUrl,
+    RunningServer,
+    eventually,
+    running_server,
+    taken_place,
+)
 
 pytestmark = pytest.mark.model
 FILE = Path(tgicli.server.__file__).parent / "static/index.html"
 KEY = "sesame"
-PATIENCE_MS = 60_000
 
 # Notes what a reader has seen, each time that anything changes.
 WATCH = """() => {
@@ -82,43 +85,13 @@ class Demo:
             expect(self.column(name)).to_contain_text(words)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, or the test is skipped."""
-    path = program("chromium")
-    expect.set_options(timeout=PATIENCE_MS)
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=path) as chromium,
-    ):
-        yield chromium
-
-
 OpenPage = Callable[..., Demo]
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Return a function that opens a server's page in a browser that knows nothing yet.
-
-    What the page's script throws, and what the server's policy keeps it from, fails the test.
-    """
-    complaints: list[str] = []
-
-    def open_page(server: RunningServer, *, script: str = "", **options: Any) -> Demo:
-        page = browser.new_context(**options).new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text))
-        page.add_init_script(script)
-        page.goto(server.url)
-        return Demo(page)
-
-    yield open_page
-    for context in browser.contexts:
-        context.close()
-    refused = "Failed to load resource"  # Chromium says so of each answer that is an error
-    assert [line for line in complaints if not line.startswith(refused)] == []
+def open_page(open_url: OpenUrl) -> OpenPage:
+    """Return a function that opens a server's page in a browser that knows nothing yet."""
+    return lambda server, **options: Demo(open_url(server.url, **options))
 
 
 @pytest.fixture

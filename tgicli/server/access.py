@@ -34,7 +34,7 @@ class AccessLine:
     queue_s: float | None = None
     prefill_s: float | None = None
     decode_s: float | None = None
-    error_type: str | None = None  # TGI's word, or "cancelled"; also of an error after a status 200
+    error_type: str | None = None  # as in Record; also of an error after a status 200
 
     def to_text(self) -> str:
         """Return a line for people, without a newline; what is not known is left out."""

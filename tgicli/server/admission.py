@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from tgicli.errors import Overloaded
 
-FIRST_GUESS_S = 1.0  # between two places becoming free, before any was
+FIRST_GUESS_S = 1.0  # how long a place is held, before any became free
 MAX_RETRY_AFTER_S = 60.0
 _WEIGHT = 0.2  # of the newest observation in the moving average
 
@@ -36,10 +36,8 @@ class Admission:
         Raises:
             Overloaded: there are not enough now.
         """
-        if self.is_closed:
-            raise Overloaded("Model is overloaded: the server is shutting down")
-        if self.n_taken + count > self.n_places:
-            raise Overloaded("Model is overloaded", retry_after_s=self.promise())
+        if self.is_closed or self.n_taken + count > self.n_places:
+            raise self.refusal()
         if self.n_taken == 0:
             self._promised_s = 0.0  # who was sent away has been served, or did not come back
         self.n_taken += count
@@ -49,6 +47,17 @@ class Admission:
         finally:
             self.n_taken -= count
             self._learn(self._clock() - began_s)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody gets a place now."""
+        return self.is_closed or self.n_taken >= self.n_places
+
+    def refusal(self) -> Overloaded:
+        """Return what to tell the next one who gets no place."""
+        if self.is_closed:
+            return Overloaded("Model is overloaded: the server is shutting down")
+        return Overloaded("Model is overloaded", retry_after_s=self.promise())
 
     def close(self) -> None:
         """Refuse everybody from here on."""
@@ -63,7 +72,8 @@ class Admission:
         """Return in how many seconds to come back; each answer is later than the one before."""
         now_s = self._clock()
         # Little's law: while all places are taken, one becomes free that often.
-        interval_s = FIRST_GUESS_S if self._hold_s is None else self._hold_s / self.n_places
+        hold_s = FIRST_GUESS_S if self._hold_s is None else self._hold_s
+        interval_s = hold_s / self.n_places
         self._promised_s = max(now_s, self._promised_s) + interval_s
         self._promised_s = min(self._promised_s, now_s + MAX_RETRY_AFTER_S)
         return self._promised_s - now_s

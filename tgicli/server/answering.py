@@ -26,15 +26,24 @@ class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
+class QueueWaitExceeded(Overloaded):
+    """A request waited too long for its first step."""
+
+
 @asynccontextmanager
 async def accepted(
-    service: Service, record: Record, requests: Sequence[GenerationRequest]
+    service: Service, asked: Request, requests: Sequence[GenerationRequest]
 ) -> AsyncGenerator[list[Events], None]:
     """Start requests; give what they generate, once all are accepted; end them with the block.
 
+    Where the wait in the queue has a limit, it is over, too.
+
     Raises:
         RequestError: one is refused.
+        QueueWaitExceeded: one waited too long.
+        ClientGone: the client did not wait so long.
     """
+    record = Record.of(asked)
     async with AsyncExitStack() as stack:
         streams = []
         for request in requests:
@@ -42,7 +51,17 @@ async def accepted(
             await stack.enter_async_context(aclosing(events))
             await anext(events)  # accepted
             streams.append(events)
+        if service.options.max_queue_wait_s is not None:
+            await while_connected(asked, _begun(streams))
         yield streams
+
+
+async def _begun(streams: Sequence[Events]) -> None:
+    """Wait until each stream has begun or failed; the first failure is everybody's."""
+    results = await asyncio.gather(*map(anext, streams), return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
 class _Counted:
@@ -53,10 +72,14 @@ class _Counted:
         self._record = record
         self._request = request
         self._began_s = record.elapsed_s
+        self._n_heard = 0  # tokens
 
     async def events(self) -> AsyncGenerator[Delta | Finish, None]:
-        """Yield an empty Delta once the request is accepted, then what is generated."""
-        metrics = self._service.metrics
+        """Yield an empty Delta once the request is accepted, then what is generated.
+
+        Where the wait in the queue has a limit, another empty one says that it is over.
+        """
+        metrics, max_wait_s = self._service.metrics, self._service.options.max_queue_wait_s
         metrics.request_started()
         self._record.n_started += 1
         has_ended = False
@@ -65,10 +88,12 @@ class _Counted:
                 await anext(events)  # accepted
                 metrics.validated(self._record.elapsed_s - self._began_s)
                 yield Delta(())
-                event = await self._first(events)
+                event = await self._first(events, max_wait_s)
+                if max_wait_s is not None:
+                    yield Delta(())
                 while not isinstance(event, Finish):
                     if isinstance(event, Delta):
-                        self._record.heard_token()
+                        self._heard(len(event.tokens))
                         yield event
                     event = await anext(events)
                 has_ended = True
@@ -82,21 +107,30 @@ class _Counted:
             if not has_ended:
                 metrics.cancelled()
 
-    async def _first(self, events: AsyncGenerator[Event, None]) -> Event:
+    async def _first(self, events: AsyncGenerator[Event, None], max_wait_s: float | None) -> Event:
         """Return the first event after the acceptance, which the first step brings.
 
+        With best_of it is the last one, too, so that no wait can be told from computing.
+
         Raises:
-            Overloaded: it is not there within the longest wait that is allowed.
+            QueueWaitExceeded: it is not there within the longest wait that is allowed.
         """
+        if self._request.best_of > 1:
+            return await anext(events)
         try:
-            async with asyncio.timeout(self._service.options.max_queue_wait_s):
+            async with asyncio.timeout(max_wait_s):
                 return await anext(events)
         except TimeoutError:
             retry_after_s = self._service.admission.promise()
-            raise Overloaded("Model is overloaded", retry_after_s=retry_after_s) from None
+            raise QueueWaitExceeded("Model is overloaded", retry_after_s=retry_after_s) from None
+
+    def _heard(self, n_tokens: int) -> None:
+        self._record.heard_token()
+        self._n_heard += n_tokens
+        self._service.metrics.generated(n_tokens)
 
     def _finished(self, finish: Finish) -> None:
-        self._record.heard_token()
+        self._heard(max(0, finish.n_generated_tokens - self._n_heard))
         self._record.finishes.append(finish)
         self._service.metrics.finished(
             finish,

@@ -6,7 +6,7 @@ OpenAI's own shape; both before the first byte of an answer.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -18,31 +18,43 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tgicli.errors import Overloaded, TgicliError
+from tgicli.errors import TgicliError
 from tgicli.server.answering import ClientGone
-from tgicli.server.auth import Endpoint, guarded
+from tgicli.server.auth import Endpoint, Keys, guarded
+from tgicli.server.door import Door
 from tgicli.server.facts import FactRoutes
 from tgicli.server.native import NativeRoutes
 from tgicli.server.openai import OpenAIRoutes
-from tgicli.server.record import Record
+from tgicli.server.record import CANCELLED, Record
 from tgicli.server.recording import Recording, Report
+from tgicli.server.refusals import JSON, refusal
 from tgicli.server.sagemaker import Invocations
 from tgicli.server.service import Service
-from tgicli.wire import openai, tgi
+from tgicli.wire import tgi
 
-JSON = "application/json"
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody reads it but the access log
+PLACE_TAKING = frozenset(
+    {
+        "/",
+        "/generate",
+        "/generate_stream",
+        "/invocations",
+        "/v1/completions",
+        "/v1/chat/completions",
+    }
+)
 
 
 def build_app(service: Service, report: Report) -> ASGIApp:
     """Return the app; report is told of each request that is over."""
-    errors = _Errors(service)
+    errors, keys = _Errors(service), Keys(service.options)
     middleware = [
         Middleware(Recording, service=service, report=report),
         *_cors(service),
+        Middleware(Door, service=service, keys=keys, paths=PLACE_TAKING),
     ]
     app = Starlette(
-        routes=_routes(service),
+        routes=_routes(service, keys),
         middleware=middleware,
         exception_handlers={
             TgicliError: errors.refuse,
@@ -65,11 +77,12 @@ def _cors(service: Service) -> list[Middleware]:
             allow_origins=list(origins),
             allow_methods=["GET", "POST"],
             allow_headers=["content-type", "authorization"],
+            expose_headers=["retry-after"],
         )
     ]
 
 
-def _routes(service: Service) -> list[Route]:
+def _routes(service: Service, keys: Keys) -> list[Route]:
     native, facts, chat = NativeRoutes(service), FactRoutes(service), OpenAIRoutes(service)
     posts: dict[str, Endpoint] = {
         "/": native.compatible,
@@ -95,11 +108,26 @@ def _routes(service: Service) -> list[Route]:
         "/health": facts.health,
         "/ping": facts.health,
     }
-    return [
-        *(Route(p, guarded(service, e), methods=["POST"]) for p, e in posts.items()),
-        *(Route(p, guarded(service, e), methods=["GET"]) for p, e in gets.items()),
-        *(Route(p, e, methods=["GET"]) for p, e in open_gets.items()),
-    ]
+    ways: dict[str, dict[str, Endpoint]] = {}
+    for path, endpoint in posts.items():
+        ways.setdefault(path, {})["POST"] = guarded(keys, endpoint)
+    for path, endpoint in gets.items():
+        ways.setdefault(path, {})["GET"] = guarded(keys, endpoint)
+    for path, endpoint in open_gets.items():
+        ways.setdefault(path, {})["GET"] = endpoint
+    return [Route(path, _by_method(ends), methods=list(ends)) for path, ends in ways.items()]
+
+
+def _by_method(endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    """Return one endpoint for a path, so that a 405 knows all of its methods."""
+    if len(endpoints) == 1:
+        return next(iter(endpoints.values()))
+
+    async def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await endpoints[method](request)
+
+    return answer
 
 
 class _Errors:
@@ -111,25 +139,15 @@ class _Errors:
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Answer with one of our errors."""
         assert isinstance(error, TgicliError)
-        record = Record.of(request)
-        record.error_type = error.error_type
-        if record.n_started == 0:  # refused before it was counted
-            self._service.metrics.request_started()
-            self._service.metrics.refused(error)
-        if request.url.path.startswith("/v1/"):
-            status, body = openai.encode_error(error)
-        else:
-            status, body = error.http_status, tgi.encode_error(error)
-        return Response(body, status_code=status, media_type=JSON, headers=_headers(error))
+        return refusal(self._service, Record.of(request), error)
 
     async def give_up(self, request: Request, error: Exception) -> Response:
         """Answer nobody."""
-        Record.of(request).error_type = "cancelled"
+        Record.of(request).error_type = CANCELLED
         return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     async def bug(self, request: Request, error: Exception) -> Response:
         """Answer when something of ours broke; the traceback goes to the log, never to a client."""
-        Record.of(request).error_type = TgicliError.error_type
         return await self.refuse(request, TgicliError("internal error; the server's log has more"))
 
     async def no_route(self, request: Request, error: Exception) -> Response:
@@ -139,9 +157,3 @@ class _Errors:
         words = f"{status.phrase}: {request.method} {request.url.path}; GET /docs lists the routes"
         body = tgi.encode_failure(words, status.name.lower())
         return Response(body, status_code=status, media_type=JSON, headers=error.headers)
-
-
-def _headers(error: TgicliError) -> dict[str, str]:
-    if isinstance(error, Overloaded) and error.retry_after_s is not None:
-        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
-    return {}

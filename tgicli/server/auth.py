@@ -9,25 +9,41 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from tgicli.errors import Unauthorized
-from tgicli.server.service import Service
+from tgicli.server.service import ServerOptions, Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def guarded(service: Service, endpoint: Endpoint) -> Endpoint:
-    """Return an endpoint for those who have one of the server's keys; for all if it has none."""
-    keys = tuple(key.encode() for key in service.options.api_keys)
-    if not keys:
-        return endpoint
+class Keys:
+    """Who has one; everybody, if the server asks for none."""
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._keys = tuple(key.encode() for key in options.api_keys)
+        self._keyless_socket = options.keyless_socket
+
+    def admit(self, connection: HTTPConnection) -> bool:
+        """Say whether a client may ask."""
+        if not self._keys or self._came_by_socket(connection):
+            return True
+        given = _bearer(connection).encode()
+        matches = [secrets.compare_digest(given, key) for key in self._keys]
+        return any(matches)  # all were compared, whichever it is
+
+    def _came_by_socket(self, connection: HTTPConnection) -> bool:
+        """Say whether a request came through the Unix socket that needs no key."""
+        place = connection.scope.get("server")
+        return bool(self._keyless_socket and place and place[0] == self._keyless_socket)
+
+
+def guarded(keys: Keys, endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint for those who have one of the keys."""
 
     async def answer(request: Request) -> Response:
-        given = _bearer(request).encode()
-        matches = [secrets.compare_digest(given, key) for key in keys]
-        if not any(matches):  # all were compared, whichever it is
+        if not keys.admit(request):
             raise Unauthorized("the API key is missing or wrong; send `Authorization: Bearer KEY`")
         return await endpoint(request)
 
@@ -41,6 +57,6 @@ def reuse_key(service: Service, request: Request) -> str:
     return hashlib.sha256(_bearer(request).encode()).hexdigest()
 
 
-def _bearer(request: Request) -> str:
+def _bearer(request: HTTPConnection) -> str:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""

@@ -5,13 +5,11 @@ Called by Starlette on the event loop.
 
 from __future__ import annotations
 
-import functools
-from importlib.resources import files
-
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
 from tgicli.server.metrics import CONTENT_TYPE
+from tgicli.server.pages import page
 from tgicli.server.service import Service
 from tgicli.wire.facts import Info, encode_info, encode_models
 from tgicli.wire.openapi import openapi_document
@@ -50,7 +48,8 @@ class FactRoutes:
 
     async def models(self, request: Request) -> Response:
         """Answer GET /v1/models."""
-        return Response(encode_models(self._service.model_id), media_type=JSON)
+        body = encode_models(self._service.model_id, self._service.limits.adapters)
+        return Response(body, media_type=JSON)
 
     async def metrics(self, request: Request) -> Response:
         """Answer GET /metrics."""
@@ -62,23 +61,11 @@ class FactRoutes:
         return Response(openapi_document(self._service.version), media_type=JSON)
 
     async def docs(self, request: Request) -> Response:
-        """Answer GET /docs."""
-        return _page("docs.html")
+        """Answer GET /docs, with or without a key; the document that the page reads wants one."""
+        return page("docs.html")
 
     async def demo(self, request: Request) -> Response:
         """Answer GET /: the demo page for a browser, nothing for who only asks for health."""
         if "text/html" in request.headers.get("accept", ""):
-            return _page("index.html")
+            return page("index.html")
         return await self.health(request)
-
-
-def _page(name: str) -> Response:
-    policy = (
-        "default-src 'self'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-    )
-    return HTMLResponse(_read(name), headers={"content-security-policy": policy})
-
-
-@functools.cache
-def _read(name: str) -> bytes:
-    return files("tgicli.server").joinpath("static", name).read_bytes()

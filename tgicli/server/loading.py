@@ -5,14 +5,22 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tgicli.wire.tgi import encode_failure
+from tgicli.errors import TgicliError
+from tgicli.server.refusals import JSON, encode
 
 RETRY_AFTER_S = 1
 
 
+class StillLoading(TgicliError):
+    """The model is on its way into memory."""
+
+    http_status = 503
+    error_type = "loading"
+
+
 async def answer_while_loading(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request."""
-    body = encode_failure("the model is loading", "loading")
+    status, body = encode(scope["path"], StillLoading("the model is loading"))
     headers = {"retry-after": str(RETRY_AFTER_S)}
-    response = Response(body, status_code=503, media_type="application/json", headers=headers)
+    response = Response(body, status_code=status, media_type=JSON, headers=headers)
     await response(scope, receive, send)

@@ -6,10 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 
 from tgicli.core import Delta, Finish
-from tgicli.errors import TgicliError
 from tgicli.server.answering import Events
-
-_Item = tuple[int, Delta | Finish | TgicliError]
 
 
 async def merge(streams: Sequence[Events]) -> AsyncGenerator[tuple[int, Delta | Finish], None]:
@@ -22,25 +19,17 @@ async def merge(streams: Sequence[Events]) -> AsyncGenerator[tuple[int, Delta | 
         async for event in streams[0]:
             yield 0, event
         return
-    queue: asyncio.Queue[_Item] = asyncio.Queue(maxsize=len(streams))
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_pour(i, stream, queue)) for i, stream in enumerate(streams)]
-        try:
-            n_open = len(streams)
-            while n_open:
-                index, item = await queue.get()
-                if isinstance(item, TgicliError):
-                    raise item
-                n_open -= isinstance(item, Finish)
-                yield index, item
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
-async def _pour(index: int, stream: Events, queue: asyncio.Queue[_Item]) -> None:
+    # NOTE: no TaskGroup: one that is left by closing the generator raises an ExceptionGroup.
+    waits = {asyncio.ensure_future(anext(stream)): i for i, stream in enumerate(streams)}
     try:
-        async for event in stream:
-            await queue.put((index, event))
-    except TgicliError as error:
-        await queue.put((index, error))
+        while waits:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in sorted(done, key=lambda one: waits[one]):
+                event, index = wait.result(), waits.pop(wait)
+                if not isinstance(event, Finish):
+                    waits[asyncio.ensure_future(anext(streams[index]))] = index
+                yield index, event
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -47,6 +47,7 @@ class Metrics:
     """Counts requests, and writes the counts down."""
 
     def __init__(self, limits: Limits) -> None:
+        self.n_generated_tokens = 0  # counted as they come
         self._max_total_tokens = limits.max_total_tokens
         self._registry = CollectorRegistry(auto_describe=False)
         self._started = self._counter("tgi_request_count", "Requests for an answer")
@@ -109,6 +110,10 @@ class Metrics:
         """Count a reader that took nothing for too long; its request is `cancelled` besides."""
         self._stalled.inc()
 
+    def generated(self, n_tokens: int) -> None:
+        """Count tokens of an answer that may not be complete yet."""
+        self.n_generated_tokens += n_tokens
+
     def finished(self, finish: Finish, *, duration_s: float, max_new_tokens: int | None) -> None:
         """Record a request that was answered. `max_new_tokens` is what it asked for."""
         inference_s = finish.prefill_s + finish.decode_s
@@ -124,7 +129,10 @@ class Metrics:
 
     def expose(self, stats: BackendStats) -> bytes:
         """Write all metrics in Prometheus' text format, for `CONTENT_TYPE`."""
-        families = [*self._registry.collect(), *_families(stats)]
+        generated = CounterMetricFamily(
+            "tgicli_generated_tokens", "Tokens generated, as they come", self.n_generated_tokens
+        )
+        families = [*self._registry.collect(), generated, *_families(stats)]
         return "".join(line for family in families for line in _lines(family)).encode()
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:

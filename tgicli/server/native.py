@@ -19,7 +19,7 @@ from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.record import Record
 from tgicli.server.service import Service
-from tgicli.server.streaming import EventStream
+from tgicli.server.streaming import EventStream, framed
 from tgicli.wire.sse import encode_event
 from tgicli.wire.tgi import StreamEncoder, encode_answer, encode_error, encode_tokens
 from tgicli.wire.tgi_requests import GenerateCall, check_best_of, decode_generate, fit
@@ -79,37 +79,38 @@ class NativeRoutes:
         with service.admission.places(call.n_places):
             asked = await self._settle(request, call)
             validated_s = record.elapsed_s
-            async with accepted(service, record, [asked]) as (events,):
+            async with accepted(service, request, [asked]) as (events,):
                 run = await while_connected(request, collect(events))
         body = encode_answer(run, prefix=call.prefix, details=call.wants_details)
         headers = _timings(call, record, run, validated_s)
         return Response(b"[%b]" % body if as_list else body, media_type=JSON, headers=headers)
 
     async def _stream(self, request: Request, call: GenerateCall) -> Response:
-        service = self._service
+        service, record = self._service, Record.of(request)
         async with AsyncExitStack() as stack:
             stack.enter_context(service.admission.places(1))
             asked = await self._settle(request, call)
-            (events,) = await stack.enter_async_context(
-                accepted(service, Record.of(request), [asked])
+            (events,) = await stack.enter_async_context(accepted(service, request, [asked]))
+            return EventStream(
+                service,
+                record,
+                _body(call, events, record),
+                stack.pop_all(),
+                headers={"x-compute-characters": str(len(call.body.inputs))},
+                last_words=_LAST_WORDS,
             )
-            body = _body(call, events, Record.of(request), stack.pop_all())
-        headers = {"x-compute-characters": str(len(call.body.inputs))}
-        return EventStream(service, body, headers=headers, last_words=_LAST_WORDS)
 
 
-async def _body(
-    call: GenerateCall, events: Events, record: Record, stack: AsyncExitStack
-) -> AsyncGenerator[bytes, None]:
-    """Yield the framed events, those of one step together."""
+async def _body(call: GenerateCall, events: Events, record: Record) -> AsyncGenerator[bytes, None]:
+    """Yield what to send, the events of one step together."""
     encoder = StreamEncoder(prefix=call.prefix, details=call.body.parameters.details)
-    async with stack:
-        try:
-            async for event in events:
-                yield b"".join(encode_event(data) for data in encoder.encode(event))
-        except TgicliError as error:  # too late for a status
-            record.error_type = error.error_type
-            yield encode_event(encode_error(error))
+    try:
+        async for event in events:
+            for piece in framed(encoder.encode(event)):
+                yield piece
+    except TgicliError as error:  # too late for a status
+        record.error_type = error.error_type
+        yield encode_event(encode_error(error))
 
 
 def _timings(call: GenerateCall, record: Record, run: Run, validated_s: float) -> dict[str, str]:

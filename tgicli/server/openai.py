@@ -22,7 +22,7 @@ from tgicli.server.bodies import read_json_body
 from tgicli.server.merging import merge
 from tgicli.server.record import Record
 from tgicli.server.service import Service
-from tgicli.server.streaming import EventStream
+from tgicli.server.streaming import EventStream, framed
 from tgicli.wire.chat import ChatCall, decode_chat
 from tgicli.wire.chat_answer import ChatEncoder
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
@@ -95,10 +95,10 @@ class OpenAIRoutes:
         async with AsyncExitStack() as stack:
             stack.enter_context(service.admission.places(len(call.requests)))
             asked = [await self._settle(request, one) for one in call.requests]
-            streams = await stack.enter_async_context(accepted(service, record, asked))
+            streams = await stack.enter_async_context(accepted(service, request, asked))
             if call.stream:
-                body = _body(encoder, streams, record, stack.pop_all())
-                return EventStream(service, body, last_words=_LAST_WORDS)
+                body = _body(encoder, streams, record)
+                return EventStream(service, record, body, stack.pop_all(), last_words=_LAST_WORDS)
             runs = await while_connected(request, collect_all(streams))
             return Response(encoder.encode_whole(runs), media_type=JSON)
 
@@ -109,18 +109,18 @@ class OpenAIRoutes:
 
 
 async def _body(
-    encoder: Encoder, streams: list[Events], record: Record, stack: AsyncExitStack
+    encoder: Encoder, streams: list[Events], record: Record
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the framed chunks of all choices, as they come."""
-    async with stack:
-        try:
-            async with aclosing(merge(streams)) as events:
-                async for index, event in events:
-                    yield b"".join(encode_event(data) for data in encoder.encode(index, event))
-            usage = encoder.encode_usage()
-            if usage is not None:
-                yield encode_event(usage)
-        except TgicliError as error:  # too late for a status
-            record.error_type = error.error_type
-            yield encode_event(encode_error(error)[1])
-        yield DONE
+    """Yield what to send, the chunks of all choices as they come."""
+    try:
+        async with aclosing(merge(streams)) as events:
+            async for index, event in events:
+                for piece in framed(encoder.encode(index, event)):
+                    yield piece
+        usage = encoder.encode_usage()
+        if usage is not None:
+            yield encode_event(usage)
+    except TgicliError as error:  # too late for a status
+        record.error_type = error.error_type
+        yield encode_event(encode_error(error)[1])
+    yield DONE

@@ -13,6 +13,9 @@ from starlette.requests import Request
 
 from tgicli.core import Finish
 
+CANCELLED = "cancelled"  # the client went away
+STALLED = "stalled"  # it took nothing for too long
+
 
 @dataclass(slots=True, eq=False)
 class Record:
@@ -27,7 +30,7 @@ class Record:
     first_token_s: float | None = None
     status: int = 0
     n_started: int = 0  # requests to the backend
-    error_type: str | None = None
+    error_type: str | None = None  # TGI's word, or one of the two above
     finishes: list[Finish] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tgicli.errors import TgicliError
 from tgicli.server.record import Record
 from tgicli.server.service import Service
 
@@ -40,4 +41,6 @@ class Recording:
         try:
             await self._app(scope, receive, watch)
         finally:
+            if record.status == 0:  # a bug; the answer is made outside
+                record.status, record.error_type = 500, TgicliError.error_type
             self._report(record)

@@ -12,21 +12,28 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tgicli.errors import ConfigError
 from tgicli.server.app import build_app
 from tgicli.server.loading import answer_while_loading
 from tgicli.server.recording import Report
 from tgicli.server.service import Service
+from tgicli.server.streaming import HANG_UP
+from tgicli.wire.tgi import encode_failure
 
 BACKLOG = 2048
 KEEP_ALIVE_S = 75  # of a connection between two requests
 DRAIN_CHECK_S = 0.05
 LAST_WORDS_S = 1  # for streams that are cut off to say so
+HEAD_TIMEOUT_S = 60.0  # from a request's first byte, or a connection's beginning, to its headers
+MAX_HEAD_BYTES = 65_536  # of what is not a body: a request line, headers, the framing of chunks
+UNSENT_BYTES = 16_384  # that the kernel holds for a slow reader, and then we; then its answer waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +66,9 @@ def bind(address: Address) -> socket.socket:
     bound = socket.socket(family, kind, proto)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            # Else a kernel takes megabytes for a reader that stands still, and nobody notices.
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         bound.bind(place)
     except OSError as error:
         bound.close()
@@ -110,9 +120,12 @@ class Server:
         self._app: ASGIApp = answer_while_loading
         config = uvicorn.Config(
             self._answer,
+            http=_Connection,
+            ws="none",
             interface="asgi3",
             proxy_headers=False,
             log_config=None,
+            log_level="error",  # what clients do wrong is told to them
             access_log=False,
             lifespan="off",
             backlog=BACKLOG,
@@ -144,9 +157,9 @@ class Server:
         self._service = service
         self._app = build_app(service, report)
 
-    async def serve(self, bound: socket.socket) -> None:
-        """Serve until stopped."""
-        await self._server.serve(sockets=[bound])
+    async def serve(self, *bound: socket.socket) -> None:
+        """Serve on these sockets until stopped."""
+        await self._server.serve(sockets=list(bound))
 
     async def drain(self, timeout_s: float) -> None:
         """Admit nothing more, and wait for what runs, for so long at most."""
@@ -172,3 +185,91 @@ class _Quiet(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Connection(HttpToolsProtocol):
+    """uvicorn's connection, with limits on what comes before a body, and refusals in JSON."""
+
+    _n_beside_body = 0  # bytes of the current request
+    _head_timer: asyncio.TimerHandle | None = None
+    _unanswered: tuple[RequestResponseCycle, ...] = ()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Expect a request soon, and keep little of an answer in memory."""
+        transport.set_write_buffer_limits(high=UNSENT_BYTES)
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Expect nothing more, and tell every answer."""
+        self._forget_head()
+        self._abandon()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes, of heads so many only."""
+        self._n_beside_body += len(data)
+        super().data_received(data)
+        if self._n_beside_body > MAX_HEAD_BYTES and not self.transport.is_closing():
+            words = f"a request's headers have more than {MAX_HEAD_BYTES:,} bytes"
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, words)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._n_beside_body = 0
+        self._expect_head()
+        super().on_message_begin()
+        self.scope["state"][HANG_UP] = self._hang_up
+
+    def on_headers_complete(self) -> None:
+        """Let the request be answered, now or behind those before it."""
+        self._forget_head()
+        super().on_headers_complete()
+        unanswered = (cycle for cycle in self._unanswered if not cycle.response_complete)
+        self._unanswered = (*unanswered, self.cycle)
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a piece of a body, which has a limit of its own."""
+        self._n_beside_body -= len(body)
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection that nobody uses, also when its last answer is still unread."""
+        self.transport.abort()
+
+    def _hang_up(self) -> None:
+        """Cut the connection, and let nobody write to it."""
+        self._abandon()
+        self.transport.abort()
+
+    def _abandon(self) -> None:
+        # uvicorn tells only the last one, and a client may have sent two requests in a row.
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _expect_head(self) -> None:
+        self._forget_head()
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._hang_up)
+
+    def _forget_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, status: HTTPStatus, words: str) -> None:
+        """Say why, unless that would be in the midst of an answer, and end the connection."""
+        if any(not cycle.response_complete for cycle in self._unanswered):
+            self._hang_up()
+            return
+        body = encode_failure(words, status.name.lower())
+        head = (
+            f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()

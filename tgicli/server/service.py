@@ -26,6 +26,7 @@ class ServerOptions:
     stall_timeout_s: float = 60.0  # a reader that takes nothing for so long is cancelled
     keep_alive_s: float = 15.0  # between comments on a stream that has nothing to say
     api_keys: tuple[str, ...] = ()
+    keyless_socket: str | None = None  # the path of a Unix socket that only the user can reach
     cors_allow_origins: tuple[str, ...] = ()
     isolates_keys: bool = False
 

@@ -1,22 +1,27 @@
 """Send a stream of server-sent events, and stop when nobody reads it.
 
 Used by the routes on the event loop. Headers go out at once; a comment keeps an idle connection
-alive; a reader that takes nothing is given up. Never polls for a disconnect.
+alive; a reader that takes nothing is given up, with its connection. Never polls for a disconnect.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tgicli.errors import StreamBroken
+from tgicli.server.record import CANCELLED, STALLED, Record
 from tgicli.server.service import ServerOptions, Service
-from tgicli.wire.sse import COMMENT
+from tgicli.wire.sse import COMMENT, encode_event
 
+HANG_UP = "hang_up"  # in a request's state: what cuts its connection, whatever is still unread
+MIN_LOOK_S = 0.01
+PIECE_BYTES = 8192  # of what waited for a slow reader: as much must it take before the next
 HEADERS = {
     "content-type": "text/event-stream",
     "cache-control": "no-cache",
@@ -24,60 +29,91 @@ HEADERS = {
 }
 
 
+def framed(events: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield events, given as their data, ready to be sent; many of them in several pieces."""
+    piece: list[bytes] = []
+    n_bytes = 0
+    for data in events:
+        piece.append(encode_event(data))
+        n_bytes += len(piece[-1])
+        if n_bytes >= PIECE_BYTES:
+            yield b"".join(piece)
+            piece, n_bytes = [], 0
+    if piece:
+        yield b"".join(piece)
+
+
 class EventStream(Response):
-    """An answer made of events. Its body is closed whatever happens."""
+    """An answer made of events."""
 
     def __init__(
         self,
         service: Service,
+        record: Record,
         body: AsyncGenerator[bytes, None],
+        held: AsyncExitStack,
         *,
         headers: Mapping[str, str] | None = None,
         last_words: bytes,
     ) -> None:
-        """Take over a generator of framed events; last_words go out when the server ends first."""
+        """Take over a generator of framed events and what it needs, which is let go whatever comes.
+
+        last_words go out when the server ends first.
+        """
         super().__init__(status_code=200, headers={**HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._service = service
+        self._record = record
         self._body = body
+        self._held = held
         self._last_words = last_words
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the body; end it when the client goes or stops reading."""
-        is_listening = False
         writer = _Writer(send, self._service.options)
-        async with aclosing(self._body):
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            try:
-                async with asyncio.TaskGroup() as group:
-                    helpers = [
-                        group.create_task(_until_gone(receive)),
-                        group.create_task(writer.watch()),
-                    ]
-                    async for data in self._body:
-                        await writer.write(data)
-                    for helper in helpers:
-                        helper.cancel()
-                    is_listening = True
-            except* _Gone:
-                pass
-            except* TimeoutError:
-                self._service.metrics.stalled_reader()
-            except* asyncio.CancelledError:  # the server ends before the answer does
-                await writer.write(self._last_words)
-                is_listening = True
+        async with self._held, aclosing(self._body):
+            is_listening = await self._answer(writer, receive)
         if is_listening:
             await writer.end()
+        elif self._record.error_type == STALLED:
+            await _hang_up(scope, receive)
+
+    async def _answer(self, writer: _Writer, receive: Receive) -> bool:
+        """Return whether somebody listened to the end."""
+        is_listening = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                helpers = [
+                    group.create_task(writer.listen(receive)),
+                    group.create_task(writer.watch()),
+                ]
+                await writer.begin(self.raw_headers)
+                async for data in self._body:
+                    await writer.write(data)
+                for helper in helpers:
+                    helper.cancel()
+        except* _Gone:
+            is_listening = False
+            self._record.error_type = CANCELLED
+        except* TimeoutError:
+            is_listening = False
+            self._record.error_type = STALLED
+            self._service.metrics.stalled_reader()
+        except* asyncio.CancelledError:  # the server ends before the answer does
+            self._record.error_type = StreamBroken.error_type
+            await writer.write(self._last_words)
+        return is_listening
+
+
+async def _hang_up(scope: Scope, receive: Receive) -> None:
+    """Cut the connection; an orderly end would wait until everything is read."""
+    scope["state"][HANG_UP]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Gone(Exception):
     """The client closed the connection."""
-
-
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    raise _Gone
 
 
 class _Writer:
@@ -91,12 +127,36 @@ class _Writer:
         self._options = options
         self._wrote_s = time.monotonic()  # when the last write ended
         self._writing_since_s: float | None = None  # when the current one began
+        self._is_gone = False
+
+    async def listen(self, receive: Receive) -> None:
+        """Wait until the client is gone.
+
+        Raises:
+            _Gone: it is.
+        """
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
+        raise _Gone
+
+    async def begin(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send the head; waits while the client has not taken an earlier answer."""
+        self._writing_since_s = time.monotonic()
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        self._writing_since_s, self._wrote_s = None, time.monotonic()
 
     async def write(self, data: bytes) -> None:
-        """Send data; waits while the client is slow."""
+        """Send data; waits while the client is slow.
+
+        Raises:
+            _Gone: it was too slow for ever; what is still to be written is not for anybody.
+        """
         self._writing_since_s = time.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._writing_since_s, self._wrote_s = None, time.monotonic()
+        if self._is_gone:
+            raise _Gone
 
     async def watch(self) -> None:
         """Send a comment whenever nothing was sent for long.
@@ -117,7 +177,7 @@ class _Writer:
                     async with asyncio.timeout(stall_timeout_s):
                         await self.write(COMMENT)
                     continue
-            await asyncio.sleep(min(left_s, stall_timeout_s / 4))
+            await asyncio.sleep(max(min(left_s, stall_timeout_s / 4), MIN_LOOK_S))
 
     async def end(self) -> None:
         """Say that this was all."""

@@ -3,14 +3,10 @@
 `update`, `add` and `close` are called by the server's event loop and never wait for the terminal,
 except `close` for a moment; a thread of our own paints. Knows no server: who shows it hands in the
 numbers. Nothing is painted while nothing changes.
-
-The cursor rests at the panel's beginning, so that a frame finds it also when a resized window has
-wrapped the lines anew.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -24,6 +20,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
+from tgicli.ui.painting import BEGIN_FRAME, END_FRAME, painted
 from tgicli.ui.terminal import Terminal, harmless
 
 FRAME_S = 0.25
@@ -34,14 +31,7 @@ _USUAL_LINES, _MAX_LINES = 8, 16  # of requests; the more in a window of 48 line
 _TIME_CELLS = 11
 _FACT_CELLS = 14
 _SHORTEST_BAR = 8
-_USUAL_SIZE = os.terminal_size((80, 24))
 _LINE_ENDS = str.maketrans({"\n": "␊", "\t": "␉"})
-
-# A terminal that knows synchronized output (mode 2026) shows a frame at once; the others ignore it.
-_BEGIN, _END = "\x1b[?2026h\r\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?2026l"
-_ERASE_LINE = "\x1b[K"
-# NOTE: tmux moves the screen to the scrollback when it is erased from its first cell on.
-_ERASE_BELOW = "\x1b[K\x1b[C\x1b[J\r"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +143,7 @@ class Panel:
             shown, lines = self._shown, tuple(self._lines)
         if shown is None:
             return
-        size = _size(self._terminal)
+        size = self._terminal.stderr_size()
         has_colour = self._terminal.stderr_has_colour
         rows = [_painted(row, has_colour) for row in draw(*shown, lines, size)]
         picture = _Picture(rows, size)
@@ -363,18 +353,5 @@ def _in_style(span: Span, has_colour: bool) -> str:
 
 
 def _frame(rows: list[str]) -> bytes:
-    """Return what paints the rows where the cursor is, and goes back there."""
-    above = "".join(f"{_ERASE_LINE}{row}\r\n" for row in rows[:-1])
-    up = f"\x1b[{len(rows) - 1}A" if above else ""
-    frame = f"{_BEGIN}{above}{_ERASE_BELOW}{rows[-1]}\r{up}{_END}"
-    return frame.encode("utf-8", errors="replace")
-
-
-def _size(terminal: Terminal) -> os.terminal_size:
-    """Return columns and lines of the terminal at stderr now; 80 x 24 when unknown."""
-    with contextlib.suppress(OSError, ValueError):  # ValueError: it was closed
-        if terminal.stderr is not None and all(
-            size := os.get_terminal_size(terminal.stderr.fileno())
-        ):
-            return size
-    return _USUAL_SIZE
+    """Return what shows the rows in the place of those before."""
+    return f"{BEGIN_FRAME}{painted(rows)}{END_FRAME}".encode(errors="replace")

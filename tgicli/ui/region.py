@@ -21,19 +21,9 @@ import io
 import os
 
 from tgicli.ui.blocks import Piece, Splitter
+from tgicli.ui.painting import BEGIN_FRAME, END_FRAME, ERASE_BELOW, painted
 from tgicli.ui.render import Renderer, Row
 from tgicli.ui.terminal import harmless
-
-# A terminal that knows synchronized output (mode 2026) shows a frame at once; the others ignore it.
-_BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
-_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
-# A line is erased before it is written: after a row of full width, some terminals would erase its
-# last character.
-_ERASE_LINE = "\x1b[K"
-# NOTE: tmux moves the screen to the scrollback when it is erased from its first cell on.
-_ERASE_BELOW = "\x1b[K\x1b[C\x1b[J\r"
-# We count a row as one, also where terminal and Rich differ about a character's width (emoji).
-_NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
 
 class LiveRegion:
@@ -92,16 +82,7 @@ def _frame(finished: list[Row], tail: list[Row]) -> bytes:
     """Return what prints rows where the cursor is, and paints the tail below them."""
     # All is erased before a row is printed: the window may be narrower than we know, and the row
     # wrap onto what is below. When only the tail is painted, row by row flickers less.
-    erased = _ERASE_BELOW if finished else ""
+    erased = ERASE_BELOW if finished else ""
     printed = "".join(f"{row.text}\r\n" for row in finished)
-    return f"{_BEGIN}\r{erased}{printed}{_painted(tail)}{_END}".encode(errors="replace")
-
-
-def _painted(tail: list[Row]) -> str:
-    """Return what paints the tail where the cursor is, and goes back there."""
-    if not tail:
-        return _ERASE_BELOW
-    above = "".join(f"{_ERASE_LINE}{row.text}\r\n" for row in tail[:-1])
-    rows = f"{_NO_WRAP}{above}{_ERASE_BELOW}{tail[-1].text}{_WRAP}"
-    up = f"\x1b[{len(tail) - 1}A" if above else ""
-    return f"{_HIDE_CURSOR}{rows}\r{up}{_SHOW_CURSOR}"
+    rows = painted([row.text for row in tail])
+    return f"{BEGIN_FRAME}{erased}{printed}{rows}{END_FRAME}".encode(errors="replace")

@@ -94,11 +94,11 @@ class Terminal:
 
     def size(self) -> os.terminal_size:
         """Return columns and lines of the terminal at stdout now; 80 x 24 when unknown."""
-        fd = _fileno(self.stdout)
-        with contextlib.suppress(OSError):
-            if fd is not None and all(size := os.get_terminal_size(fd)):
-                return size
-        return _USUAL_SIZE
+        return _size(self.stdout)
+
+    def stderr_size(self) -> os.terminal_size:
+        """Return the same of the terminal at stderr."""
+        return _size(self.stderr)
 
     def write_stdout(self, data: bytes) -> None:
         """Write all bytes now, past any buffer; waits for a slow reader.
@@ -163,6 +163,14 @@ def _fileno(stream: IO[str] | None) -> int | None:
         return stream.fileno()
     except OSError:  # io.UnsupportedOperation
         return None
+
+
+def _size(stream: IO[str] | None) -> os.terminal_size:
+    fd = _fileno(stream)
+    with contextlib.suppress(OSError):
+        if fd is not None and all(size := os.get_terminal_size(fd)):
+            return size
+    return _USUAL_SIZE
 
 
 def _encoded(text: str) -> bytes:

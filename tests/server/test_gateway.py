@@ -1,0 +1,165 @@
+"""`tgicli serve --connect`: a server in front of another one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import RunningServer, running_command, running_server, taken_place
+
+GREEDY = {"inputs": "Once", "parameters": {"max_new_tokens": 6, "details": True}}
+CHAT = {
+    "messages": [{"role": "user", "content": "Hi"}],
+    "max_tokens": 5,
+    "temperature": 0,
+    "logprobs": True,
+}
+
+
+@pytest.fixture(scope="module")
+def upstream(tiny_model: Path) -> Iterator[RunningServer]:
+    with running_server(tiny_model, "--api-key", "secret", "--max-total-tokens", "4100") as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: RunningServer, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("rt")
+    key = folder / "key"
+    key.write_text("secret\n")
+    options = ["--connect", upstream.url, "--connect-key-file", str(key)]
+    with running_command(*options, runtime=folder) as one:
+        yield one
+
+
+def with_key(server: RunningServer, path: str, body: Any) -> Any:
+    """Return what the server itself answers."""
+    request = urllib.request.Request(
+        server.url + path,
+        data=json.dumps(body).encode(),
+        headers={"content-type": "application/json", "authorization": "Bearer secret"},
+    )
+    with urllib.request.urlopen(request) as response:
+        return json.loads(response.read())
+
+
+def test_native_answers_are_the_servers_own(gateway: RunningServer, upstream: RunningServer):
+    status, answer = gateway.post("/generate", GREEDY)
+
+    assert (status, answer) == (200, with_key(upstream, "/generate", GREEDY))
+
+
+def test_chat_goes_through_the_servers_template(gateway: RunningServer, upstream: RunningServer):
+    status, answer = gateway.post("/v1/chat/completions", CHAT)
+
+    expected = with_key(upstream, "/v1/chat/completions", CHAT)
+    assert status == 200
+    assert answer["choices"][0]["message"] == expected["choices"][0]["message"]
+    assert answer["choices"][0]["logprobs"]["content"]
+    assert answer["usage"]["prompt_tokens"] == expected["usage"]["prompt_tokens"]
+
+
+def test_facts_are_the_servers(gateway: RunningServer):
+    info = gateway.get("/info")[1]
+
+    assert b'"max_total_tokens":4100' in info
+
+
+def test_what_the_server_refuses_is_refused_in_its_words(gateway: RunningServer):
+    long = {"inputs": "word " * 4000, "parameters": {"max_new_tokens": 1}}
+
+    status, answer = gateway.post("/generate", long)
+
+    assert status == 422
+    assert answer["error_type"] == "validation"
+    assert "must be <= 4100. Given: " in answer["error"]
+
+
+def test_a_busy_server_is_busy_for_the_gateways_clients(tiny_model: Path, tmp_path: Path):
+    one_place = ["--max-concurrent-requests", "1", "--max-total-tokens", "4096"]
+    with (
+        running_server(tiny_model, *one_place) as server,
+        running_command("--connect", server.url, runtime=tmp_path) as gateway,
+        taken_place(server),
+    ):
+        status, answer = gateway.post("/generate", GREEDY)
+
+    assert (status, answer["error_type"]) == (429, "overloaded")
+
+
+def test_a_server_that_went_away_is_a_bad_gateway(tiny_model: Path, tmp_path: Path):
+    with (
+        running_server(tiny_model) as server,
+        running_command("--connect", server.url, runtime=tmp_path) as gateway,
+    ):
+        assert gateway.get("/health")[0] == 200
+        server.process.kill()
+        server.process.wait()
+
+        status, answer = gateway.post("/generate", GREEDY)
+
+        assert (status, answer["error_type"]) == (502, "incomplete_generation")
+        assert "nobody listens at" in answer["error"]
+        assert gateway.get("/health")[0] == 503
+
+
+def test_a_client_that_goes_away_ends_the_servers_work(
+    upstream: RunningServer, gateway: RunningServer
+):
+    with taken_place(gateway):
+        assert not idle(upstream)
+
+    deadline_s = time.monotonic() + 30
+    while not idle(upstream):
+        assert time.monotonic() < deadline_s, "the server computes for nobody"
+        time.sleep(0.05)
+
+
+def idle(upstream: RunningServer) -> bool:
+    request = urllib.request.Request(
+        upstream.url + "/metrics", headers={"authorization": "Bearer secret"}
+    )
+    with urllib.request.urlopen(request) as response:
+        return "tgi_batch_current_size 0" in response.read().decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "status", "words"),
+    [
+        (["http://127.0.0.1:9"], {}, 3, "nobody listens at http://127.0.0.1:9"),
+        (["http://127.0.0.1:9", "-m", "x.gguf"], {}, 2, "--model is for a model in this process"),
+        (["http://127.0.0.1:9", "--connect-key", "k"], {}, 2, "is seen by others"),
+        (["ftp://x"], {}, 2, "is no address of a server"),
+        (
+            ["http://127.0.0.1:9", "--connect-key-file", os.devnull],
+            {},
+            2,
+            "the API key is empty",
+        ),
+        (
+            ["http://127.0.0.1:9", "--connect-key-file", os.devnull],
+            {"TGICLI_CONNECT_KEY": "k"},
+            2,
+            "exclude each other",
+        ),
+    ],
+    ids=["nobody there", "a model, too", "a key to see", "no address", "an empty key", "two keys"],
+)
+def test_what_can_not_be_connected_says_why(
+    options: list[str], environ: dict[str, str], status: int, words: str
+):
+    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", "--connect", *options]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **environ}, timeout=60)
+
+    assert done.returncode == status
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr

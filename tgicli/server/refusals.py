@@ -1,0 +1,40 @@
+"""Errors to answers: JSON with TGI's `error` and `error_type`, on OpenAI's routes in their shape.
+
+Used by the app and by the door, on the event loop.
+"""
+
+from __future__ import annotations
+
+import math
+
+from starlette.responses import Response
+
+from tgicli.errors import Overloaded, TgicliError
+from tgicli.server.record import Record
+from tgicli.server.service import Service
+from tgicli.wire import openai, tgi
+
+JSON = "application/json"
+
+
+def refusal(service: Service, record: Record, error: TgicliError) -> Response:
+    """Return the answer, and count the request as one that failed."""
+    record.error_type = error.error_type
+    if record.n_started == 0:  # refused before it was counted
+        service.metrics.request_started()
+        service.metrics.refused(error)
+    status, body = encode(record.path, error)
+    return Response(body, status_code=status, media_type=JSON, headers=_headers(error))
+
+
+def encode(path: str, error: TgicliError) -> tuple[int, bytes]:
+    """Return status and body in the dialect of a route."""
+    if path.startswith("/v1/"):
+        return openai.encode_error(error)
+    return error.http_status, tgi.encode_error(error)
+
+
+def _headers(error: TgicliError) -> dict[str, str]:
+    if isinstance(error, Overloaded) and error.retry_after_s is not None:
+        return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    return {}
