@@ -7,6 +7,7 @@ _tgicli() {
     _arguments -C -s -S \
         '(--version)--version[Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -14,6 +15,7 @@ _tgicli() {
         command)
             local -a commands=(
                 'generate:Stream a model'\''s answer to PROMPT.'
+                'chat:Talk to a model\: question, answer, question.'
                 'serve:Serve a model over HTTP, as text-generation-inference (TGI) does.'
                 'models:Find and get models.'
                 'config:Show what every option is set to, and where.'
@@ -24,6 +26,7 @@ _tgicli() {
         argument)
             case $words[1] in
                 generate) _tgicli_generate ;;
+                chat) _tgicli_chat ;;
                 serve) _tgicli_serve ;;
                 models) _tgicli_models ;;
                 config) _tgicli_config ;;
@@ -59,8 +62,31 @@ _tgicli_generate() {
         '(--details)--details[With --json --no-stream\: why it ended, the seed, all tokens; a stream has them.]' \
         '(--top-n-tokens)--top-n-tokens=[With --json\: the N likeliest tokens of each step.]:N: ' \
         '(--special)--special[Show special tokens, too.]' \
+        '(--reasoning)--reasoning=[What a server'\''s model thinks before its answer\: on stderr, nowhere, or with it.]:show|hide|stdout:(show hide stdout)' \
         '(--stats)--stats[Timings and the seed, on stderr.]' \
+        '(--dry-run)--dry-run[Generate nothing; print the prompt as the model would see it, or the request to a server as a curl command without the key.]' \
         '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
+        '(--server --no-server)'{--server,--no-server}'[Without -m, let a `tgicli serve` of yours answer that has the model loaded.]' \
+        '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
+        '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
+        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
+        '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
+        '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
+        '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
+        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
+        '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
+        '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
+        '(--input)--input=[Answer each line of FILE (`-`\: stdin)\: text, a JSON string, or an object with `prompt` or `messages`, parameters of its own, and keys that its answer repeats.]:FILE:_files' \
+        '(-o --output)'{-o+,--output=}'[Write the answers to FILE, a JSON object a line. The same command again goes on where it was interrupted.]:FILE:_files' \
+        '(--concurrency)--concurrency=[Ask N prompts at once, at most; fewer while a server is busy.]:N: ' \
+        '(--input-format)--input-format=[What FILE is; auto\: what its name ends with, or its first line is.]:auto|jsonl|text:(auto jsonl text)' \
+        '(--as-completed)--as-completed[Leave the answers in the order in which they came.]' \
+        '(--redo-changed)--redo-changed[Ask prompts again that have changed since --output was written.]' \
+        '(--restart)--restart[Drop the answers in --output, and ask all again.]' \
+        '(--fail-fast)--fail-fast[Stop at the first prompt that fails. Otherwise the exit status is the greatest of all failures'\''.]' \
+        '(--give-up-after)--give-up-after=[Stop when a server has been busy or gone for S seconds; what is answered stays.]:S: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
@@ -74,8 +100,56 @@ _tgicli_generate() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:PROMPT: '
+}
+
+_tgicli_chat() {
+    _arguments -s -S \
+        '(-s --system)'{-s+,--system=}'[Tell the model how to behave.]:TEXT: ' \
+        '(--history --no-history)'{--history,--no-history}'[Keep what is typed for the next sessions, or forget it.]' \
+        '(--max-new-tokens)--max-new-tokens=[Generate at most N tokens.]:N: ' \
+        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.]:T: ' \
+        '(--top-k)--top-k=[Keep the K likeliest tokens; 0 keeps all.]:K: ' \
+        '(--top-p)--top-p=[Keep the likeliest tokens that make up P of the probability; 1 keeps all.]:P: ' \
+        '(--typical-p)--typical-p=[Keep the locally typical tokens that make up P of the probability; 1 keeps all.]:P: ' \
+        '(--min-p)--min-p=[Drop tokens less likely than P times the likeliest; 0 keeps all.]:P: ' \
+        '(--repetition-penalty)--repetition-penalty=[Make tokens that occurred less likely, X > 1; 1 changes nothing.]:X: ' \
+        '(--frequency-penalty)--frequency-penalty=[Subtract X, in \[-2, 2\], from a token'\''s logit for each time it occurred.]:X: ' \
+        '(--presence-penalty)--presence-penalty=[Subtract X, in \[-2, 2\], from the logit of each token that occurred.]:X: ' \
+        '*--stop=[End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.]:TEXT: ' \
+        '(--seed)--seed=[Draw the same tokens again; --stats shows the seed.]:N: ' \
+        '(--plain)--plain[Text; no colours, no drawn Markdown.]' \
+        '(--reasoning)--reasoning=[What a server'\''s model thinks before its answer\: on stderr, nowhere, or with it.]:show|hide|stdout:(show hide stdout)' \
+        '(--stats)--stats[Tokens and times after each answer, on stderr.]' \
+        '(-q --quiet)'{-q,--quiet}'[No progress and no notes before the answer.]' \
+        '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
+        '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
+        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
+        '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
+        '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
+        '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
+        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
+        '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
+        '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_serve() {
@@ -106,6 +180,11 @@ _tgicli_serve() {
         '(--api-key-file)--api-key-file=[Ask for one of the keys in FILE, one a line.]:FILE:_files' \
         '(--isolate-keys)--isolate-keys[Reuse prefixes among requests with the same key only.]' \
         '*--cors-allow-origin=[Let pages of this origin ask (`*`\: all). Repeatable.]:ORIGIN: ' \
+        '(--connect)--connect=[Pass requests on to a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH.]:URL: ' \
+        '(--connect-api)--connect-api=[Speak tgi, openai-chat or openai-completions with it.]:DIALECT:(tgi openai-chat openai-completions)' \
+        '(--connect-model)--connect-model=[Ask for this model.]:NAME: ' \
+        '(--connect-key)--connect-key=[Its key, by TGICLI_CONNECT_KEY only\: others see a command line.]:CONNECT_KEY: ' \
+        '(--connect-key-file)--connect-key-file=[Read its key from FILE.]:FILE:_files' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
@@ -118,7 +197,9 @@ _tgicli_serve() {
         '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '*--lora-adapters=[Load adapters that requests choose by name (adapter_id, or OpenAI'\''s model). Repeatable.]:NAME=FILE,...: ' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
@@ -127,6 +208,7 @@ _tgicli_models() {
     typeset -A opt_args
     _arguments -C -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -153,12 +235,14 @@ _tgicli_models_list() {
     _arguments -s -S \
         '(--json)--json[As JSON.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_models_pull() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:NAME: '
 }
@@ -168,6 +252,7 @@ _tgicli_models_info() {
         '(--json)--json[As JSON.]' \
         '(--template)--template[Print the chat template and nothing else.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:NAME: '
 }
@@ -178,6 +263,7 @@ _tgicli_config() {
     _arguments -C -s -S \
         '(--json)--json[As one JSON object.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -185,12 +271,14 @@ _tgicli_config() {
         command)
             local -a commands=(
                 'path:Print the configuration file'\''s path, whether there is one or not.'
+                'profiles:Show the profiles, and what each one sets.'
             )
             _describe command commands
             ;;
         argument)
             case $words[1] in
                 path) _tgicli_config_path ;;
+                profiles) _tgicli_config_profiles ;;
             esac
             ;;
     esac
@@ -199,12 +287,22 @@ _tgicli_config() {
 _tgicli_config_path() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
+}
+
+_tgicli_config_profiles() {
+    _arguments -s -S \
+        '(--json)--json[As one JSON object.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_completion() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:bash|zsh|fish:(bash zsh fish)'
 }

@@ -24,6 +24,8 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 DOORS = {  # an outside library, and the only place that imports it
+    "httpx": "backends/http_library.py",
+    "httpx_sse": "backends/http_library.py",
     "huggingface_hub": "models/hub.py",
     "jinja2": "engine/chat.py",
     "llama_cpp": "engine/llama.py",
@@ -33,6 +35,7 @@ DOORS = {  # an outside library, and the only place that imports it
     "numpy": "engine/",
     "platformdirs": "config.py",
     "prometheus_client": "server/metrics.py",
+    "prompt_toolkit": "ui/editor.py",
     "rich": "ui/",
     "starlette": "server/",
     "tomllib": "config.py",
@@ -40,6 +43,7 @@ DOORS = {  # an outside library, and the only place that imports it
     "uvicorn": "server/run.py",
 }
 HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette", "uvicorn"]
+HEAVY += ["prompt_toolkit"]
 
 
 def imports(path: Path) -> Iterator[str]:

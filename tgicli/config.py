@@ -8,6 +8,9 @@ writes.
 
     [generate]                 # `tgicli generate` alone; wins over the lines above
     stop = ["User:", "###"]    # names with `-` or `_`
+
+    [profiles.work]            # with `--profile work`: every command; wins over all of the above
+    endpoint = "http://10.0.0.7:8080"
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from typing import TypeGuard
 from tgicli.errors import ConfigError
 
 PATH_VARIABLE = "TGICLI_CONFIG"
+PROFILES = "profiles"  # the table of tables that --profile chooses from
+_PROFILE = "profile"  # the option that chooses; nothing that a profile sets
 
 Check = Callable[[object], object]  # raises ValueError, which says what is allowed
 Checks = Mapping[str, Check]  # by option name, with underscores
@@ -42,6 +47,11 @@ class Setting:
         """Where it is set, as `file:line`."""
         return self.file.place(self.keys)
 
+    @property
+    def is_of_profile(self) -> bool:
+        """Whether a profile sets it."""
+        return self.keys[0] == PROFILES
+
 
 def config_path() -> Path:
     """Return the file that TGICLI_CONFIG names, else the one in the platform's directory."""
@@ -57,6 +67,13 @@ def default_path() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_config_dir("tgicli", appauthor=False)) / "config.toml"
+
+
+def state_path() -> Path:
+    """Return the directory for what is kept between runs, whether it exists or not."""
+    import platformdirs
+
+    return platformdirs.user_state_path("tgicli", appauthor=False)
 
 
 def read_config() -> ConfigFile | None:
@@ -93,26 +110,69 @@ class ConfigFile:
             raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
     def settings(
-        self, command: str, options: Iterable[str], checks: Mapping[str, Checks]
+        self,
+        command: str,
+        options: Iterable[str],
+        checks: Mapping[str, Checks],
+        profile: str | None = None,
     ) -> dict[str, Setting]:
-        """Return what is said about these options of a command; its own table wins.
+        """Return what is said about these options of a command; its own table wins over the top.
 
-        checks has all options of all commands. It may be lazy: the others are seldom looked at.
+        A profile wins over both. checks has all options of all commands. It may be lazy: the others
+        are seldom looked at.
 
         Raises:
-            ConfigError: a name or a value is wrong, outside of other commands' tables.
+            ConfigError: a name or a value is wrong, outside of other commands' tables and other
+                profiles; or there is no such profile.
         """
         top = self._top_settings(command, checks)
         own = self._table_settings(command, checks[command])
-        return {name: found for name in options if (found := own.get(name) or top.get(name))}
+        chosen = {} if profile is None else self.profile(profile, checks, command)
+        found = top | own | chosen
+        return {name: found[name] for name in options if name in found}
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The names of its profiles."""
+        table = self._top.get(PROFILES, {})
+        return tuple(table) if _is_table(table) else ()
+
+    def profile(
+        self, name: str, checks: Mapping[str, Checks], command: str | None = None
+    ) -> dict[str, Setting]:
+        """Return what a profile says, about options of any command; this one's are looked at first.
+
+        Raises:
+            ConfigError: there is no such profile, or a name or a value in it is wrong.
+        """
+        profiles = self._top.get(PROFILES, {})
+        self._check_table((PROFILES,), profiles)
+        if not _is_table(profiles) or name not in profiles:
+            close = difflib.get_close_matches(name, self.profiles, n=1)
+            known = f"known: {', '.join(self.profiles)}" if self.profiles else "it has none"
+            hint = f"did you mean {close[0]}?" if close else known
+            raise ConfigError(f"there is no profile {name} in {self.path}; {hint}")
+        table = profiles[name]
+        self._check_table((PROFILES, name), table)
+        own = {} if command is None else checks[command]
+        found: dict[str, Setting] = {}
+        for key, value in table.items() if _is_table(table) else ():
+            option, keys = _to_name(key), (PROFILES, name, key)
+            check = own.get(option) or _first_check(option, checks)
+            if check is None or option == _PROFILE:
+                raise self._unknown("option", keys, _names(checks) - {_PROFILE})
+            self._add(found, option, check, Setting(value, keys, self))
+        return found
 
     def _top_settings(self, command: str, checks: Mapping[str, Checks]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
         for key, value in self._top.items():
             name = _to_name(key)
-            if key in checks:
-                self._check_table(key, value)
-            elif check := checks[command].get(name) or _first_check(name, checks):
+            check = checks[command].get(name) or _first_check(name, checks)
+            is_command = key in checks and (check is None or _is_table(value))  # `chat` is both
+            if is_command or key == PROFILES:
+                self._check_table((key,), value)
+            elif check:
                 self._add(found, name, check, Setting(value, (key,), self))
             elif isinstance(value, dict):
                 raise self._unknown("table", (key,), checks)
@@ -123,8 +183,7 @@ class ConfigFile:
     def _table_settings(self, command: str, checks: Checks) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
         table = self._top.get(command, {})
-        assert _is_table(table)
-        for key, value in table.items():
+        for key, value in table.items() if _is_table(table) else ():
             name, keys = _to_name(key), (command, key)
             if name not in checks:
                 raise self._unknown("option", keys, checks)
@@ -143,17 +202,17 @@ class ConfigFile:
             raise ConfigError(f"{setting.place}: {key} = {_toml(setting.value)}: {error}") from None
         found[name] = setting
 
-    def _check_table(self, command: str, value: object) -> None:
+    def _check_table(self, keys: tuple[str, ...], value: object) -> None:
         if not isinstance(value, dict):
             raise ConfigError(
-                f"{self.place((command,))}: {command} = {_toml(value)}: must be a table; "
-                f"write [{command}] on a line of its own and its options below"
+                f"{self.place(keys)}: {keys[-1]} = {_toml(value)}: must be a table; "
+                f"write [{'.'.join(keys)}] on a line of its own and its options below"
             )
 
     def _unknown(self, what: str, keys: tuple[str, ...], known: Iterable[str]) -> ConfigError:
         spelled = [_flag((name,)) for name in known]
         close = difflib.get_close_matches(_flag(keys), spelled, n=1)
-        where = f" in [{keys[0]}]" if len(keys) > 1 else ""
+        where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(spelled))}"
         return ConfigError(f"{self.place(keys)}: there is no {what} {keys[-1]}{where}; {hint}")
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tgicli.cli.options import Lora, SamplingOptions, parse_gpu_layers, parse_lora
+from tgicli.cli.options import (
+    Lora,
+    SamplingOptions,
+    parse_gpu_layers,
+    parse_lora,
+    parse_named_loras,
+)
 from tgicli.errors import RequestError
 
 
@@ -39,6 +45,23 @@ def test_an_adapter_is_a_file_and_perhaps_a_scale(word, lora):
 def test_an_adapter_without_a_file_is_refused(word):
     with pytest.raises(ValueError, match="must be FILE or FILE=SCALE"):
         parse_lora(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "adapters"),
+    [
+        ("sql=a.gguf", (("sql", Path("a.gguf")),)),
+        ("sql=a.gguf, en-de=b=c.gguf", (("sql", Path("a.gguf")), ("en-de", Path("b=c.gguf")))),
+    ],
+)
+def test_named_adapters_stand_between_commas(word, adapters):
+    assert parse_named_loras(word).adapters == adapters
+
+
+@pytest.mark.parametrize("word", ["", "a.gguf", "sql=", "=a.gguf", "sql=a.gguf,", 3, None])
+def test_a_named_adapter_without_its_name_or_file_is_refused(word):
+    with pytest.raises(ValueError, match="must be NAME=FILE, or several with commas"):
+        parse_named_loras(word)
 
 
 def test_sampling_options_become_cores_parameters():

@@ -1,7 +1,7 @@
-"""Answer one prompt on a local model: what `tgicli generate` does once its options are checked.
+"""Answer one prompt: what `tgicli generate` does once its options are checked.
 
-Called on the main thread; runs the event loop. Everything happens in the order in which a user sees
-it: the model loads, the prompt is computed, tokens come, the last words go to stderr.
+Called on the main thread. Who answers, a model in this process or a server, is `local_answer`'s and
+`remote_answer`'s; both bring their events here, to be written as the options want it.
 """
 
 from __future__ import annotations
@@ -9,57 +9,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgicli.cli.generate import GenerateOptions
-from tgicli.cli.local import Loading, context_options, start_loading
-from tgicli.core import Finish, FinishReason, GenerationRequest, Message, Progress
+from tgicli.core import (
+    Finish,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    Progress,
+)
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tgicli.backends.local import LocalBackend
-    from tgicli.cli.output import Sink
-    from tgicli.engine.model import Model
+    from tgicli.core import Backend
 
 REQUEST_ID = "generate"
-MAX_LANES = 8  # of --best-of runs at once
 
 
 def answer(options: GenerateOptions, terminal: Terminal) -> None:
-    """Load the model, stream the answer, say how it went."""
-    status = Status(terminal)
-    loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
-    try:
-        from tgicli.cli.loop import run  # asyncio is imported while the weights load
+    """Stream the answer, say how it went."""
+    if options.remote is not None:
+        from tgicli.cli.remote_answer import answer_remotely
 
-        finish = run(_answer(options, terminal, status, loading))
-    finally:
-        status.clear()
-        loading.close()
-    _last_words(options, terminal, finish)
+        finish = answer_remotely(options, options.remote, terminal)
+    else:
+        finish = _answer_here(options, terminal)
+    if finish is not None:
+        _last_words(options, terminal, finish)
 
 
-async def _answer(
-    options: GenerateOptions, terminal: Terminal, status: Status, loading: Loading
-) -> Finish:
-    from asyncio import wrap_future
-    from contextlib import aclosing
+def _answer_here(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+    """Let a server of the user's answer that has the model loaded, else load it."""
+    from tgicli.cli.warm import servers_are_there
 
-    from tgicli.cli.output import open_sink
+    if options.may_be_warm and servers_are_there():
+        from tgicli.cli.warm_answer import answer_warmly
 
-    model = await wrap_future(loading.future)
-    request = _request(options, model)
-    backend = await _open_backend(options, model, request)
-    async with aclosing(backend):
-        status.clear()
-        sink = open_sink(options, terminal)
-        try:
-            return await _stream(backend, request, sink, status)
-        finally:
-            sink.close()
+        finish = answer_warmly(options, terminal)
+        if finish is not None:
+            return finish
+    from tgicli.cli.local_answer import answer_locally
+
+    return answer_locally(options, terminal)
 
 
-def _request(options: GenerateOptions, model: Model) -> GenerationRequest:
-    """Return the request: a conversation when it is wanted, or by itself if the model can chat."""
-    chats = model.chat_template is not None if options.chat is None else options.chat
+def to_request(options: GenerateOptions, *, chats: bool) -> GenerationRequest:
+    """Return the request: a conversation, or the prompt as it is."""
     return GenerationRequest(
         id=REQUEST_ID,
         prompt=_messages(options) if chats else options.prompt,
@@ -76,53 +70,46 @@ def _messages(options: GenerateOptions) -> tuple[Message, ...]:
     return (Message("system", options.system), question)
 
 
-async def _open_backend(
-    options: GenerateOptions, model: Model, request: GenerationRequest
-) -> LocalBackend:
-    """Make a context that is as large as this request needs."""
-    from tgicli.backends.local import LocalBackend
-    from tgicli.engine.prompt import PromptEncoder, room_for_answer
-
-    encoder = PromptEncoder(model)
-    n_prompt, max_new_tokens = len(encoder.encode(request)), request.params.max_new_tokens
-    context = context_options(
-        options.loading,
-        model,
-        n_prompt=n_prompt,
-        max_new_tokens=max_new_tokens,
-        n_lanes=min(request.best_of, MAX_LANES),
-    )
-    room_for_answer(n_prompt, max_new_tokens, context.n_ctx)  # refused before memory is taken
-    return await LocalBackend.open(encoder, context, prefix_reuse=options.loading.prefix_reuse)
-
-
-async def _stream(
-    backend: LocalBackend, request: GenerationRequest, sink: Sink, status: Status
+async def stream(
+    backend: Backend,
+    request: GenerationRequest,
+    options: GenerateOptions,
+    terminal: Terminal,
+    status: Status,
 ) -> Finish:
-    from contextlib import aclosing
+    """Write the answer while it comes.
 
-    async with aclosing(backend.generate(request)) as events:
-        async for event in events:
-            match event:
-                case Progress():
+    Raises:
+        TgicliError: it does not come to its end; what came of it is written.
+        BrokenPipeError: nobody reads it any more.
+    """
+    from contextlib import aclosing, closing
+
+    from tgicli.cli.output import open_sink
+
+    with closing(open_sink(options, terminal)) as sink:
+        async with aclosing(backend.generate(request)) as events:
+            async for event in events:
+                if isinstance(event, Progress):
                     if event.n_computed:
                         status.show(f"prompt {event.n_computed:,}/{event.n_prompt_tokens:,} tokens")
                     continue
-                case Finish():
-                    status.clear()
-                    sink.write(event)
+                status.clear()
+                sink.write(event)
+                if isinstance(event, Finish):
                     return event
-            status.clear()
-            sink.write(event)
     raise AssertionError("a stream ends with Finish or raises")
 
 
 def _last_words(options: GenerateOptions, terminal: Terminal, finish: Finish) -> None:
     """Say on stderr what the answer itself can't."""
-    is_full = finish.reason is FinishReason.LENGTH and options.params.max_new_tokens is None
-    if is_full and not options.quiet:
-        n_ctx = finish.n_prompt_tokens + finish.n_generated_tokens
-        terminal.say(f"the answer was cut off: the context of {n_ctx:,} tokens is full")
+    is_cut = finish.reason is FinishReason.LENGTH and options.params.max_new_tokens is None
+    if is_cut and not options.quiet:
+        n_tokens = finish.n_prompt_tokens + finish.n_generated_tokens
+        cause = f"the context of {n_tokens:,} tokens is full"
+        if options.remote is not None:
+            cause = "the server's limit is reached"
+        terminal.say(f"the answer was cut off: {cause}")
     if options.stats:
         terminal.say(stats_line(finish))
 
@@ -131,11 +118,13 @@ def stats_line(finish: Finish) -> str:
     """Say in one line what was computed, how fast and with which seed."""
     n_computed = finish.n_prompt_tokens - finish.n_cached_tokens
     n_decoded = finish.n_generated_tokens - 1  # the first one comes out of the prompt
+    prompt, answer = "prompt of unknown length", f"answer {finish.n_generated_tokens:,} pieces"
+    if finish.has_usage:
+        prompt = f"prompt {finish.n_prompt_tokens:,} tokens ({finish.n_cached_tokens:,} cached)"
+        answer = f"answer {finish.n_generated_tokens:,} tokens"
     parts = [
-        f"prompt {finish.n_prompt_tokens:,} tokens ({finish.n_cached_tokens:,} cached) "
-        f"in {finish.prefill_s:.2f} s{_rate(n_computed, finish.prefill_s)}",
-        f"answer {finish.n_generated_tokens:,} tokens "
-        f"in {finish.decode_s:.2f} s{_rate(n_decoded, finish.decode_s)}",
+        f"{prompt} in {finish.prefill_s:.2f} s{_rate(n_computed, finish.prefill_s)}",
+        f"{answer} in {finish.decode_s:.2f} s{_rate(n_decoded, finish.decode_s)}",
         f"ended by {finish.reason}",
     ]
     if finish.seed is not None:

@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tgicli.cli.command import adopt
+from tgicli.cli.command import adopt, choose_profile
 from tgicli.cli.lazy import LazyCommand, LazyGroup
 from tgicli.cli.signals import Terminated
 from tgicli.errors import ConfigError, ExitStatus, TgicliError
@@ -31,6 +31,9 @@ class Commands(LazyGroup):
         {
             "generate": LazyCommand(
                 "tgicli.cli.generate", "app", "Stream a model's answer to PROMPT."
+            ),
+            "chat": LazyCommand(
+                "tgicli.cli.chat", "app", "Talk to a model: question, answer, question."
             ),
             "serve": LazyCommand(
                 "tgicli.cli.serve",
@@ -82,6 +85,10 @@ def _show_tracebacks(ctx: typer.Context, value: bool) -> None:
     ctx.obj.shows_traceback |= value
 
 
+def _choose_profile(ctx: typer.Context, value: str | None) -> None:
+    choose_profile(ctx, value)
+
+
 @app.callback()
 def _tgicli(
     version: Annotated[
@@ -103,12 +110,24 @@ def _tgicli(
             help="With an error, show where it was raised.",
         ),
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            "--profile",
+            is_eager=True,
+            envvar="TGICLI_PROFILE",
+            metavar="NAME",
+            callback=_choose_profile,
+            help="Let the configuration file's [profiles.NAME] win over the rest of it.",
+        ),
+    ] = None,
 ) -> None:
     """Stream tokens from a local language model to a terminal or a pipe.
 
     \b
     Examples:
       tgicli generate "Why is the sky blue?"
+      tgicli chat
       git diff | tgicli generate "Write a commit message" -m ./model.gguf
       tgicli serve --max-concurrent-requests 8
       tgicli models list

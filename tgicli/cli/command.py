@@ -18,7 +18,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from tgicli.cli.help import write_help
 from tgicli.cli.value import check_of
-from tgicli.config import Check, Checks, Setting, read_config
+from tgicli.config import Check, Checks, Setting, config_path, read_config
 from tgicli.errors import ConfigError, ExitStatus
 
 if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
@@ -27,8 +27,10 @@ if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never i
     from typer._click.formatting import HelpFormatter
 
 VARIABLE_PREFIX = "TGICLI_"
-FLAG, VARIABLE, FILE, DEFAULT = 3, 2, 1, 0  # where a value comes from; the greater one wins
+# Where a value comes from; the greater one wins.
+FLAG, VARIABLE, PROFILE, FILE, DEFAULT = 4, 3, 2, 1, 0
 _RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # Click's words
+_CHOSEN = "tgicli.profile"  # in a context's meta: the profile's name
 _Made = TypeVar("_Made")
 
 
@@ -114,7 +116,7 @@ class Command(TyperCommand):
             ConfigError: the file is wrong.
         """
         try:
-            ctx.default_map = {name: found.value for name, found in file_settings(ctx).items()}
+            ctx.default_map = Defaults(file_settings(ctx))
         except ConfigError:
             super().parse_args(ctx, args)
             raise
@@ -196,10 +198,42 @@ def _show_help(ctx: Context, _option: object, value: object) -> None:
         raise typer.Exit
 
 
+class Defaults(dict[str, object]):
+    """What the file says about a command's options, for Click; remembers what a profile says."""
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        super().__init__({name: found.value for name, found in settings.items()})
+        self.of_profile = frozenset(n for n, found in settings.items() if found.is_of_profile)
+
+
 def rank_of(ctx: Context, name: str) -> int:
-    """Return where a parameter's value comes from: FLAG, VARIABLE, FILE or DEFAULT."""
+    """Return where a parameter's value comes from: FLAG, VARIABLE, PROFILE, FILE or DEFAULT."""
     source = ctx.get_parameter_source(name)
-    return DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
+    rank = DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
+    defaults = ctx.default_map
+    is_of_profile = isinstance(defaults, Defaults) and name in defaults.of_profile
+    return PROFILE if rank == FILE and is_of_profile else rank
+
+
+def choose_profile(ctx: Context, name: str | None) -> None:
+    """Let a profile hold for this command and those below; called before others are processed.
+
+    Raises:
+        ConfigError: there is no such profile, or something in it is wrong.
+    """
+    is_said_above = _CHOSEN in ctx.meta and not is_flag(ctx, "profile")
+    if not name or is_said_above or ctx.resilient_parsing:
+        return
+    ctx.meta[_CHOSEN] = name
+    if isinstance(ctx.command, Command):
+        ctx.default_map = Defaults(file_settings(ctx))
+
+
+def chosen_profile(ctx: Context) -> str | None:
+    """Return the name of the profile that holds."""
+    name = ctx.meta.get(_CHOSEN)
+    assert name is None or isinstance(name, str)
+    return name
 
 
 def is_flag(ctx: Context, name: str) -> bool:
@@ -216,15 +250,17 @@ def file_settings(ctx: Context) -> dict[str, Setting]:
     settings = [option for option in options_of(ctx.command) if option.is_setting]
     if all(option.is_eager for option in settings):
         return {}  # e.g. `tgicli config path`, which works beside a broken file
-    config = read_config()
+    config, profile = read_config(), chosen_profile(ctx)
     if config is None:
+        if profile is not None:
+            raise ConfigError(f"there is no profile {profile}: {config_path()} does not exist")
         return {}
     top = ctx
     while top.parent is not None and top.parent.parent is not None:
         top = top.parent
     assert top.info_name is not None
     names = [option.name for option in settings]
-    return config.settings(top.info_name, names, CommandChecks(ctx.find_root()))
+    return config.settings(top.info_name, names, CommandChecks(ctx.find_root()), profile)
 
 
 class CommandChecks(Mapping[str, Checks]):

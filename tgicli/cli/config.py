@@ -19,14 +19,19 @@ from typer.core import TyperGroup
 
 from tgicli.cli.command import (
     FILE,
+    PROFILE,
     VARIABLE,
     VARIABLE_PREFIX,
+    CommandChecks,
+    Defaults,
     Option,
+    chosen_profile,
     file_settings,
     options_of,
     rank_of,
 )
-from tgicli.config import PATH_VARIABLE, config_path
+from tgicli.config import PATH_VARIABLE, PROFILES, ConfigFile, config_path, read_config
+from tgicli.errors import ConfigError
 
 if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
     from typer._click.core import Command, Context
@@ -42,7 +47,7 @@ class State:
     option: str  # e.g. `top-k`
     value: object
     text: str  # the value for people
-    origin: str  # `environment`, `file` or `default`
+    origin: str  # `environment`, `profile`, `file` or `default`
     place: str | None  # the variable, or `file:line`
 
 
@@ -61,13 +66,16 @@ def config(
 
     That is a variable's name, a line of the configuration file, or the default. A flag wins over a
     variable, and that over the file. The file is TOML: lines above the first table are for every
-    command, those below `[generate]` for `tgicli generate` alone.
+    command, those below `[generate]` for `tgicli generate` alone. Those below `[profiles.work]`
+    hold, and win over both, with --profile work or TGICLI_PROFILE=work.
     """
     if ctx.invoked_subcommand is not None:
         return
     root, terminal = ctx.find_root(), ctx.obj.terminal
     states = list(_states(root))
-    terminal.write_stdout((_to_json(states) if json else _to_table(states)).encode())
+    profile = chosen_profile(ctx)
+    shown = _to_json(states, profile) if json else _to_table(states, profile)
+    terminal.write_stdout(shown.encode())
     for warning in _unknown_variables(root):
         terminal.say(warning)
 
@@ -83,10 +91,68 @@ def path(ctx: typer.Context) -> None:
     ctx.obj.terminal.write_stdout(os.fsencode(config_path()) + b"\n")
 
 
+@app.command("profiles")
+def profiles(
+    ctx: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Show the profiles, and what each one sets.
+
+    \b
+    Examples:
+      tgicli config profiles
+      tgicli chat --profile work
+    """
+    file = read_config()
+    if file is None or not file.profiles:
+        raise ConfigError(
+            f"there is no profile; write [{PROFILES}.NAME] into {config_path()}, and options below"
+        )
+    checks = CommandChecks(ctx.find_root())
+    found = {name: list(_profile(name, file, checks)) for name in file.profiles}
+    chosen = chosen_profile(ctx)
+    shown = _profiles_to_json(found, chosen) if json else _profiles_to_table(found, chosen)
+    ctx.obj.terminal.write_stdout(shown.encode())
+
+
+def _profile(name: str, file: ConfigFile, checks: CommandChecks) -> Iterator[State]:
+    """Yield what a profile sets; a key as `***`."""
+    for option, setting in file.profile(name, checks).items():
+        check = next(found[option] for found in checks.values() if option in found)
+        value = check(setting.value)
+        yield State(
+            command="",
+            option=option.replace("_", "-"),
+            value=value,
+            text=_spelled_value(value),
+            origin="profile",
+            place=setting.place,
+        )
+
+
+def _profiles_to_json(profiles: dict[str, list[State]], chosen: str | None) -> str:
+    tables = {
+        name: {s.option: {"value": s.value, "place": s.place} for s in states}
+        for name, states in profiles.items()
+    }
+    found = {"file": str(config_path()), "profile": chosen, "profiles": tables}
+    return jsonlib.dumps(found, indent=2, default=_plain) + "\n"
+
+
+def _profiles_to_table(profiles: dict[str, list[State]], chosen: str | None) -> str:
+    lines = [f"# {config_path()}"]
+    states = [state for of_profile in profiles.values() for state in of_profile]
+    widths = _widths(states)
+    for name, of_profile in profiles.items():
+        lines += ["", f"{name} (chosen)" if name == chosen else name]
+        lines += [_row(state, widths) for state in of_profile]
+    return "\n".join(lines) + "\n"
+
+
 def _states(root: Context) -> Iterator[State]:
     for command, ctx in _leaves(root.command, root):
         file = file_settings(ctx)
-        ctx.default_map = {name: found.value for name, found in file.items()}
+        ctx.default_map = Defaults(file)
         for option in options_of(command):
             if option.is_setting and not option.is_eager:
                 place = file[option.name].place if option.name in file else None
@@ -109,6 +175,7 @@ def _state(option: Option, ctx: Context, place: str | None) -> State:
     value, rank = ctx.params[option.name], rank_of(ctx, option.name)
     origin, where = {
         VARIABLE: ("environment", str(option.envvar)),
+        PROFILE: ("profile", place),
         FILE: ("file", place),
     }.get(rank, ("default", None))
     return State(
@@ -123,18 +190,24 @@ def _state(option: Option, ctx: Context, place: str | None) -> State:
 
 def _spelled(option: Option, value: object) -> str:
     """Spell a value about as the file does; in brackets what holds without one."""
+    if value in (None, [], ()):
+        return f"({option.show_default})" if isinstance(option.show_default, str) else "-"
+    return _spelled_value(value)
+
+
+def _spelled_value(value: object) -> str:
     match value:
-        case None | [] | ():
-            return f"({option.show_default})" if isinstance(option.show_default, str) else "-"
         case bool():
             return str(value).lower()
         case list() | tuple():
             return ", ".join(map(str, value))
+        case str():
+            return value.replace("\n", "\\n")
         case _:
             return _plain(value)
 
 
-def _to_json(states: list[State]) -> str:
+def _to_json(states: list[State], profile: str | None) -> str:
     commands: dict[str, dict[str, object]] = {}
     for state in states:
         commands.setdefault(state.command, {})[state.option] = {
@@ -143,7 +216,12 @@ def _to_json(states: list[State]) -> str:
             "place": state.place,
         }
     path = config_path()
-    found = {"file": str(path), "exists": path.exists(), "commands": commands}
+    found = {
+        "file": str(path),
+        "exists": path.exists(),
+        "profile": profile,
+        "commands": commands,
+    }
     return jsonlib.dumps(found, indent=2, default=_plain) + "\n"
 
 
@@ -152,18 +230,28 @@ def _plain(value: object) -> str:
     return str(value.value if isinstance(value, enum.Enum) else value)
 
 
-def _to_table(states: list[State]) -> str:
+def _to_table(states: list[State], profile: str | None) -> str:
     path = config_path()
     lines = [f"# {path}{'' if path.exists() else ' does not exist'}"]
-    widths = [max(len(getattr(s, column)) for s in states) for column in ("option", "text")]
+    lines += [] if profile is None else [f"# profile {profile}"]
+    widths = _widths(states)
     command = None
     for state in states:
         if state.command != command:
             command = state.command
             lines += ["", command]
-        place = state.place or state.origin
-        lines.append(f"  {state.option:{widths[0]}}  {state.text:{widths[1]}}  {place}")
+        lines.append(_row(state, widths))
     return "\n".join(lines) + "\n"
+
+
+def _widths(states: list[State]) -> tuple[int, int]:
+    options, texts = [len(s.option) for s in states], [len(s.text) for s in states]
+    return max(options, default=0), max(texts, default=0)
+
+
+def _row(state: State, widths: tuple[int, int]) -> str:
+    place = state.place or state.origin
+    return f"  {state.option:{widths[0]}}  {state.text:{widths[1]}}  {place}"
 
 
 def _unknown_variables(root: Context) -> Iterator[str]:

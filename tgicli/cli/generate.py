@@ -7,18 +7,24 @@ heavy is imported; `answer` does the work.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.command import is_flag, rank_of
-from tgicli.cli.options import LoadingOptions, SamplingOptions
+from tgicli.cli.batch_flags import BatchFlags, check_batch
+from tgicli.cli.command import DEFAULT, is_flag, rank_of
+from tgicli.cli.endpoint import EndpointOptions, check_endpoint
+from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
 from tgicli.cli.prompt import read_prompt
 from tgicli.cli.signature import argument, option, takes
 from tgicli.core import SamplingParams
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.backends.endpoint import RemoteOptions
 
 PROMPT, OUTPUT = "Prompt", "Output"
 STDIN = Path("-")
@@ -106,10 +112,30 @@ class GenerateFlags:
         0, metavar="N", panel=OUTPUT, help="With --json: the N likeliest tokens of each step."
     )
     special: bool = option(False, "--special", panel=OUTPUT, help="Show special tokens, too.")
+    reasoning: Literal["show", "hide", "stdout"] = option(
+        "show",
+        metavar="show|hide|stdout",
+        panel=OUTPUT,
+        help="What a server's model thinks before its answer: on stderr, nowhere, or with it.",
+    )
     stats: bool = option(False, "--stats", panel=OUTPUT, help="Timings and the seed, on stderr.")
+    dry_run: bool = option(
+        False,
+        "--dry-run",
+        panel=OUTPUT,
+        help="Generate nothing; print the prompt as the model would see it, or the request to a "
+        "server as a curl command without the key.",
+    )
     quiet: bool = option(
         False, "--quiet", "-q", panel=OUTPUT, help="No progress and no notes on stderr."
     )
+    server: bool = option(
+        True,
+        panel=LOADING,
+        help="Without -m, let a `tgicli serve` of yours answer that has the model loaded.",
+    )
+    remote: EndpointOptions
+    batch: BatchFlags
     loading: LoadingOptions
 
 
@@ -127,8 +153,13 @@ class GenerateOptions:
     stream: bool
     details: bool
     special: bool
+    reasoning: Literal["show", "hide", "stdout"]
     stats: bool
+    dry_run: bool
     quiet: bool
+    remote: RemoteOptions | None  # None: a model in this process
+    may_be_warm: bool  # or in a server of the user's, if it is loaded there
+    n_retries: int
     loading: LoadingOptions
 
 
@@ -144,6 +175,8 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
       tgicli generate --file notes.txt --system "Summarise in three lines."
       tgicli generate "Once upon a time" --no-chat --max-new-tokens 100 --seed 7
       tgicli generate "Name a colour" --json --no-stream --details
+      tgicli generate "Name a colour" --endpoint http://localhost:8080
+      tgicli generate --input prompts.jsonl --output answers.jsonl --concurrency 16
 
     The answer goes to stdout, everything else to stderr. Each option can also be set by a variable
     (--top-k by TGICLI_TOP_K) or in the configuration file; `tgicli config` shows what holds.
@@ -151,27 +184,82 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
     terminal: Terminal = ctx.obj.terminal
     output = _output(ctx, flags)
     _check(ctx, flags, output)
-    params = flags.sampling.to_params(
-        logprobs=output is Output.JSON, top_n_tokens=flags.top_n_tokens
-    )
+    check_endpoint(ctx, flags.remote, "reasoning")
+    check_batch(ctx, flags.batch)
+    if flags.batch.is_wanted:
+        _batch(ctx, flags, terminal)
+        return
+    is_remote = flags.remote.is_remote
     options = GenerateOptions(
         prompt=_prompt(ctx, flags, terminal),
         system=None if flags.chat is False else flags.system,
         chat=flags.chat,
-        params=params,
+        params=_params(ctx, flags, output),
         truncate=flags.truncate,
         best_of=flags.best_of,
         output=output,
         stream=flags.stream,
         details=flags.details,
         special=flags.special,
+        reasoning=flags.reasoning,
         stats=flags.stats,
+        dry_run=flags.dry_run,
         quiet=flags.quiet,
+        remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
+        may_be_warm=not is_remote and _may_be_warm(ctx, flags, output),
+        n_retries=flags.remote.retries,
         loading=flags.loading,
     )
     from tgicli.cli.answer import answer
 
     answer(options, terminal)
+
+
+def _batch(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> None:
+    """Answer a file of prompts."""
+    from tgicli.cli.batch import batch
+    from tgicli.wire.batch import Ask
+
+    common = Ask(
+        params=_params(ctx, flags, Output.AUTO),
+        system=None if flags.chat is False else flags.system,
+        truncate=flags.truncate,
+        best_of=flags.best_of,
+    )
+    is_remote = flags.remote.is_remote
+    options = flags.batch.to_options(
+        common,
+        flags.loading,
+        flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
+        chat=flags.chat,
+        quiet=flags.quiet,
+        stats=flags.stats,
+    )
+    batch(options, terminal)
+
+
+def _may_be_warm(ctx: typer.Context, flags: GenerateFlags, output: Output) -> bool:
+    """Say whether a server's answer would be the same: nothing is said about how to load.
+
+    JSON and special tokens need what a chat route does not tell.
+    """
+    says_how = any(is_flag(ctx, field.name) for field in fields(LoadingOptions))
+    asks_more = output is Output.JSON or flags.special or flags.dry_run
+    return flags.server and not says_how and not asks_more
+
+
+def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> SamplingParams:
+    """Return how to choose tokens; a server is told what is said, and no taste of ours.
+
+    Raises:
+        RequestError: a value is out of its range.
+    """
+    sampling, is_remote = flags.sampling, flags.remote.is_remote
+    if is_remote and rank_of(ctx, "min_p") == DEFAULT:
+        sampling = replace(sampling, min_p=0.0)  # few servers have such an option
+    # A server's log-probabilities come by themselves, or cost something, or are refused.
+    logprobs = output is Output.JSON and not is_remote
+    return sampling.to_params(logprobs=logprobs, top_n_tokens=flags.top_n_tokens)
 
 
 def _output(ctx: typer.Context, flags: GenerateFlags) -> Output:

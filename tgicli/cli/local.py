@@ -31,6 +31,7 @@ class Loading:
 
     def __init__(self, path: Path, options: LoadingOptions, status: Status) -> None:
         """Start loading."""
+        self.path = path
         self.future: Future[Model] = Future()
         self.future.set_running_or_notify_cancel()  # only close() cancels it
         self._cancelled = False

@@ -28,6 +28,12 @@ class Lora(NamedTuple):
     scale: float
 
 
+class NamedLoras(NamedTuple):
+    """Adapters that requests choose by name: what one value of --lora-adapters holds."""
+
+    adapters: tuple[tuple[str, Path], ...]
+
+
 def parse_gpu_layers(value: object) -> int | None:
     """Read `auto` (None) or a number of layers. Raises ValueError."""
     if value == "auto":
@@ -47,6 +53,14 @@ def parse_lora(value: object) -> Lora:
         return Lora(Path(path), float(scale)) if path else Lora(Path(value), 1.0)
     except ValueError:
         return Lora(Path(value), 1.0)
+
+
+def parse_named_loras(value: object) -> NamedLoras:
+    """Read NAME=FILE[,NAME=FILE...], as TGI's --lora-adapters. Raises ValueError."""
+    pairs = [word.strip().partition("=") for word in str(value).split(",")]
+    if not isinstance(value, str) or not all(name and path for name, _, path in pairs):
+        raise ValueError("must be NAME=FILE, or several with commas between them")
+    return NamedLoras(tuple((name, Path(path)) for name, _, path in pairs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

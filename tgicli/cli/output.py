@@ -35,6 +35,15 @@ class Sink(Protocol):
 
 def open_sink(options: GenerateOptions, terminal: Terminal) -> Sink:
     """Choose the sink that the options name."""
+    sink = _open_answer_sink(options, terminal)
+    if options.remote is None:
+        return sink
+    from tgicli.cli.reasoning import ReasoningSink
+
+    return ReasoningSink(sink, options, terminal)
+
+
+def _open_answer_sink(options: GenerateOptions, terminal: Terminal) -> Sink:
     if options.output is Output.JSON:
         sink: Sink = _Json(terminal) if options.stream else _WholeJson(terminal, options.details)
         return sink

@@ -24,6 +24,7 @@ from tgicli.ui.terminal import Terminal
 
 GRACE_S = 0.5
 PATIENCE_S = 5.0
+STDIN = Path("-")  # a name for it
 _CHUNK_BYTES = 1 << 20
 _WAITING = "waiting for the prompt on stdin"
 _WAITING_TERMINAL = "type the prompt; Ctrl-D at the start of a line ends it"
@@ -48,7 +49,7 @@ def read_prompt(
     if argument is not None:
         argument = _decode(os.fsencode(argument), "the prompt argument")
     if file is not None:
-        attached = _decode(_read_file(file), str(file))
+        attached = _decode(read_input(file, terminal, flag="--file"), str(file))
     elif stdin or (stdin is None and _has_data(argument, terminal, patience_s)):
         attached = _decode(_read_stdin(terminal), "stdin")
     elif argument is None:
@@ -128,11 +129,18 @@ def _read_chunk(fd: int) -> bytes:
             _is_ready(fd, None)
 
 
-def _read_file(file: Path) -> bytes:
+def read_input(file: Path, terminal: Terminal, *, flag: str) -> bytes:
+    """Return what is in a file that an option names; `-` is stdin, to its end.
+
+    Raises:
+        ConfigError: it can't be read.
+    """
+    if file == STDIN:
+        return _read_stdin(terminal)
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"can't read --file {file}: {error.strerror}") from error
+        raise ConfigError(f"can't read {flag} {file}: {error.strerror}") from error
 
 
 def _decode(data: bytes, name: str) -> str:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import typer
 
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.command import is_flag
+from tgicli.cli.connect import ConnectOptions, check_connect
+from tgicli.cli.endpoint import Secret, parse_secret
+from tgicli.cli.options import LOADING, LoadingOptions, NamedLoras, parse_named_loras
 from tgicli.cli.signature import option, takes
 from tgicli.errors import ConfigError
 
@@ -132,10 +135,11 @@ class ServeOptions:
     quiet: bool = option(
         False, "--quiet", "-q", panel=BEHAVIOUR, help="No access log and no panel."
     )
-    api_key: tuple[str, ...] = option(
+    api_key: tuple[Secret, ...] = option(
         (),
         metavar="KEY",
         panel=ACCESS,
+        parser=parse_secret,
         help="Ask for this key. Repeatable; others see a command line, so rather use "
         "TGICLI_API_KEY or --api-key-file.",
     )
@@ -154,7 +158,21 @@ class ServeOptions:
         panel=ACCESS,
         help="Let pages of this origin ask (`*`: all). Repeatable.",
     )
+    remote: ConnectOptions
     loading: LoadingOptions
+    lora_adapters: tuple[NamedLoras, ...] = option(
+        (),
+        metavar="NAME=FILE,...",
+        panel=LOADING,
+        parser=parse_named_loras,
+        help="Load adapters that requests choose by name (adapter_id, or OpenAI's model). "
+        "Repeatable.",
+    )
+
+    @property
+    def named_lora(self) -> tuple[tuple[str, Path], ...]:
+        """The adapters that requests choose by name."""
+        return tuple(pair for group in self.lora_adapters for pair in group.adapters)
 
 
 @app.command("serve")
@@ -166,11 +184,17 @@ def serve(ctx: typer.Context, options: ServeOptions) -> None:
     Examples:
       tgicli serve
       tgicli serve -m ./model.gguf --port 8080 --max-concurrent-requests 8
+      tgicli serve --connect http://gpu-box:8000 --max-concurrent-requests 8
       curl -N http://127.0.0.1:3000/generate_stream -H 'Content-Type: application/json' \\
         -d '{"inputs": "Once upon a time", "parameters": {"max_new_tokens": 20}}'
 
     TGI's and OpenAI's clients work unchanged; GET / shows a demo page, GET /docs the routes.
     """
+    check_connect(ctx, options.remote)
+    if options.remote.connect and is_flag(ctx, "lora_adapters"):
+        raise ConfigError(
+            "--lora-adapters is for a model in this process; leave it out, or --connect"
+        )
     _check(options)
     from tgicli.cli.serving import serve as run
 
@@ -192,5 +216,9 @@ def _check(options: ServeOptions) -> None:
         )
     if (options.ssl_certfile is None) != (options.ssl_keyfile is None):
         raise ConfigError("--ssl-certfile and --ssl-keyfile need each other; give both")
+    names = [name for name, _ in options.named_lora]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"--lora-adapters: {twice[0]} names two adapters; rename one")
     if options.port > 65535:
         raise ConfigError(f"--port {options.port}: must be at most 65535")

@@ -1,0 +1,73 @@
+"""The adapters that `tgicli serve` is told to load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tgicli.cli.serve import ServeOptions
+from tgicli.errors import ExitStatus
+from tgicli.ui.terminal import Terminal
+
+Asked = Callable[..., ServeOptions]
+RED, BLUE = ("red", Path("r.gguf")), ("blue", Path("b.gguf"))
+
+
+@pytest.fixture
+def asked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Return `tgicli serve` as a function that stops where the work would begin."""
+    seen: list[ServeOptions] = []
+
+    def serve(options: ServeOptions, terminal: Terminal) -> None:
+        seen.append(options)
+
+    def ask(*args: str) -> ServeOptions:
+        outcome = cli("serve", *args)
+        assert (outcome.status, outcome.stderr) == (ExitStatus.OK, "")
+        return seen.pop()
+
+    monkeypatch.setattr("tgicli.cli.serving.serve", serve)
+    return ask
+
+
+def test_adapters_are_named_between_commas_or_by_several_flags(asked: Asked):
+    assert asked().named_lora == ()
+    assert asked("--lora-adapters", "red=r.gguf,blue=b.gguf").named_lora == (RED, BLUE)
+    assert asked("--lora-adapters", "red=r.gguf", "--lora-adapters", "blue=b.gguf").named_lora == (
+        RED,
+        BLUE,
+    )
+
+
+def test_a_variable_names_adapters_as_tgis_does(asked: Asked, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TGICLI_LORA_ADAPTERS", "red=r.gguf,blue=b.gguf")
+
+    assert asked().named_lora == (RED, BLUE)
+
+
+@pytest.mark.parametrize("value", ['"red=r.gguf,blue=b.gguf"', '["red=r.gguf", "blue=b.gguf"]'])
+def test_the_file_names_adapters(asked: Asked, config_file: Callable[[str], Path], value: str):
+    config_file(f"[serve]\nlora-adapters = {value}")
+
+    assert asked().named_lora == (RED, BLUE)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--lora-adapters red", "--lora-adapters red: must be NAME=FILE, or several"),
+        ("--lora-adapters red=a,red=b", "--lora-adapters: red names two adapters"),
+        (
+            "--lora-adapters red=a --connect http://localhost:1",
+            "--lora-adapters is for a model in this process; leave it out, or --connect",
+        ),
+    ],
+)
+def test_what_names_no_adapter_is_refused(cli: Cli, flags: str, message: str):
+    outcome = cli("serve", *flags.split())
+
+    assert outcome.status == ExitStatus.USAGE
+    assert outcome.stderr.startswith(f"error: {message}")

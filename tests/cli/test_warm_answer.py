@@ -1,0 +1,117 @@
+"""`tgicli generate` beside a `tgicli serve` of the same user that has the model loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server.conftest import RunningServer, running_command
+
+Generate = Callable[..., subprocess.CompletedProcess[str]]
+ASKED = ["Hello", "--temperature", "0", "--max-new-tokens", "8"]
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("rt")
+
+
+@pytest.fixture(scope="module")
+def server(tiny_model: Path, runtime: Path) -> Iterator[RunningServer]:
+    options = ["-m", str(tiny_model), "--max-total-tokens", "200", "--api-key", "k"]
+    with running_command(*options, runtime=runtime) as one:
+        yield one
+
+
+@pytest.fixture
+def generate(tiny_model: Path, runtime: Path) -> Generate:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        environ = {"XDG_RUNTIME_DIR": str(runtime), "TGICLI_MODEL": str(tiny_model), **more}
+        return subprocess.run(
+            [sys.executable, "-m", "tgicli", "generate", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**os.environ, "TGICLI_CONFIG": os.devnull, **environ},
+            timeout=60,
+        )
+
+    return run
+
+
+def n_served(server: RunningServer) -> int:
+    """Return how many answers the server gave so far, by its log."""
+    return sum(" 200 " in line for line in server.log("/v1/chat/completions"))
+
+
+def test_a_server_answers_as_a_model_here_would(server: RunningServer, generate: Generate):
+    before = n_served(server)
+
+    warm, cold = generate(*ASKED), generate(*ASKED, "--no-server")
+
+    assert n_served(server) == before + 1
+    assert (warm.stdout, warm.returncode) == (cold.stdout, 0)
+    assert warm.stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--json"], ["--special"], ["--threads", "1"], ["--best-of", "2", "--temperature", "1"]],
+    ids=lambda options: options[0],
+)
+def test_what_a_server_can_not_do_alike_is_done_here(
+    server: RunningServer, generate: Generate, options: list[str]
+):
+    before = n_served(server)
+
+    done = generate(*ASKED, *options)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert n_served(server) == before
+
+
+def test_who_names_a_model_gets_it_loaded(
+    server: RunningServer, generate: Generate, tiny_model: Path
+):
+    before = n_served(server)
+
+    assert generate(*ASKED, "-m", str(tiny_model)).returncode == 0
+
+    assert n_served(server) == before
+
+
+def test_what_a_server_refuses_is_done_here(server: RunningServer, generate: Generate):
+    done = generate("Hello " * 60, "--temperature", "0", "--max-new-tokens", "4")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_another_models_server_is_left_alone(
+    server: RunningServer, generate: Generate, tiny_models: Callable[[str], Path]
+):
+    before = n_served(server)
+
+    assert generate(*ASKED, TGICLI_MODEL=str(tiny_models("llama_spm"))).returncode == 0
+
+    assert n_served(server) == before
+
+
+def test_a_killed_server_is_forgotten(generate: Generate, tiny_model: Path, tmp_path: Path):
+    with running_command("-m", str(tiny_model), runtime=tmp_path) as killed:
+        killed.process.kill()
+        killed.process.wait()
+        assert list(tmp_path.glob("tgicli/*.sock"))
+
+        done = generate(*ASKED, XDG_RUNTIME_DIR=str(tmp_path))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert list(tmp_path.glob("tgicli/*.sock")) == []

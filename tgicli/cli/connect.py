@@ -1,0 +1,106 @@
+"""Options of `tgicli serve --connect`: which server requests are passed on to.
+
+Imported by the command's module. Nothing heavy is imported and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from tgicli.cli.command import is_flag
+from tgicli.cli.endpoint import Secret, parse_secret, read_key
+from tgicli.cli.options import LoadingOptions
+from tgicli.cli.signature import option
+from tgicli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tgicli.backends.endpoint import RemoteOptions
+
+PANEL = "Another server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOptions:
+    """Which server, and how to ask it."""
+
+    connect: str | None = option(
+        None,
+        metavar="URL",
+        panel=PANEL,
+        default_text="a model in this process",
+        help="Pass requests on to a TGI or OpenAI server: http://HOST:PORT, the URL of one of its "
+        "routes, or unix:/PATH.",
+    )
+    connect_api: Literal["tgi", "openai-chat", "openai-completions"] | None = option(
+        None,
+        metavar="DIALECT",
+        panel=PANEL,
+        default_text="found out",
+        help="Speak tgi, openai-chat or openai-completions with it.",
+    )
+    connect_model: str | None = option(
+        None, metavar="NAME", panel=PANEL, default_text="its only one", help="Ask for this model."
+    )
+    connect_key: Secret | None = option(
+        None,
+        metavar="",
+        panel=PANEL,
+        parser=parse_secret,
+        default_text=False,
+        help="Its key, by TGICLI_CONNECT_KEY only: others see a command line.",
+    )
+    connect_key_file: Path | None = option(
+        None, metavar="FILE", panel=PANEL, help="Read its key from FILE."
+    )
+
+    def to_remote(self) -> RemoteOptions | None:
+        """Return what the backend needs; None: a model in this process.
+
+        Raises:
+            ConfigError: something in it is wrong.
+        """
+        if not self.connect:
+            return None
+        from tgicli.backends.endpoint import Endpoint, RemoteOptions
+        from tgicli.wire.api import Api
+
+        return RemoteOptions(
+            endpoint=Endpoint.from_url(self.connect),
+            api=None if self.connect_api is None else Api(self.connect_api),
+            model=self.connect_model,
+            key=self._key(),
+        )
+
+    def _key(self) -> str | None:
+        if self.connect_key is not None and self.connect_key_file is not None:
+            raise ConfigError("TGICLI_CONNECT_KEY and --connect-key-file exclude each other")
+        if self.connect_key_file is not None:
+            return read_key(self.connect_key_file, "--connect-key-file")
+        return None if self.connect_key is None else self.connect_key.value
+
+
+def check_connect(ctx: typer.Context, options: ConnectOptions) -> None:
+    """Refuse flags of a model in this process beside --connect, and its flags without it.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if is_flag(ctx, "connect_key"):
+        raise ConfigError(
+            "--connect-key on the command line is seen by others; set TGICLI_CONNECT_KEY, "
+            "or use --connect-key-file"
+        )
+    if options.connect:
+        alien = [field.name for field in dataclasses.fields(LoadingOptions)]
+        words = "is for a model in this process; leave it out, or --connect"
+    else:
+        alien = [f.name for f in dataclasses.fields(ConnectOptions) if f.name != "connect"]
+        words = "is for another server; name it with --connect"
+    for name in alien:
+        if is_flag(ctx, name):
+            raise ConfigError(f"--{name.replace('_', '-')} {words}")

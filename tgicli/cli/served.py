@@ -1,0 +1,139 @@
+"""What a server serves: a model in this process, or with --connect a server somewhere else.
+
+Used by `serving`. Both come up while the socket is bound already, and answer behind one interface.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tgicli.cli.local import Loading
+from tgicli.cli.serve import ServeOptions
+from tgicli.core import Backend
+from tgicli.errors import ConfigError
+from tgicli.ui.terminal import Terminal
+from tgicli.wire.limits import Limits
+
+if TYPE_CHECKING:
+    from tgicli.backends.endpoint import RemoteOptions
+    from tgicli.engine.model import Model
+
+DEFAULT_TOTAL_TOKENS = 4096  # where the model was trained on more
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A backend that is ready, and how it is called."""
+
+    backend: Backend
+    limits: Limits
+    model_id: str
+
+
+class Source(Protocol):
+    """Where a backend comes from."""
+
+    def open(self) -> contextlib.AbstractAsyncContextManager[Served]:
+        """Bring the backend up; close it behind the block."""
+        ...
+
+
+class ModelSource:
+    """A model that is being loaded."""
+
+    def __init__(self, options: ServeOptions, loading: Loading) -> None:
+        self._options = options
+        self._loading = loading
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncGenerator[Served, None]:
+        """Wait for the model, and start the engine.
+
+        Raises:
+            ModelLoadError: it can't be loaded, or there is no room for its context.
+            ConfigError: the limits contradict the model.
+        """
+        from tgicli.backends.local import LocalBackend
+        from tgicli.engine.prompt import PromptEncoder
+        from tgicli.engine.runner import ContextOptions
+
+        options, loading = self._options.limits, self._options.loading
+        model = await asyncio.wrap_future(self._loading.future)
+        named = self._options.named_lora
+        limits = replace(
+            _limits(self._options, min(model.n_ctx_train, DEFAULT_TOTAL_TOKENS)),
+            adapters=tuple(name for name, _ in named),
+        )
+        context = ContextOptions(
+            n_ctx=limits.max_total_tokens,
+            n_lanes=options.max_batch_size,
+            batch_size=options.max_batch_prefill_tokens or loading.batch_size,
+            threads=loading.threads,
+            flash_attn=loading.flash_attn,
+            kv_type=loading.kv_type,
+            lora=tuple(loading.lora),
+            named_lora=named,
+        )
+        encoder = PromptEncoder(model)
+        backend = await LocalBackend.open(encoder, context, prefix_reuse=loading.prefix_reuse)
+        async with contextlib.aclosing(backend):
+            yield Served(backend, limits, self._name(model))
+
+    def _name(self, model: Model) -> str:
+        """Return a hub's name as it was asked for, else the file's."""
+        asked = self._options.loading.model
+        is_repository = asked is not None and not Path(asked).exists()
+        return asked if asked and is_repository else model.path.stem
+
+
+class EndpointSource:
+    """A server that requests are passed on to."""
+
+    def __init__(self, options: ServeOptions, remote: RemoteOptions, terminal: Terminal) -> None:
+        self._options = options
+        self._remote = remote
+        self._terminal = terminal
+
+    @contextlib.asynccontextmanager
+    async def open(self) -> AsyncGenerator[Served, None]:
+        """Look who is there.
+
+        Raises:
+            Unreachable, Unauthorized: nobody, or nobody who lets us in.
+        """
+        from tgicli.backends.gateway import Gateway
+
+        async with contextlib.aclosing(Gateway(self._remote)) as backend:
+            info = await backend.info()
+            limits = _limits(self._options, info.n_ctx or DEFAULT_TOTAL_TOKENS)
+            if not info.n_ctx and self._options.limits.max_total_tokens is None:
+                self._terminal.say(
+                    f"{self._remote.endpoint.shown} does not tell its context; /info will say "
+                    f"{limits.max_total_tokens:,} tokens (--max-total-tokens)"
+                )
+            yield Served(backend, limits, self._remote.model or info.name)
+
+
+def _limits(options: ServeOptions, usual_total: int) -> Limits:
+    asked = options.limits
+    total = asked.max_total_tokens or options.loading.ctx_size or usual_total
+    longest = total - 1 if asked.max_input_tokens is None else asked.max_input_tokens
+    if longest >= total:
+        raise ConfigError(
+            f"--max-input-tokens {longest} must be less than the {total} tokens that "
+            f"prompt and answer have together; raise --max-total-tokens"
+        )
+    return Limits(
+        max_total_tokens=total,
+        max_input_tokens=longest,
+        max_best_of=asked.max_best_of,
+        max_stop_sequences=asked.max_stop_sequences,
+        max_top_n_tokens=asked.max_top_n_tokens,
+        max_client_batch_size=asked.max_client_batch_size,
+        allows_grammar=asked.grammar_support,
+    )
