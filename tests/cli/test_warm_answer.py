@@ -24,6 +24,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(tiny_model: Path, runtime: Path) -> Iterator[RunningServer]:
     options = ["-m", str(tiny_model), "--max-total-tokens", "200", "--api-key", "k"]
+    options += ["--threads", "1"]
     with running_command(*options, runtime=runtime) as one:
         yield one
 

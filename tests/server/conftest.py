@@ -98,7 +98,10 @@ def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
     """Start a server on a free port, wait until it is ready, end it with the block."""
     with (
         tempfile.TemporaryDirectory() as folder,  # so that nobody's `generate` finds it
-        running_command("-m", str(model), *options, runtime=Path(folder)) as server,
+        # llama.cpp's threads spin at barriers: beside another program two are slower than one.
+        running_command(
+            "-m", str(model), "--threads", "1", *options, runtime=Path(folder)
+        ) as server,
     ):
         yield server
 
