@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 
 
 @dataclass(slots=True, eq=False)

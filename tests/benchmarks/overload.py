@@ -95,14 +95,9 @@ def _measure(floor: str, server: str, options: argparse.Namespace) -> Round:
     asked = [_generate(number, options.n_new) for number in range(n)]
     waits_s = {}
     with _all_places_taken(server, options.places):
-        waits_s[f"{options.clients} at once, bare"] = _waits(ask_at_once(floor, asked))
-        waits_s[f"{options.clients} at once, tgicli"] = _waits(
-            ask_at_once(server, asked), status=429
-        )
         for name, url in (("bare", floor), ("tgicli", server)):
-            waits_s[f"{options.clients} of httpx's, {name}"] = asyncio.run(
-                _ask_with_httpx(url, options.clients)
-            )
+            waits_s[f"{n} at once, {name}"] = _waits(ask_at_once(url, asked), status=429)
+            waits_s[f"{n} of httpx's, {name}"] = asyncio.run(_ask_with_httpx(url, n))
         waits_s["one by one, tgicli"] = _one_by_one(server, asked[0], status=429)
     _wait_until_idle(server)
     began_s = time.perf_counter()

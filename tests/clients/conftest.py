@@ -10,10 +10,9 @@ import pytest
 
 from tests.clients.installing import HERE, node_clients, old_clients, program
 from tests.clients.library import Client, Library, running_library
-from tests.server.conftest import RunningServer, eventually, running_server, taken_place
+from tests.server.conftest import CALM, RunningServer, eventually, running_server, taken_place
 
 PATIENCE_S = 60  # what clients that have a time limit are told
-CALM = ("--threads", "1")  # two of llama.cpp spin for seconds when others want the cores
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import CALM, PATIENCE_S
+from tests.clients.conftest import PATIENCE_S
 from tests.clients.installing import program
 from tests.clients.library import Client, Library, Raised
-from tests.server.conftest import running_server
+from tests.server.conftest import CALM, running_server
 
 KEY, WRONG = "sesame", "wrong"
 PROMPT = "Hello"

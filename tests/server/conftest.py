@@ -152,17 +152,6 @@ def server(demo_model: Path) -> Iterator[RunningServer]:
         yield one
 
 
-@pytest.fixture
-def overloaded_server(demo_model: Path) -> Iterator[RunningServer]:
-    """A server whose only place is taken."""
-    limits = ["--max-concurrent-requests", "1", "--max-total-tokens", "4096"]
-    with (
-        running_server(demo_model, *limits, "--max-batch-size", "1", *CALM) as one,
-        taken_place(one),
-    ):
-        yield one
-
-
 @contextmanager
 def taken_place(server: RunningServer) -> Iterator[None]:
     """Stream an answer that does not end while the block runs."""
@@ -190,7 +179,7 @@ def eventually(holds: Callable[[], bool], *, within_s: float = 10.0) -> bool:
 OpenUrl = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, playwright's event loop is the thread's
 def browser() -> Iterator[Browser]:
     """Chromium, or the test is skipped."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

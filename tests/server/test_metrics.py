@@ -19,6 +19,7 @@ from tgicli.errors import (
     TgicliError,
     Unreachable,
 )
+from tgicli.server.answering import QueueWaitExceeded
 from tgicli.server.metrics import CONTENT_TYPE, Metrics
 from tgicli.wire.limits import Limits
 
@@ -117,6 +118,17 @@ def test_a_finished_request_is_in_every_histogram() -> None:
     assert value_of(metrics, "tgi_request_success") == 1
 
 
+def test_tokens_are_counted_before_their_answer_is_complete() -> None:
+    metrics = Metrics(LIMITS)
+
+    metrics.generated(3)
+    metrics.generated(2)
+
+    assert metrics.n_generated_tokens == 5
+    assert value_of(metrics, "tgicli_generated_tokens") == 5
+    assert value_of(metrics, "tgi_request_generated_tokens_count") == 0
+
+
 def test_who_asks_for_no_limit_wants_what_the_prompt_leaves() -> None:
     metrics = Metrics(LIMITS)
 
@@ -201,6 +213,7 @@ def test_a_failure_is_counted_under_tgi_s_word(error: TgicliError, word: str) ->
     ("error", "reason"),
     [
         (Overloaded("busy"), "overloaded"),
+        (QueueWaitExceeded("busy"), "queue_wait_exceeded"),
         (RequestError("bad"), "request_error"),
         (ContextOverflow("long"), "context_overflow"),
         (BodyTooLarge("large"), "body_too_large"),

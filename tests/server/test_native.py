@@ -154,6 +154,21 @@ def test_a_client_that_goes_frees_its_place_and_its_lane(tiny: RunningServer):
     assert eventually(lambda: tiny.metric("tgicli_cancellations") >= before)
 
 
+def test_tokens_are_counted_while_they_come(tiny: RunningServer):
+    before = tiny.metric("tgicli_generated_tokens")
+    events = stream(
+        tiny, "/generate_stream", {"inputs": "Hello", "parameters": {"max_new_tokens": 200}}
+    )
+
+    next(events)
+    begun = tiny.metric("tgicli_generated_tokens")
+    n_more = len(list(events))
+
+    assert begun > before
+    assert n_more == 199
+    assert tiny.metric("tgicli_generated_tokens") == before + 200
+
+
 def test_who_finds_no_place_is_refused_at_once_and_told_when_to_come_back(tiny_model: Path):
     options = ["--max-concurrent-requests", "2", "--max-total-tokens", "20000", "--threads", "1"]
     with running_server(tiny_model, *options, "--max-batch-size", "2") as busy:
