@@ -17,7 +17,7 @@ from tests.server.raw import Reply, ask, connected, request_bytes
 
 N_ROUNDS = int(os.environ.get("TGICLI_LOAD_ROUNDS", "2"))
 N_CLIENTS, N_PLACES = 64, 8
-N_TOKENS = 400  # an answer must take longer than it takes all clients to ask
+N_TOKENS = 300  # an answer must take longer than it takes all clients to ask
 BUSY = {"error": "Model is overloaded", "error_type": "overloaded"}
 
 

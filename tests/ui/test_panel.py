@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -159,6 +159,7 @@ def test_a_narrow_window_has_no_bar_and_facts_below_each_other() -> None:
     st.lists(st.builds(line, path=st.text(), method=st.text(), duration_s=st.floats(0, 1e6))),
     st.tuples(st.integers(1, 200), st.integers(1, 60)),
 )
+@example(view=dataclasses.replace(VIEW, address="", model="", state=""), lines=[], size=(16, 1))
 def test_whatever_is_shown_fits_every_window(
     view: ServerView, lines: list[RequestLine], size: tuple[int, int]
 ) -> None:

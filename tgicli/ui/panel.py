@@ -337,6 +337,8 @@ def _cropped(row: Row, n_cells: int) -> Row:
         n_free = n_cells - sum(cell_len(before.text) for before in cropped)
         text = span.text if cell_len(span.text) <= n_free else _fitted(span.text, n_free)
         cropped.append(span._replace(text=text))
+    while cropped and not cropped[-1].text.rstrip():
+        cropped.pop()
     if cropped:
         cropped[-1] = cropped[-1]._replace(text=cropped[-1].text.rstrip())
     return cropped
