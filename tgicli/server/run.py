@@ -31,7 +31,7 @@ BACKLOG = 2048
 KEEP_ALIVE_S = 75  # of a connection between two requests
 DRAIN_CHECK_S = 0.05
 LAST_WORDS_S = 1  # for streams that are cut off to say so
-HEAD_TIMEOUT_S = 60.0  # from a request's first byte, or a connection's beginning, to its headers
+REQUEST_TIMEOUT_S = 60.0  # that a head may take from its first byte on, and a pause in a body
 MAX_HEAD_BYTES = 65_536  # of what is not a body: a request line, headers, the framing of chunks
 UNSENT_BYTES = 16_384  # that the kernel holds for a slow reader, and then we; then its answer waits
 
@@ -191,18 +191,18 @@ class _Connection(HttpToolsProtocol):
     """uvicorn's connection, with limits on what comes before a body, and refusals in JSON."""
 
     _n_beside_body = 0  # bytes of the current request
-    _head_timer: asyncio.TimerHandle | None = None
+    _timer: asyncio.TimerHandle | None = None  # while the rest of a request is expected
     _unanswered: tuple[RequestResponseCycle, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request soon, and keep little of an answer in memory."""
         transport.set_write_buffer_limits(high=UNSENT_BYTES)
         super().connection_made(transport)
-        self._expect_head()
+        self._expect_more()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Expect nothing more, and tell every answer."""
-        self._forget_head()
+        self._expect_nothing()
         self._abandon()
         super().connection_lost(exc)
 
@@ -217,13 +217,13 @@ class _Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._n_beside_body = 0
-        self._expect_head()
+        self._expect_more()
         super().on_message_begin()
         self.scope["state"][HANG_UP] = self._hang_up
 
     def on_headers_complete(self) -> None:
         """Let the request be answered, now or behind those before it."""
-        self._forget_head()
+        self._expect_more()
         super().on_headers_complete()
         unanswered = (cycle for cycle in self._unanswered if not cycle.response_complete)
         self._unanswered = (*unanswered, self.cycle)
@@ -231,7 +231,13 @@ class _Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take in a piece of a body, which has a limit of its own."""
         self._n_beside_body -= len(body)
+        self._expect_more()
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request; its answer may take as long as it takes."""
+        self._expect_nothing()
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP."""
@@ -252,14 +258,21 @@ class _Connection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
 
-    def _expect_head(self) -> None:
-        self._forget_head()
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._hang_up)
+    def _expect_more(self) -> None:
+        self._expect_nothing()
+        self._timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
 
-    def _forget_head(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _give_up(self) -> None:
+        """Wait no longer, unless nothing can come because an earlier answer is still on its way."""
+        if self.flow.read_paused:
+            self._expect_more()
+        else:
+            self._hang_up()
+
+    def _expect_nothing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _refuse(self, status: HTTPStatus, words: str) -> None:
         """Say why, unless that would be in the midst of an answer, and end the connection."""

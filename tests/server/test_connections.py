@@ -1,0 +1,102 @@
+"""Connections on which little or nothing happens, over a real socket in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
+
+from tests.server.conftest import PATIENCE_S
+from tests.server.gated import GatedServer, gated_server
+from tests.server.raw import Connection, connected, request_bytes
+from tgicli.server import run
+from tgicli.server.service import ServerOptions
+from tgicli.wire.limits import Limits
+
+LIMITS = Limits(max_total_tokens=99, max_input_tokens=98)
+POST = request_bytes("/generate", {"inputs": "Hello"})
+Talk = Callable[[Connection], Coroutine[None, None, None]]
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a request take a moment only."""
+    monkeypatch.setattr(run, "REQUEST_TIMEOUT_S", 0.2)
+
+
+def rest_after(talk: Talk) -> tuple[bytes, GatedServer]:
+    """Return what comes on a connection after a talk, until the server ends it."""
+
+    async def visit() -> tuple[bytes, GatedServer]:
+        async with (
+            gated_server(ServerOptions(limits=LIMITS)) as server,
+            asyncio.timeout(PATIENCE_S),
+            connected(server) as client,
+        ):
+            server.backend.gate.set()
+            await talk(client)
+            try:
+                return await client.reader.read(), server
+            except ConnectionResetError:
+                return b"", server
+
+    return asyncio.run(visit())
+
+
+@pytest.mark.parametrize("n_sent", [0, 1, 40, len(POST) - 1])
+def test_a_request_that_does_not_go_on_is_not_waited_for(n_sent: int):
+    async def begin(client: Connection) -> None:
+        await client.send(POST[:n_sent])
+
+    rest, server = rest_after(begin)
+
+    assert rest == b""
+    assert [record.error_type for record in server.records] in ([], ["cancelled"])
+
+
+def test_a_head_that_comes_byte_by_byte_is_not_waited_for():
+    async def trickle(client: Connection) -> None:
+        await client.send(b"GET /health HTTP/1.1\r\n")
+        try:
+            while not client.reader.at_eof():
+                await client.send(b"x")
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+
+    assert rest_after(trickle)[0] == b""
+
+
+def test_a_body_that_comes_slowly_is_waited_for():
+    async def trickle(client: Connection) -> None:
+        head, _, body = POST.partition(b"\r\n\r\n")
+        await client.send(head + b"\r\n\r\n")
+        for byte in body:
+            await client.send(bytes([byte]))
+            await asyncio.sleep(0.02)
+        assert (await client.reply()).status == 200
+        client.cut()
+
+    rest_after(trickle)
+
+
+def test_an_answer_may_take_longer_than_its_request():
+    async def visit() -> int:
+        async with gated_server(ServerOptions(limits=LIMITS)) as server, connected(server) as one:
+            await one.send(POST)
+            await asyncio.sleep(0.5)
+            server.backend.gate.set()
+            return (await one.reply()).status
+
+    assert asyncio.run(visit()) == 200
+
+
+def test_a_connection_that_is_not_used_again_is_closed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run, "KEEP_ALIVE_S", 1)
+
+    async def ask_once(client: Connection) -> None:
+        await client.send(POST)
+        assert (await client.reply()).status == 200
+
+    assert rest_after(ask_once)[0] == b""
