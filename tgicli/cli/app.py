@@ -33,7 +33,7 @@ class Commands(LazyGroup):
                 "tgicli.cli.generate", "app", "Stream a model's answer to PROMPT."
             ),
             "chat": LazyCommand(
-                "tgicli.cli.chat", "app", "Talk to a model: question, answer, question."
+                "tgicli.cli.chat.options", "app", "Talk to a model: question, answer, question."
             ),
             "serve": LazyCommand(
                 "tgicli.cli.serve",

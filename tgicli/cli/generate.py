@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.batch_flags import BatchFlags, check_batch
+from tgicli.cli.batch.flags import BatchFlags, check_batch
 from tgicli.cli.command import DEFAULT, is_flag, rank_of
 from tgicli.cli.endpoint import EndpointOptions, check_endpoint
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
@@ -217,7 +217,7 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
 
 def _batch(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> None:
     """Answer a file of prompts."""
-    from tgicli.cli.batch import batch
+    from tgicli.cli.batch.job import batch
     from tgicli.wire.batch import Ask
 
     common = Ask(

@@ -1,0 +1,102 @@
+"""`tgicli chat` without a terminal: each line of stdin is a question."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.chat.chatting import CHAT, environment
+
+SHORT = ["--max-new-tokens", "6", "--temperature", "0"]
+
+
+def chat(
+    tiny_model: Path, tmp_path: Path, stdin: bytes, *args: str
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*CHAT, "-m", str(tiny_model), *SHORT, *args],
+        input=stdin,
+        capture_output=True,
+        timeout=120,
+        env=environment(tmp_path / "state"),
+    )
+
+
+def test_each_line_is_a_question_and_each_answer_ends_with_a_newline(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "said.json"
+    lines = f'one\n\n  \ntwo\\\nthree\r\n"""four\n\nfive"""\n/save {file}'
+
+    result = chat(tiny_model, tmp_path, lines.encode())
+
+    messages = json.loads(file.read_text())
+    assert result.returncode == 0
+    asked = [message["content"] for message in messages if message["role"] == "user"]
+    answers = [message["content"] for message in messages if message["role"] == "assistant"]
+    assert asked == ["one", "two\nthree", "four\n\nfive"]
+    ended = [answer if answer.endswith("\n") else answer + "\n" for answer in answers]
+    assert result.stdout.decode() == "".join(ended)
+    assert b"\x1b" not in result.stdout + result.stderr
+
+
+def test_no_line_is_no_question(tiny_model: Path, tmp_path: Path) -> None:
+    result = chat(tiny_model, tmp_path, b"")
+
+    assert (result.returncode, result.stdout) == (0, b"")
+
+
+def test_nothing_of_it_is_kept_in_the_history(tiny_model: Path, tmp_path: Path) -> None:
+    chat(tiny_model, tmp_path, b"one\n")
+
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("stdin", "status", "words"),
+    [
+        (b"/nothing\none\n", 2, b"there is no command /nothing"),
+        (b"one\n\xff\n", 5, b"line 2 of stdin is not UTF-8"),
+        (b"x " * 5000 + b"\none\n", 5, b"the conversation has"),
+    ],
+)
+def test_the_first_error_ends_the_run(
+    tiny_model: Path, tmp_path: Path, stdin: bytes, status: int, words: bytes
+) -> None:
+    result = chat(tiny_model, tmp_path, stdin, "--ctx-size", "512")
+
+    assert result.returncode == status
+    assert result.stderr.startswith(b"error: ")
+    assert words in result.stderr
+
+
+def test_a_closed_stdin_is_the_end(tiny_model: Path, tmp_path: Path) -> None:
+    words = [*CHAT, "-m", str(tiny_model), *SHORT]
+    command = f"{' '.join(words)} <&-"
+
+    result = subprocess.run(
+        ["bash", "-c", command], capture_output=True, timeout=60, env=environment(tmp_path)
+    )
+
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_file_is_read_like_a_pipe(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "questions"
+    file.write_bytes(b"one\ntwo\n")
+    piped = chat(tiny_model, tmp_path, b"one\ntwo\n")
+
+    with file.open("rb") as stdin:
+        result = subprocess.run(
+            [*CHAT, "-m", str(tiny_model), *SHORT],
+            stdin=stdin,
+            capture_output=True,
+            timeout=60,
+            env={**environment(tmp_path), "TGICLI_CONFIG": os.devnull},
+        )
+
+    assert (result.returncode, result.stdout) == (0, piped.stdout)

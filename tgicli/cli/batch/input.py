@@ -1,0 +1,121 @@
+"""The prompts of `generate --input`: which lines of a file they are, and what each one asks.
+
+Called by `job` on the main thread, before anything is loaded. The file is read whole, so that the
+longest prompt is known, and a bad line is told, before the first one is computed. A bad line costs
+only itself: it is a prompt that fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tgicli.cli.batch.options import InputFormat
+from tgicli.cli.prompt import read_input
+from tgicli.core import SamplingParams
+from tgicli.errors import ConfigError, RequestError
+from tgicli.ui.terminal import Terminal
+from tgicli.wire.batch import Ask, PromptLine, decode_json_line, decode_text_line
+from tgicli.wire.batch_answers import Kept, Key
+
+_FORMATS: dict[str, InputFormat] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".txt": "text",
+}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DIGEST_BYTES = 8
+_NOTHING: Kept = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One line of the input."""
+
+    key: Key
+    number: int  # of the line, from 1
+    line: PromptLine | RequestError  # what it asks, or why that can't be read
+
+    @property
+    def kept(self) -> Kept:
+        """What its answer repeats."""
+        return self.line.kept if isinstance(self.line, PromptLine) else _NOTHING
+
+    @property
+    def name(self) -> str:
+        """What it is called in a message."""
+        named = self.kept.get("id")
+        return f"line {self.number}" + (f" (id {bytes(named).decode()})" if named else "")
+
+
+def read_prompts(
+    path: Path, format: InputFormat, common: Ask, terminal: Terminal, *, settings: str
+) -> list[Prompt]:
+    """Read all prompts; lines without text are none. `-` is stdin.
+
+    settings names what all are asked with; it becomes a part of each digest.
+
+    Raises:
+        ConfigError: the file can't be read, or has no prompt.
+    """
+    lines = list(_lines(read_input(path, terminal, flag="--input")))
+    if not lines:
+        raise ConfigError(f"--input {path} has no prompt: write one a line")
+    decode = _decoder(path, format, lines[0][1])
+    return [
+        Prompt(
+            Key(index, f"{_digest(data)}.{settings}"),
+            number,
+            _decode(decode, data, common),
+        )
+        for index, (number, data) in enumerate(lines)
+    ]
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that have text, with their numbers."""
+    for number, line in enumerate(data.removeprefix(_BYTE_ORDER_MARK).split(b"\n"), start=1):
+        if text := line.strip(b" \t\r\f\v"):
+            yield number, text
+
+
+def _decoder(path: Path, format: InputFormat, first: bytes) -> Callable[[bytes, Ask], PromptLine]:
+    if format == "auto":
+        # A file of another name is what its first line is.
+        format = _FORMATS.get(path.suffix.lower()) or ("jsonl" if _is_json(first) else "text")
+    return decode_json_line if format == "jsonl" else decode_text_line
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict | str)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _decode(
+    decode: Callable[[bytes, Ask], PromptLine], data: bytes, common: Ask
+) -> PromptLine | RequestError:
+    try:
+        return decode(data, common)
+    except RequestError as error:
+        return error
+
+
+def settings_digest(params: SamplingParams, **others: object) -> str:
+    """Name what all prompts are asked with. What has its default is not a part of the name."""
+    said = [
+        (field.name, repr(value))
+        for field in fields(params)
+        if (value := getattr(params, field.name)) != field.default
+    ]
+    said += [(name, repr(value)) for name, value in others.items() if value]
+    return _digest(repr(sorted(said)).encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[: 2 * _DIGEST_BYTES]
