@@ -24,6 +24,7 @@ LEVELS = [
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 DOORS = {  # an outside library, and the only place that imports it
+    "httpcore": "backends/stamping.py",
     "httpx": "backends/http_library.py",
     "httpx_sse": "backends/http_library.py",
     "huggingface_hub": "models/hub.py",
@@ -41,6 +42,7 @@ DOORS = {  # an outside library, and the only place that imports it
     "tomllib": "config.py",
     "typer": "cli/",
     "uvicorn": "server/run.py",
+    "uvloop": "cli/bench/process.py",
 }
 HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette", "uvicorn"]
 HEAVY += ["prompt_toolkit"]

@@ -169,6 +169,7 @@ class GenerationRequest:
     prompt_logprobs: bool = False  # report the prompt's tokens in Finish
     reuse_key: str = ""  # prefixes are reused among requests with the same key only
     adapter: str | None = None  # the name of a LoRA adapter; None: what all requests get
+    streams: bool = True  # False: all of the answer comes at once, with Finish
 
     def __post_init__(self) -> None:
         if not self.prompt:

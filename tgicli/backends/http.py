@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import os
-import ssl
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
@@ -25,8 +24,10 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from tgicli import __version__
+from tgicli.backends.clients import new_client
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, shown_header, shown_query
 from tgicli.backends.http_library import httpx, httpx_sse
+from tgicli.backends.observing import Observation
 from tgicli.backends.patience import Patience
 from tgicli.backends.watch import Watch
 from tgicli.errors import (
@@ -41,9 +42,10 @@ MAX_EVENT_BYTES = 16 << 20  # more without an event's end is no event
 MAX_BODY_BYTES = 64 << 20  # of an answer that is no stream
 MAX_WORDS_BYTES = 64 << 10  # of a refusal
 WORDS_S = 5.0  # to read a refusal
-IDLE_S = 2.0  # that a connection is kept for the next request
 EVENT_STREAM = "text/event-stream"
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # beside those that httpx reads
+_CONNECTED = frozenset(
+    f"connection.{what}.complete" for what in ("connect_tcp", "connect_unix_socket", "start_tls")
+)
 
 
 class ConnectionRefused(Unreachable):
@@ -71,7 +73,7 @@ class HttpCall:
 class HttpClient:
     """Connections to one server."""
 
-    def __init__(self, options: RemoteOptions) -> None:
+    def __init__(self, options: RemoteOptions, *, is_observed: bool = False) -> None:
         """Prepare; nothing is sent.
 
         Raises:
@@ -82,7 +84,7 @@ class HttpClient:
         self._connect_s = options.timeouts.connect_s
         _check_host(self._endpoint)
         try:
-            self._client = _new_client(options)
+            self._client = new_client(options, is_observed=is_observed)
         except (ImportError, ValueError, OSError) as error:
             raise ConfigError(
                 f"the proxy or the certificates that the environment names can't be used: "
@@ -104,14 +106,14 @@ class HttpClient:
             return await answer.reply(patience)
 
     def stream(
-        self, path: str, body: bytes, patience: Patience
+        self, path: str, body: bytes, patience: Patience, observation: Observation | None = None
     ) -> AbstractAsyncContextManager[Answer]:
         """Send a body; give the answer once it has begun, and close it with the block.
 
         Raises:
             ConnectionRefused, Unreachable, DeadlineExceeded: it does not begin.
         """
-        return self._exchange("POST", path, body, patience)
+        return self._exchange("POST", path, body, patience, observation)
 
     def describe(self, path: str, body: bytes) -> HttpCall:
         """Return what `stream` would send."""
@@ -139,22 +141,31 @@ class HttpClient:
 
     @asynccontextmanager
     async def _exchange(
-        self, method: str, path: str, body: bytes | None, patience: Patience
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        patience: Patience,
+        observation: Observation | None = None,
     ) -> AsyncGenerator[Answer, None]:
         with self._translated(), closing(Watch(patience)) as watch, watch:
-            response = await self._send(method, path, body)
+            response = await self._send(method, path, body, observation)
         try:
-            yield Answer(response)
+            yield Answer(response, observation)
         finally:
             await response.aclose()
 
-    async def _send(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, body: bytes | None, observation: Observation | None
+    ) -> httpx.Response:
         """Send a request; again if it met the end of a connection that was kept from another one.
 
         A server may close such a connection at any time: then nothing has become of the request.
         """
+        if observation is not None:
+            observation.sent(time.perf_counter_ns())
         while True:
-            connecting = _Connecting()
+            connecting = _Connecting(observation)
             request = self._request(method, path, body)
             request.extensions["trace"] = connecting
             try:
@@ -185,19 +196,25 @@ class HttpClient:
 class _Connecting:
     """Is told by httpcore what happens to one request."""
 
-    def __init__(self) -> None:
+    def __init__(self, observation: Observation | None) -> None:
         self.is_new = False  # a connection was made for it
+        self._observation = observation
 
     async def __call__(self, event: str, info: Mapping[str, object]) -> None:
         if event.startswith("connection.connect_"):
             self.is_new = True
+        if self._observation is not None and event in _CONNECTED:
+            self._observation.connected(time.perf_counter_ns())
 
 
 class Answer:
     """One server's answer, as it comes."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, observation: Observation | None = None) -> None:
         self._response = response
+        self._observation = observation
+        if observation is not None:
+            observation.answered(_read_at_ns(response), response.status_code, response.headers)
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self.media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -209,7 +226,7 @@ class Answer:
             StreamBroken, DeadlineExceeded: it does not come to its end, or is too large.
         """
         body = bytearray()
-        async with aclosing(_chunks(self._response, patience)) as chunks:
+        async with aclosing(_chunks(self._response, patience, self._observation)) as chunks:
             async for chunk in chunks:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
@@ -236,11 +253,13 @@ class Answer:
             StreamBroken, DeadlineExceeded: it breaks off, stalls, or an event never ends.
             TgicliError: an event is called an error.
         """
-        text = _EventText(self._response, patience)
+        text = _EventText(self._response, patience, self._observation)
         async with aclosing(httpx_sse.EventSource(text).aiter_sse()) as events:
             async for event in events:
                 text.n_unread = 0
                 if event.event == "error":
+                    if self._observation is not None:
+                        self._observation.understood(event.data, ())
                     raise event_error(event.data)
                 if event.data:
                     yield event.data
@@ -252,15 +271,18 @@ class _EventText(httpx.Response):
     UTF-8 whatever the headers say, without a byte-order mark, as the standard wants it.
     """
 
-    def __init__(self, response: httpx.Response, patience: Patience) -> None:
+    def __init__(
+        self, response: httpx.Response, patience: Patience, observation: Observation | None
+    ) -> None:
         super().__init__(200, headers={"content-type": EVENT_STREAM})
         self.n_unread = 0  # bytes since the last event; set to 0 by whoever sees one
         self._source = response
         self._patience = patience
+        self._observation = observation
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncGenerator[str, None]:
         decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
-        async with aclosing(_chunks(self._source, self._patience)) as chunks:
+        async with aclosing(_chunks(self._source, self._patience, self._observation)) as chunks:
             async for chunk in chunks:
                 self.n_unread += len(chunk)
                 if self.n_unread > MAX_EVENT_BYTES:
@@ -273,7 +295,9 @@ class _EventText(httpx.Response):
         yield decode(b"", True) + "\n\n"
 
 
-async def _chunks(response: httpx.Response, patience: Patience) -> AsyncGenerator[bytes, None]:
+async def _chunks(
+    response: httpx.Response, patience: Patience, observation: Observation | None
+) -> AsyncGenerator[bytes, None]:
     """Yield a body's bytes as they come.
 
     Raises:
@@ -292,9 +316,25 @@ async def _chunks(response: httpx.Response, patience: Patience) -> AsyncGenerato
                 except httpx.HTTPError as error:
                     words = str(error) or type(error).__name__
                     raise StreamBroken(f"the connection broke: {words}") from error
+                if observation is not None:
+                    _tell(observation, response, chunk)
                 if chunk is None:
                     return
                 yield chunk
+
+
+def _tell(observation: Observation, response: httpx.Response, chunk: bytes | None) -> None:
+    at_ns = _read_at_ns(response)
+    if chunk is None:
+        observation.ended(at_ns)
+    else:
+        observation.read(at_ns, chunk)
+
+
+def _read_at_ns(response: httpx.Response) -> int:
+    """Return when the bytes came that were read last; without a StampingTransport: now."""
+    at_ns: int | None = response.extensions["network_stream"].get_extra_info("read_at_ns")
+    return time.perf_counter_ns() if at_ns is None else at_ns
 
 
 def _check_host(endpoint: Endpoint) -> None:
@@ -324,36 +364,6 @@ def _headers(options: RemoteOptions) -> list[tuple[str, str]]:
     for name, _ in options.headers:
         usual.pop(name.lower(), None)
     return [*usual.items(), *options.headers]
-
-
-def _new_client(options: RemoteOptions) -> httpx.AsyncClient:
-    endpoint = options.endpoint
-    verify = _certificates() if endpoint.origin.startswith("https") else _no_certificates()
-    timeout = httpx.Timeout(None, connect=options.timeouts.connect_s)
-    # Servers close idle connections, many after 5 s; a request had better not meet that.
-    limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_S)
-    if endpoint.socket is not None:
-        uds = str(endpoint.socket)
-        transport = httpx.AsyncHTTPTransport(uds=uds, verify=verify, limits=limits)
-        return httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False)
-    return httpx.AsyncClient(
-        verify=verify, limits=limits, timeout=timeout, trust_env=not endpoint.is_local
-    )
-
-
-def _certificates() -> ssl.SSLContext:
-    for name in _CA_VARIABLES:
-        if (path := os.environ.get(name)) and not os.environ.get("SSL_CERT_FILE"):
-            is_folder = os.path.isdir(path)
-            return ssl.create_default_context(
-                cafile=None if is_folder else path, capath=path if is_folder else None
-            )
-    return httpx.create_ssl_context()
-
-
-def _no_certificates() -> ssl.SSLContext:
-    """Return a context that trusts nobody: for plain HTTP, where reading them costs 20 ms."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _no_connection(error: httpx.ConnectError, shown: str) -> Unreachable:

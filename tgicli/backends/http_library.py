@@ -1,7 +1,7 @@
 """Import httpx without its command line: Click and Rich, which take as long as the rest of it.
 
-The door to httpx and httpx-sse; `http` is the only user. `httpx/__init__.py` does without its
-module `_main` where Click is not installed; here it is told that it can't be imported.
+The door to httpx and httpx-sse, for `http` and its neighbours. `httpx/__init__.py` does without
+its module `_main` where Click is not installed; here it is told that it can't be imported.
 """
 
 from __future__ import annotations

@@ -81,7 +81,14 @@ class LocalBackend:
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the answer; with best_of, all of it at the end."""
-        return self._generate_best(request) if request.best_of > 1 else self._generate(request)
+        if request.best_of > 1:
+            return self._generate_best(request)
+        return self._generate(request) if request.streams else self._generate_whole(request)
+
+    async def _generate_whole(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        yield Progress(0, (await self._to_sequence(request)).n_prompt)  # accepted
+        run = await self._run(request)
+        yield replace(run.finish, tokens=run.tokens)
 
     async def _generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         sequence = await self._to_sequence(request)

@@ -13,6 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from tgicli.backends.http import Answer
+from tgicli.backends.observing import Observation, ObservedReader
 from tgicli.backends.patience import Patience
 from tgicli.backends.stop_cutter import StopCutter
 from tgicli.core import Delta, Finish, FinishReason, Token
@@ -21,6 +22,7 @@ from tgicli.wire.answers import END, AnswerReader
 from tgicli.wire.refusals import words_of
 
 DRAIN_S = 0.05  # for the end of a body that has told everything: then its connection can be reused
+OBSERVED_DRAIN_S = 1.0  # the same, to see how the server ends its streams
 _PROMPT_TOKENS = "x-prompt-tokens"  # where TGI tells what a whole answer's details do not
 
 
@@ -57,16 +59,20 @@ class AnswerReading:
         *,
         began_s: float,
         stop: tuple[str, ...],
+        observation: Observation | None = None,
     ) -> None:
         """Read it in a dialect; began_s: when it was asked for, on time.perf_counter's clock.
 
         stop are strings that the server keeps in the text, and nobody wants.
         """
+        if observation is not None:
+            reader = ObservedReader(reader, observation)
         self._answer = answer
         self._reader = reader
         self._patience = patience
         self._cutter = StopCutter(stop) if stop else None
         self._times = _Times(began_s)
+        self._observation = observation
         self._n_tokens = 0
 
     def events(self) -> AsyncGenerator[Delta | Finish, None]:
@@ -100,8 +106,19 @@ class AnswerReading:
                 if not reader.has_ended:
                     raise
             if reader.is_complete:
-                await _drain(events)
+                await self._drain(events)
         yield self._finish(tokens)
+
+    async def _drain(self, events: AsyncGenerator[str, None]) -> None:
+        """Read on to the body's end, if it is near; an observer wants to see more of it."""
+        observation = self._observation
+        try:
+            async with asyncio.timeout(DRAIN_S if observation is None else OBSERVED_DRAIN_S):
+                async for data in events:
+                    if observation is not None:
+                        observation.understood(data, ())
+        except (TimeoutError, TgicliError):
+            return  # then the connection is closed
 
     async def _whole(self) -> AsyncGenerator[Delta | Finish, None]:
         """Yield an answer that came at once: it was asked for, or the server does not stream."""
@@ -161,13 +178,3 @@ def _cut_finish(n_tokens: int) -> Finish:
         seed=None,
         has_usage=False,
     )
-
-
-async def _drain(events: AsyncGenerator[str, None]) -> None:
-    """Read on to the body's end, if it is near."""
-    try:
-        async with asyncio.timeout(DRAIN_S):
-            async for _ in events:
-                pass
-    except (TimeoutError, TgicliError):
-        return  # then the connection is closed

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from tgicli.backends.discovery import Discovery, Routes, to_error
 from tgicli.backends.endpoint import RemoteOptions, Timeouts
 from tgicli.backends.http import ConnectionRefused, HttpCall, HttpClient, Reply
+from tgicli.backends.observing import Observer
 from tgicli.backends.patience import Patience
 from tgicli.backends.reading import AnswerReading
 from tgicli.backends.retrying import Retry, RetryPolicy
@@ -58,17 +59,21 @@ class RemoteBackend:
         *,
         retries: RetryPolicy | None = None,
         on_retry: Callable[[Retry], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Prepare; nothing is sent. on_retry is called on the event loop, before the wait.
+
+        An observer is told what happens to each request; connections are kept longer then.
 
         Raises:
             ConfigError: the environment's proxy or certificates can't be used.
         """
         self._options = options
-        self._http = HttpClient(options)
+        self._http = HttpClient(options, is_observed=observer is not None)
         self._discovery = Discovery(self._http, options)
         self._retries = retries or RetryPolicy()
         self._on_retry = on_retry
+        self._observer = observer
         self._n_waiting = 0
         self._n_running = 0
 
@@ -109,15 +114,21 @@ class RemoteBackend:
         """Ask once."""
         with self._counted() as accept:
             plan = await self._plan(request, patience)
+            observation = None if self._observer is None else self._observer.observe(request)
             began_s = time.perf_counter()
-            async with self._http.stream(plan.path, plan.body, patience) as answer:
+            async with self._http.stream(plan.path, plan.body, patience, observation) as answer:
                 if answer.status != HTTPStatus.OK:
                     words = await answer.words()
                     raise self._error(Reply(answer.status, words, answer.headers), plan.path)
                 accept()
                 yield Progress(0, 0)
                 reading = AnswerReading(
-                    answer, plan.reader, patience, began_s=began_s, stop=plan.stop
+                    answer,
+                    plan.reader,
+                    patience,
+                    began_s=began_s,
+                    stop=plan.stop,
+                    observation=observation,
                 )
                 async with aclosing(reading.events()) as events:
                     async for event in events:
@@ -155,15 +166,18 @@ class RemoteBackend:
         from tgicli.wire.openai_client import encode_chat, encode_completion
 
         reader, kept = OpenAIReader(request), _unwanted_stops(request, routes)
+        counts_all = self._observer is not None
         if isinstance(request.prompt, str):
-            body = encode_completion(request, server=routes.server, model=routes.model)
+            body = encode_completion(
+                request, server=routes.server, model=routes.model, counts_all=counts_all
+            )
             return _Plan(self._prompt_path(routes), body, reader, kept)
         if routes.chat is None:
             raise RequestError(
                 f"{self._shown} takes no conversation: its URL or --api names a route for "
                 f"prompts; use --no-chat"
             )
-        body = encode_chat(request, server=routes.server, model=routes.model)
+        body = encode_chat(request, server=routes.server, model=routes.model, counts_all=counts_all)
         return _Plan(routes.chat, body, reader, kept)
 
     def _native_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
@@ -174,7 +188,7 @@ class RemoteBackend:
                 f"model {routes.model} can't be sent to TGI's /generate: the server has one "
                 f"model; leave it out"
             )
-        is_whole = request.best_of > 1 or request.prompt_logprobs
+        is_whole = request.best_of > 1 or request.prompt_logprobs or not request.streams
         if routes.whole is None:  # one route for both
             path, stream = self._prompt_path(routes), not is_whole
             body = encode_generate(request, stream=stream, server=routes.server)

@@ -12,9 +12,8 @@ from dataclasses import fields
 from tgicli.core import GenerationRequest, Grammar
 from tgicli.errors import RequestError
 
-_EVERYWHERE = frozenset(
-    {"id", "prompt", "params", "temperature", "max_new_tokens", "seed", "stop", "logprobs"}
-)
+_OF_PARAMS = frozenset({"temperature", "max_new_tokens", "seed", "stop", "logprobs"})
+_EVERYWHERE = frozenset({"id", "prompt", "params", "streams"}) | _OF_PARAMS
 _CHECKED_BY_KIND = frozenset({"grammar"})  # each dialect has some kinds of it
 _WITHOUT_EFFECT_ON_GREEDY = frozenset({"top_k", "top_p", "typical_p", "min_p"})
 

@@ -87,8 +87,10 @@ _CONTINUING: Mapping[Server, dict[str, bool]] = {  # what makes a server go on f
 }
 
 
-def encode_chat(request: GenerationRequest, *, server: Server, model: str | None) -> bytes:
-    """Return a body of /v1/chat/completions that asks for a stream.
+def encode_chat(
+    request: GenerationRequest, *, server: Server, model: str | None, counts_all: bool = False
+) -> bytes:
+    """Return a body of /v1/chat/completions; counts_all: each event is to tell counts, if it can.
 
     Raises:
         RequestError: the request has an option that the server has no field for.
@@ -100,7 +102,7 @@ def encode_chat(request: GenerationRequest, *, server: Server, model: str | None
     if request.tools and request.params.grammar is not None:
         raise RequestError("tools and a grammar can't be sent together to a remote server")
     body: dict[str, Any] = {
-        **_common(request, server, model),
+        **_common(request, server, model, counts_all=counts_all),
         "messages": [
             _message(message) for message in request.prompt if not isinstance(message, str)
         ],
@@ -117,15 +119,17 @@ def encode_chat(request: GenerationRequest, *, server: Server, model: str | None
     return msgspec.json.encode(body)
 
 
-def encode_completion(request: GenerationRequest, *, server: Server, model: str | None) -> bytes:
-    """Return a body of /v1/completions that asks for a stream.
+def encode_completion(
+    request: GenerationRequest, *, server: Server, model: str | None, counts_all: bool = False
+) -> bytes:
+    """Return a body of /v1/completions; counts_all as encode_chat.
 
     Raises:
         RequestError: the request has an option that the server has no field for.
     """
     _refuse(request, server, {"top_n_tokens"})
     body: dict[str, Any] = {
-        **_common(request, server, model),
+        **_common(request, server, model, counts_all=counts_all),
         "prompt": request.prompt,
         # Absent means 16 tokens to many servers, null what the context holds.
         "max_tokens": request.params.max_new_tokens,
@@ -147,10 +151,15 @@ def _routes_of(server: Server) -> str:
     return f"OpenAI's routes of {server.value}"
 
 
-def _common(request: GenerationRequest, server: Server, model: str | None) -> dict[str, Any]:
+def _common(
+    request: GenerationRequest, server: Server, model: str | None, *, counts_all: bool
+) -> dict[str, Any]:
     """Return what both routes have."""
     params = request.params
-    body: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+    body: dict[str, Any] = {"stream": request.streams}
+    if request.streams:
+        own = {"continuous_usage_stats": True} if counts_all and server is Server.VLLM else {}
+        body["stream_options"] = {"include_usage": True, **own}
     named = request.adapter or model
     if named is not None:
         body["model"] = named

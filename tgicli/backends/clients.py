@@ -1,0 +1,76 @@
+"""Make httpx's client for one server: its certificates, its proxy, how long connections are kept.
+
+Called by `http`, once for each server. Never limits the number of connections: a request that
+waited for another one's would look slow, or be late.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from tgicli.backends.endpoint import Endpoint, RemoteOptions
+from tgicli.backends.http_library import httpx
+
+IDLE_S = 2.0  # that a connection is kept for the next request
+OBSERVED_IDLE_S = 60.0  # the same, where connecting would be measured
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # beside those that httpx reads
+
+
+def new_client(options: RemoteOptions, *, is_observed: bool) -> httpx.AsyncClient:
+    """Return a client; one for observed requests stamps what it reads, but not through a proxy.
+
+    Raises:
+        ImportError, ValueError, OSError: the environment's proxy or certificates can't be used.
+    """
+    endpoint = options.endpoint
+    verify = _certificates() if endpoint.origin.startswith("https") else _no_certificates()
+    return httpx.AsyncClient(
+        transport=_transport(endpoint, verify, is_observed=is_observed),
+        verify=verify,
+        # Servers close idle connections, many after 5 s; a request had better not meet that.
+        limits=_limits(OBSERVED_IDLE_S if is_observed else IDLE_S),
+        timeout=httpx.Timeout(None, connect=options.timeouts.connect_s),
+        trust_env=not endpoint.is_local,
+    )
+
+
+def _transport(
+    endpoint: Endpoint, verify: ssl.SSLContext, *, is_observed: bool
+) -> httpx.AsyncBaseTransport | None:
+    """Return a transport; None: httpx makes its own, with the environment's proxy."""
+    socket = None if endpoint.socket is None else str(endpoint.socket)
+    if is_observed and not _has_proxy(endpoint):
+        from tgicli.backends.stamping import StampingTransport
+
+        return StampingTransport(verify, idle_s=OBSERVED_IDLE_S, socket=socket)
+    if socket is not None:
+        return httpx.AsyncHTTPTransport(uds=socket, verify=verify, limits=_limits(IDLE_S))
+    return None
+
+
+def _limits(idle_s: float) -> httpx.Limits:
+    return httpx.Limits(max_connections=None, keepalive_expiry=idle_s)
+
+
+def _has_proxy(endpoint: Endpoint) -> bool:
+    if endpoint.is_local:
+        return False
+    from urllib.request import getproxies
+
+    return not {"all", endpoint.origin.partition(":")[0]}.isdisjoint(getproxies())
+
+
+def _certificates() -> ssl.SSLContext:
+    for name in _CA_VARIABLES:
+        if (path := os.environ.get(name)) and not os.environ.get("SSL_CERT_FILE"):
+            is_folder = os.path.isdir(path)
+            return ssl.create_default_context(
+                cafile=None if is_folder else path, capath=path if is_folder else None
+            )
+    return httpx.create_ssl_context()
+
+
+def _no_certificates() -> ssl.SSLContext:
+    """Return a context that trusts nobody: for plain HTTP, where reading them costs 20 ms."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
