@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.bench.stamped import MS, answer, pieces, record
+from tgicli.bench.slo import Slo, parse_slo
+from tgicli.errors import ConfigError
+
+
+@pytest.mark.parametrize("text", ["ttft:200 tpot:50", "ttft:200,tpot:50", " ttft:200ms, tpot:50 "])
+def test_an_objective_is_read_as_vllm_writes_it(text: str):
+    assert parse_slo(text) == Slo({"ttft": 200, "tpot": 50})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "can't read ''"),
+        ("ttft", "can't read 'ttft'"),
+        ("ttft:fast", "can't read 'ttft:fast'"),
+        ("ttft:-1", "can't read 'ttft:-1'"),
+        ("ttft:0", "> 0 ms, got 0"),
+        ("itl:20", "no objective 'itl'; there are ttft, tpot, e2el, ttft_sched, stall, icl"),
+        ("ttft:1 ttft:2", "ttft is there twice"),
+    ],
+)
+def test_an_objective_that_makes_no_sense_is_refused(text: str, words: str):
+    with pytest.raises(ConfigError) as refused:
+        parse_slo(text)
+
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ttft:100", True),  # the limit itself is kept
+        ("ttft:99", False),
+        ("tpot:10 e2el:200", True),
+        ("tpot:10 e2el:199", False),
+        ("icl:10 stall:10", True),
+        ("stall:9", False),
+        ("ttft_sched:1000", None),  # a closed loop has none
+        ("ttft_sched:1000 ttft:99", False),
+    ],
+)
+def test_all_limits_must_be_kept(text: str, expected: bool | None):
+    request = answer(0, ttft_ms=100, gap_ms=10, n_tokens=11)
+
+    assert parse_slo(text).is_kept(request) is expected
+
+
+def test_time_per_token_of_a_single_token_is_undetermined_and_not_good():
+    assert parse_slo("tpot:50").is_kept(answer(0, n_tokens=1)) is None
+
+
+def test_a_request_sent_late_is_held_against_the_plan():
+    request = answer(300, ttft_ms=100, sched_ns=0)
+
+    assert parse_slo("ttft:200").is_kept(request) is True
+    assert parse_slo("ttft_sched:200").is_kept(request) is False
+
+
+def test_the_gaps_limit_is_for_the_mean_and_the_stalls_for_the_longest():
+    request = record(chunks=pieces(100, 110, 120, 220), end_ns=300 * MS)
+
+    assert parse_slo("icl:40").is_kept(request) is True
+    assert parse_slo("stall:40").is_kept(request) is False
+
+
+def test_an_objective_says_what_it_is():
+    assert str(parse_slo("ttft:200,tpot:12.5")) == "ttft:200 tpot:12.5"

@@ -1,0 +1,213 @@
+"""The figures of one stretch of time, over all repeats of a load point.
+
+Called by the summary. Pure: records in, WindowFigures out. Requests count where they were sent,
+their answers where they were complete, tokens where they arrived. Latencies are of answered
+requests alone, each with the same weight.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from tgicli.bench.distributions import distribution
+from tgicli.bench.metrics import PER_REQUEST, content_tokens, icl_ms
+from tgicli.bench.plan import Load, Open
+from tgicli.bench.record import Outcome, Record
+from tgicli.bench.result import Distribution, Estimate, WindowFigures
+from tgicli.bench.slo import Slo
+from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, around, half_width, wilson
+from tgicli.bench.windows import (
+    NS_PER_S,
+    Span,
+    done_inside,
+    mean_in_flight,
+    sent_inside,
+    token_counts,
+)
+
+
+class Stretch(NamedTuple):
+    """A span of one repeat, and all records of that repeat."""
+
+    records: Sequence[Record]
+    span: Span
+
+
+def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) -> WindowFigures:
+    """Compute the figures of at least one stretch."""
+    seconds = sum(stretch.span.seconds for stretch in stretches)
+    sent = [sent_inside(records, span) for records, span in stretches]
+    done = [done_inside(records, span) for records, span in stretches]
+    flat = [record for records in sent for record in records]
+    ok = [_ok(records) for records in sent]
+    answered = _ok(flat)
+    outcomes = Counter(record.outcome for record in flat)
+    n_done = sum(len(_ok(records)) for records in done)
+    return WindowFigures(
+        start_s=stretches[0].span.start_ns / NS_PER_S,
+        end_s=stretches[-1].span.end_ns / NS_PER_S,
+        n_requests=len(flat),
+        n_ok=outcomes[Outcome.OK],
+        n_busy=outcomes[Outcome.BUSY],
+        n_errors=outcomes[Outcome.ERROR],
+        n_cut=outcomes[Outcome.CUT],
+        errors=_count(record.error for record in flat if record.outcome is Outcome.ERROR),
+        problems=_count(problem for record in flat for problem in record.problems),
+        metrics=_metrics(ok),
+        output_tps=_output_tps(stretches),
+        lost_tps=_per_second(_lost_tokens(stretches), seconds),
+        rps_offered=_rps_offered(stretches, load),
+        rps_sent=_per_second(len(flat), seconds),
+        rps_achieved=_per_second(n_done, seconds),
+        concurrency_mean=_concurrency(stretches),
+        goodput_rps=_goodput(done, stretches, slo) if slo else None,
+        slo_attainment=_attainment(flat, slo) if slo else None,
+        n_undetermined=sum(slo.is_kept(record) is None for record in answered) if slo else 0,
+        finish_reasons=_count(record.finish_reason or "not told" for record in answered),
+        token_sources=_count(str(record.token_source) for record in answered),
+        tokens_per_chunk=_tokens_per_chunk(answered),
+        events_per_read=_ratio(sum(r.n_events for r in answered), sum(r.n_reads for r in answered)),
+        cache_hit_share=_ratio(
+            sum(map(_n_hits, flat)), sum(record.n_prompt_tokens for record in flat)
+        ),
+        mean_prompt_tokens=_mean(r.n_prompt_tokens for r in answered if r.n_prompt_tokens),
+        mean_new_tokens=_mean(record.n_tokens for record in answered),
+    )
+
+
+def _n_hits(record: Record) -> int:
+    """Count a prompt's cached tokens, without those that a chat template puts before it.
+
+    All prompts begin with these, so any cache has them, and they say nothing about the prompts.
+    """
+    asked = record.n_prompt_asked
+    n_around = 0 if asked is None else max(0, record.n_prompt_tokens - asked)
+    return max(0, record.n_cached_tokens - n_around)
+
+
+def _metrics(repeats: Sequence[Sequence[Record]]) -> Mapping[str, Distribution]:
+    """By JSON name; one that no request has is left out."""
+    found: dict[str, Distribution | None] = {}
+    for name, measure in PER_REQUEST.items():
+        samples = [[measure(record) for record in records] for records in repeats]
+        found[name] = distribution([[v for v in values if v is not None] for values in samples])
+        if name == "tpot_ms":
+            found["icl_ms"] = distribution([_gaps(records) for records in repeats])
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def _gaps(records: Iterable[Record]) -> list[float]:
+    """All gaps between pieces, in the order of time."""
+    timed = [
+        (chunk.at_ns, gap)
+        for record in records
+        for chunk, gap in zip(record.chunks[1:], icl_ms(record), strict=True)
+    ]
+    return [gap for _, gap in sorted(timed)]
+
+
+def _output_tps(stretches: Sequence[Stretch]) -> Estimate:
+    """Tokens a second; the interval is over repeats, else over equal parts of the time."""
+    seconds = sum(stretch.span.seconds for stretch in stretches)
+    if seconds <= 0:
+        return Estimate(None)
+    blocks = [token_counts(records, span, N_BATCHES) for records, span in stretches]
+    value = sum(map(sum, blocks)) / seconds
+    if len(stretches) >= MIN_REPEATS:
+        rates = [
+            _per_second(sum(counts), stretch.span.seconds)
+            for counts, stretch in zip(blocks, stretches, strict=True)
+        ]
+    else:
+        rates = [
+            _per_second(count, stretch.span.seconds / N_BATCHES)
+            for counts, stretch in zip(blocks, stretches, strict=True)
+            for count in counts
+        ]
+    return around(value, half_width(rates))
+
+
+def _lost_tokens(stretches: Iterable[Stretch]) -> float:
+    return sum(
+        token_counts([r for r in records if r.outcome is not Outcome.OK], span)[0]
+        for records, span in stretches
+    )
+
+
+def _rps_offered(stretches: Sequence[Stretch], load: Load) -> float | None:
+    """Requests a second that the plan wanted inside, dropped ones too; None: closed loop."""
+    if not isinstance(load, Open):
+        return None
+    n_planned, seconds = 0, 0.0
+    for records, span in stretches:
+        planned = [record.sched_ns for record in records if record.sched_ns is not None]
+        if not planned or not load.offsets_ns:
+            continue
+        began_ns = min(planned) - load.offsets_ns[0]  # the first one is never dropped
+        n_planned += sum(began_ns + offset in span for offset in load.offsets_ns)
+        seconds += span.seconds
+    return n_planned / seconds if seconds else load.rate
+
+
+def _concurrency(stretches: Sequence[Stretch]) -> float:
+    seconds = sum(stretch.span.seconds for stretch in stretches)
+    busy_s = sum(mean_in_flight(records, span) * span.seconds for records, span in stretches)
+    return _per_second(busy_s, seconds)
+
+
+def _attainment(sent: Iterable[Record], slo: Slo) -> Estimate:
+    """The share of good ones among all that ended by themselves; those we cut do not count."""
+    ended = [record for record in sent if record.outcome is not Outcome.CUT]
+    return wilson(_n_good(ended, slo), len(ended))
+
+
+def _goodput(done: Sequence[Sequence[Record]], stretches: Sequence[Stretch], slo: Slo) -> Estimate:
+    """Good requests a second, by when they were complete."""
+    seconds = [stretch.span.seconds for stretch in stretches]
+    n_good = [_n_good(records, slo) for records in done]
+    if sum(seconds) <= 0:
+        return Estimate(None)
+    rate = sum(n_good) / sum(seconds)
+    if len(stretches) >= MIN_REPEATS:
+        rates = [_per_second(n, s) for n, s in zip(n_good, seconds, strict=True)]
+        return around(rate, half_width(rates))
+    n_ended = sum(record.outcome is not Outcome.CUT for records in done for record in records)
+    share = wilson(sum(n_good), n_ended)
+    if share.low is None or share.high is None:
+        return Estimate(rate)
+    return Estimate(rate, share.low * n_ended / sum(seconds), share.high * n_ended / sum(seconds))
+
+
+def _n_good(records: Iterable[Record], slo: Slo) -> int:
+    return sum(r.outcome is Outcome.OK and slo.is_kept(r) is True for r in records)
+
+
+def _tokens_per_chunk(answered: Iterable[Record]) -> float | None:
+    """Tokens a piece over all answers whose tokens somebody counted."""
+    counted = [(content_tokens(record), len(record.chunks)) for record in answered]
+    told = [(tokens, n) for tokens, n in counted if tokens is not None]
+    return _ratio(sum(tokens for tokens, _ in told), sum(n for _, n in told))
+
+
+def _ok(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record.outcome is Outcome.OK]
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names))
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    found = list(values)
+    return fmean(found) if found else None
+
+
+def _per_second(amount: float, seconds: float) -> float:
+    return amount / seconds if seconds > 0 else 0.0

@@ -1,0 +1,251 @@
+"""Hold a new result against an earlier one: `--fail-on 'tpot>5%,output_tps<-5%'`.
+
+Called by `bench compare`. Pure: two results in, rows and a status out. Fails only where all of the
+interval is past the threshold, never on the figure alone; refuses to compare what can't be.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tgicli.bench.picking import Metric, parse_metric
+from tgicli.bench.result import Estimate, PointResult, Result, Severity
+from tgicli.errors import ConfigError
+
+DEFAULT_CONDITIONS = "ttft>10%,tpot>5%,output_tps<-5%"
+MAX_LENGTH_DIFFERENCE = 0.05  # of the answers' mean length: more is other work
+_CONDITION = re.compile(r"([\w.]+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%")
+_HOW_LONG = {"duration", "duration_s", "requests", "n_requests", "repeat", "warmup", "warmup_s"}
+
+
+class Standing(enum.StrEnum):
+    """How a figure stands to its condition."""
+
+    PASSED = "passed"
+    REGRESSION = "regression"
+    UNDECIDED = "undecided"  # the interval is on both sides of the threshold
+    MISSING = "not measured"
+
+
+class GateStatus(enum.IntEnum):
+    """What the gate's process returns."""
+
+    PASSED = 0
+    NOT_COMPARABLE = 2  # the files do not belong together
+    REGRESSION = 3
+    INVALID = 4  # a measurement that can't be believed
+    UNDECIDED = 5  # with strict alone
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must not happen to a metric."""
+
+    metric: Metric
+    is_above: bool  # it must not grow past the threshold; False: not fall below it
+    threshold: float  # as a ratio of new to base: 1.05 for 5 %
+
+    def __str__(self) -> str:
+        return (
+            f"{self.metric.label}{'>' if self.is_above else '<'}{(self.threshold - 1) * 100:.4g}%"
+        )
+
+    def judge(self, low: float | None, high: float | None) -> Standing:
+        """Say how an interval of the ratio stands."""
+        if low is None or high is None:
+            return Standing.UNDECIDED
+        good, bad = (low, high) if self.is_above else (high, low)
+        if self._is_past(good):
+            return Standing.REGRESSION
+        return Standing.UNDECIDED if self._is_past(bad) else Standing.PASSED
+
+    def _is_past(self, ratio: float) -> bool:
+        return ratio > self.threshold if self.is_above else ratio < self.threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A condition at a load point."""
+
+    point: str
+    condition: Condition
+    base: float | None
+    new: float | None
+    ratio: float | None  # new / base, with its interval
+    low: float | None
+    high: float | None
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What the gate found. Where it refuses there may be no rows."""
+
+    status: GateStatus
+    rows: tuple[Row, ...]
+    reasons: tuple[str, ...]  # why it refuses, in plain words
+    notes: tuple[str, ...]  # what else differs
+
+
+def parse_conditions(text: str) -> tuple[Condition, ...]:
+    """Read `tpot>5%, output_tps<-5%`.
+
+    Raises:
+        ConfigError: something in it is no condition; says what one looks like.
+    """
+    return tuple(_parse(part.strip()) for part in text.split(","))
+
+
+def gate(
+    base: Result,
+    new: Result,
+    conditions: Sequence[Condition],
+    *,
+    is_strict: bool = False,
+    allows_differences: bool = False,
+) -> GateResult:
+    """Compare two results, load point by load point, which are matched by name.
+
+    Different work is refused unless allows_differences; then it is only noted.
+    """
+    differences = tuple(_differences(base, new))
+    warnings = (*_remarks("base", base, Severity.WARNING), *_remarks("new", new, Severity.WARNING))
+    notes = (*_surroundings(base, new), *warnings)
+    pairs = _pairs(base, new)
+    if not pairs or (differences and not allows_differences):
+        reasons = differences or ("base has no load point",)
+        return GateResult(GateStatus.NOT_COMPARABLE, (), reasons, notes)
+    rows = tuple(_row(a, b, condition) for a, b in pairs for condition in conditions)
+    doubts = (*_remarks("base", base, Severity.INVALID), *_remarks("new", new, Severity.INVALID))
+    if doubts:
+        return GateResult(GateStatus.INVALID, rows, doubts, (*differences, *notes))
+    return GateResult(_status(rows, is_strict=is_strict), rows, (), (*differences, *notes))
+
+
+def ratio_of(base: Estimate, new: Estimate) -> tuple[float, float | None, float | None] | None:
+    """Return new / base and where it is, from two estimates that know nothing of each other.
+
+    Distances of the ends are added like those of independent errors, as logarithms (MOVER: Zou and
+    Donner, doi:10.1002/sim.3095). None: a figure is not above 0, so there is no ratio.
+    """
+    if not base.value or not new.value or base.value < 0 or new.value < 0:
+        return None
+    ratio = new.value / base.value
+    below, above = _distance(new.low, new.value), _distance(new.value, new.high)
+    base_below, base_above = _distance(base.low, base.value), _distance(base.value, base.high)
+    if below is None or above is None or base_below is None or base_above is None:
+        return ratio, None, None
+    low = ratio * math.exp(-math.hypot(below, base_above))
+    return ratio, low, ratio * math.exp(math.hypot(above, base_below))
+
+
+def _parse(text: str) -> Condition:
+    match = _CONDITION.fullmatch(text)
+    if match is None:
+        raise ConfigError(
+            f"{text!r} is no condition; one says a metric, < or >, and how many per cent: "
+            "tpot>5% or output_tps<-5%"
+        )
+    name, sign, percent = match.groups()
+    threshold = 1 + float(percent) / 100
+    if threshold <= 0:
+        raise ConfigError(f"{text!r} never holds: nothing falls by 100 % or more")
+    return Condition(parse_metric(name), sign == ">", threshold)
+
+
+def _pairs(base: Result, new: Result) -> list[tuple[PointResult, PointResult]]:
+    by_name = {point.name: point for point in new.points}
+    return [(point, by_name[point.name]) for point in base.points if point.name in by_name]
+
+
+def _row(base: PointResult, new: PointResult, condition: Condition) -> Row:
+    a, b = condition.metric.of(base), condition.metric.of(new)
+    found = ratio_of(a, b) if a and b else None
+    ratio, low, high = found or (None, None, None)
+    return Row(
+        point=base.name,
+        condition=condition,
+        base=a.value if a else None,
+        new=b.value if b else None,
+        ratio=ratio,
+        low=low,
+        high=high,
+        standing=condition.judge(low, high) if found else Standing.MISSING,
+    )
+
+
+def _status(rows: Sequence[Row], *, is_strict: bool) -> GateStatus:
+    standings = {row.standing for row in rows}
+    if Standing.REGRESSION in standings:
+        return GateStatus.REGRESSION
+    if is_strict and standings - {Standing.PASSED}:
+        return GateStatus.UNDECIDED
+    return GateStatus.PASSED
+
+
+def _differences(base: Result, new: Result) -> Iterator[str]:
+    """Say where the two did different work."""
+    if base.setting.model != new.setting.model:
+        yield f"the model was {base.setting.model!r} and is {new.setting.model!r}"
+    yield from _option_differences(base, new)
+    names, new_names = [p.name for p in base.points], [p.name for p in new.points]
+    for name in names:
+        if name not in new_names:
+            yield f"{name!r} was measured in base only; new has {', '.join(new_names) or 'nothing'}"
+    for a, b in _pairs(base, new):
+        if (a.concurrency, a.rate, a.arrival) != (b.concurrency, b.rate, b.arrival):
+            yield f"{a.name!r} is not the same load in both: {_load(a)} and {_load(b)}"
+        yield from _length_differences(a, b)
+
+
+def _option_differences(base: Result, new: Result) -> Iterator[str]:
+    was, now = base.setting.options, new.setting.options
+    for name in sorted({*was, *now} - _HOW_LONG):
+        if was.get(name) != now.get(name):
+            yield f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
+
+
+def _length_differences(base: PointResult, new: PointResult) -> Iterator[str]:
+    was, now = base.figures.mean_new_tokens, new.figures.mean_new_tokens
+    if was and now and abs(math.log(now / was)) > math.log1p(MAX_LENGTH_DIFFERENCE):
+        yield f"{base.name!r}: the answers' lengths differ: {was:.1f} and {now:.1f} tokens"
+
+
+def _load(point: PointResult) -> str:
+    if point.rate is not None:
+        return f"{point.rate:g} requests/s ({point.arrival})"
+    return f"concurrency {point.concurrency}"
+
+
+def _surroundings(base: Result, new: Result) -> Iterator[str]:
+    """Say what else differs, from which a difference may come."""
+    a, b = base.setting, new.setting
+    named = {
+        "server": (a.server, b.server),
+        "machine": (a.machine, b.machine),
+        "cores": (a.n_cores, b.n_cores),
+        "server on the client's machine": (a.is_same_host, b.is_same_host),
+        "tgicli": (a.tgicli, b.tgicli),
+        "Python": (a.python, b.python),
+    }
+    for name, (was, now) in named.items():
+        if was != now:
+            yield f"{name}: {was} in base, {now} in new"
+
+
+def _remarks(which: str, result: Result, severity: Severity) -> Iterator[str]:
+    for point in result.points:
+        for remark in point.remarks:
+            if remark.severity is severity:
+                yield f"{which}, {point.name!r}: {remark.text}"
+
+
+def _distance(low: float | None, high: float | None) -> float | None:
+    """Return how far apart two figures are, as logarithms; None: not known, or down to 0."""
+    if low is None or high is None or low <= 0:
+        return None
+    return math.log(high / low)

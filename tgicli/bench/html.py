@@ -1,0 +1,211 @@
+"""Write a result as one HTML page that needs nothing else: no network, no script, no fonts.
+
+Called by commands and by who has a result. Pure. Validity comes first. Every word that comes from
+elsewhere (a model's name, an error's words) is escaped, and a policy in the page forbids whatever
+is not its own style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tgicli.bench.html_charts import Series, over_load
+from tgicli.bench.html_parts import figure, list_of, scrolled, section
+from tgicli.bench.html_point import point_section
+from tgicli.bench.html_style import style_sheet
+from tgicli.bench.html_tables import METRICS, figures_table
+from tgicli.bench.record import Record
+from tgicli.bench.result import (
+    Estimate,
+    PointResult,
+    Remark,
+    Result,
+    Setting,
+    Severity,
+    WindowFigures,
+)
+from tgicli.bench.svg import element, escaped, number_text
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def to_html(result: Result, records: Iterable[Record] = ()) -> str:
+    """Return the page. Without records there are no distributions and no timelines."""
+    by_point: dict[int, list[Record]] = {}
+    for record in records:
+        by_point.setdefault(record.point, []).append(record)
+    points = "".join(
+        point_section(f"point-{n}", point, by_point.get(n, []))
+        for n, point in enumerate(result.points)
+    )
+    setting = result.setting
+    main = element(
+        "main",
+        _verdict(result),
+        _setting(setting),
+        section(
+            "figures", "Figures", scrolled(figures_table(result.points), "Figures of all points")
+        ),
+        _loads(result.points),
+        points,
+    )
+    when = f"{setting.target} ({setting.server}), {setting.started_at}, tgicli {setting.tgicli}"
+    header = element(
+        "header",
+        element("h1", f"Load on {escaped(setting.model)}"),
+        element("p", escaped(when), class_="quiet"),
+    )
+    return _page(f"tgicli bench: {setting.model}", header + main + _meanings(result))
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<title>{escaped(title)}</title>\n<style>\n{style_sheet()}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _verdict(result: Result) -> str:
+    """Say first whether to believe the rest."""
+    remarks = [(point, remark) for point in result.points for remark in point.remarks]
+    severities = {remark.severity for _, remark in remarks}
+    word, look = "VALID", "valid"
+    if not result.is_valid:
+        word, look = "INVALID", "invalid"
+    elif Severity.WARNING in severities:
+        word, look = "VALID, with warnings", "warned"
+    facts = "".join(element("span", escaped(fact)) for fact in _health(result.points))
+    line = element("span", word, class_="word")
+    items = "".join(_remark(remark, names, len(result.points)) for remark, names in _told(remarks))
+    return element(
+        "section",
+        element("h2", line),
+        element("p", facts, class_="facts"),
+        element("ul", items) if items else "",
+        class_=f"verdict {look}",
+        aria_label="Validity",
+    )
+
+
+def _told(remarks: Iterable[tuple[PointResult, Remark]]) -> list[tuple[Remark, list[str]]]:
+    """Return each remark once, worst first, with the points it is about."""
+    names: dict[Remark, list[str]] = {}
+    for point, remark in remarks:
+        names.setdefault(remark, []).append(point.name)
+    order = [Severity.INVALID, Severity.WARNING, Severity.NOTE]
+    return sorted(names.items(), key=lambda pair: order.index(pair[0].severity))
+
+
+def _remark(remark: Remark, names: Sequence[str], n_points: int) -> str:
+    where = "" if len(names) == n_points else f"{', '.join(names)}: "
+    severity = element("strong", f"{remark.severity.value}: ")
+    return element("li", severity, escaped(f"{where}{remark.text}"))
+
+
+def _health(points: Sequence[PointResult]) -> list[str]:
+    """Return the run's first line: what speaks for its figures and against them."""
+    if not points:
+        return ["nothing was measured"]
+    all_figures = [point.figures for point in points]
+    cpu = max(point.client.cpu_share for point in points)
+    lag_ms = max(point.client.lag_p99_ms for point in points)
+    hits = [f.cache_hit_share for f in all_figures if f.cache_hit_share is not None]
+    offered = [f for f in all_figures if f.rps_offered is not None]
+    facts = [f"client {100 * cpu:.0f} % CPU, loop p99 {number_text(lag_ms)} ms"]
+    if offered:
+        wanted = " / ".join(number_text(f.rps_offered or 0) for f in offered)
+        achieved = " / ".join(number_text(f.rps_achieved) for f in offered)
+        facts.append(f"offered {wanted}, achieved {achieved} requests/s")
+    return [
+        *facts,
+        f"{sum(point.n_dropped for point in points):,} dropped",
+        f"{sum(f.n_errors for f in all_figures):,} errors",
+        f"{sum(f.n_busy for f in all_figures):,} refused as busy",
+        f"cache {100 * max(hits):.0f} %" if hits else "cache not told",
+    ]
+
+
+def _setting(setting: Setting) -> str:
+    facts = {
+        "target": setting.target,
+        "server": setting.server,
+        "model": setting.model,
+        "seed": str(setting.seed),
+        "started": setting.started_at,
+        "client": f"tgicli {setting.tgicli}, Python {setting.python}",
+        "machine": f"{setting.machine}, {setting.n_cores} cores",
+        "server's machine": "this one, too" if setting.is_same_host else "another",
+        **{name: _option(value) for name, value in setting.options.items()},
+    }
+    command = element("pre", element("code", escaped(setting.command)))
+    return section("setting", "Setting", command, list_of(facts))
+
+
+def _option(value: str | float | bool | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not set" if value is None else str(value)
+
+
+def _loads(points: Sequence[PointResult]) -> str:
+    """Return latency and throughput against load, over all points; empty for a single one."""
+    loads = [point.concurrency or point.rate for point in points]
+    known = [(load, point) for load, point in zip(loads, points, strict=True) if load]
+    kinds = {point.concurrency is None for _, point in known}
+    if len(known) < 2 or len(kinds) > 1:
+        return ""
+    label = "requests a second, offered" if True in kinds else "requests at once"
+    at, shown = [load for load, _ in known], [point.figures for _, point in known]
+    first = "ttft_sched_ms" if all("ttft_sched_ms" in f.metrics for f in shown) else "ttft_ms"
+    charts = [
+        _load_chart("load-ttft", first, at, shown, label),
+        _load_chart("load-tpot", "tpot_ms", at, shown, label),
+        over_load(
+            "load-tps",
+            "Throughput against load",
+            at,
+            [Series(name="tokens/s", estimates=tuple(f.output_tps for f in shown))],
+            (label, "tokens a second"),
+        ),
+        over_load(
+            "load-rps",
+            "Answers against load",
+            at,
+            [Series(name="answers/s", estimates=tuple(Estimate(f.rps_achieved) for f in shown))],
+            (label, "answers a second"),
+        ),
+    ]
+    captions = (
+        f"{METRICS[first][0]} against load",
+        "TPOT against load",
+        "Throughput against load",
+        "Answers against load",
+    )
+    figures = map(figure, captions, charts)
+    return section("loads", "Against load", element("div", *figures, class_="charts"))
+
+
+def _load_chart(
+    name: str, metric: str, at: Sequence[float], shown: Sequence[WindowFigures], label: str
+) -> str:
+    samples = [figures.metrics.get(metric) for figures in shown]
+    series = [
+        Series(
+            name=quantile,
+            estimates=tuple(s.quantiles.get(quantile) if s else None for s in samples),
+        )
+        for quantile in ("p50", "p90")
+    ]
+    known = [one for one in series if any(one.estimates)]
+    title = f"{METRICS[metric][0]} against load"
+    return over_load(name, title, at, known, (label, f"{METRICS[metric][0]}, ms"))
+
+
+def _meanings(result: Result) -> str:
+    known = {name for point in result.points for name in point.figures.metrics}
+    words = {label: meaning for name, (label, meaning) in METRICS.items() if name in known}
+    return element("footer", element("h2", "What the words mean"), list_of(words))

@@ -1,0 +1,35 @@
+"""Everything that a run left behind, and from which all of its figures can be computed again.
+
+Values only. Built by the command once a run has ended, written and read by `lines`, turned into a
+Result by `summary.summarize_recording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tgicli.bench.attack import PointRun
+from tgicli.bench.plan import Point
+from tgicli.bench.result import Floor, Setting
+from tgicli.bench.slo import Slo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One load point as it was run."""
+
+    point: Point
+    runs: tuple[PointRun, ...]  # its repeats, in order; one where it was not repeated
+    floor: Floor | None = None
+    server_means: Mapping[str, float] = field(default_factory=dict)  # its own counters', "ttft_ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """A whole run."""
+
+    setting: Setting
+    points: tuple[Measured, ...]
+    slo: Slo | None = None
+    expects_cache: bool = False  # prompts share a prefix because somebody asked for it

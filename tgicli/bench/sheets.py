@@ -1,0 +1,202 @@
+"""Results for a spreadsheet and for a text: CSV and Markdown.
+
+Called by the command. Pure. Never shows a percentile that the sample does not support: the largest
+value stands there instead, and is called so.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from tgicli.bench.distributions import QUANTILES
+from tgicli.bench.result import Distribution, Estimate, PointResult, Result, WindowFigures
+
+_NONE = "–"  # noqa: RUF001  # what could not be measured, in a table for people
+_INTERVALS = [f"{name}{end}" for name in QUANTILES for end in ("", "_low", "_high")]
+_COLUMNS = ["point", "concurrency", "rate", "window", "is_valid", "metric", "unit", "n"]
+_COLUMNS += ["value", "low", "high", "sd", "min", "max", "mad", "n_outliers", *_INTERVALS]
+
+Cell = str | int | float | bool | None
+
+
+def to_csv(result: Result) -> bytes:
+    """Write one row a load point, window and metric.
+
+    `value` is the mean of a metric that every request has, or the figure itself, with the ends of
+    its 95 % interval. What could not be measured is left empty.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for point in result.points:
+        writer.writerows(_rows(point))
+    return text.getvalue().encode()
+
+
+def _rows(point: PointResult) -> Iterator[dict[str, Cell]]:
+    windows = {"steady": point.steady, "full": point.full}
+    for name, figures in windows.items():
+        if figures is None:
+            continue
+        place: dict[str, Cell] = {
+            "point": point.name,
+            "concurrency": point.concurrency,
+            "rate": point.rate,
+            "window": name,
+            "is_valid": point.is_valid,
+        }
+        for metric, sample in figures.metrics.items():
+            yield place | {"metric": metric, "unit": _unit(metric)} | _sample_cells(sample)
+        for metric, estimate in _single_figures(figures).items():
+            if estimate.value is not None:
+                yield place | {"metric": metric, "unit": _unit(metric)} | _ends("value", estimate)
+
+
+def _sample_cells(sample: Distribution) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {
+        "n": sample.n,
+        "sd": sample.sd,
+        "min": sample.min,
+        "max": sample.max,
+        "mad": sample.mad,
+        "n_outliers": sample.n_outliers,
+    }
+    cells |= _ends("value", sample.mean)
+    for name, estimate in sample.quantiles.items():
+        cells |= _ends(name, estimate)
+    return cells
+
+
+def _ends(name: str, estimate: Estimate) -> dict[str, Cell]:
+    prefix = "" if name == "value" else f"{name}_"
+    return {name: estimate.value, f"{prefix}low": estimate.low, f"{prefix}high": estimate.high}
+
+
+def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
+    """The figures that are of the window as a whole."""
+    plain = {
+        "duration_s": figures.end_s - figures.start_s,
+        "n_requests": figures.n_requests,
+        "n_ok": figures.n_ok,
+        "n_busy": figures.n_busy,
+        "n_errors": figures.n_errors,
+        "n_cut": figures.n_cut,
+        "lost_tps": figures.lost_tps,
+        "rps_offered": figures.rps_offered,
+        "rps_sent": figures.rps_sent,
+        "rps_achieved": figures.rps_achieved,
+        "concurrency_mean": figures.concurrency_mean,
+        "tokens_per_chunk": figures.tokens_per_chunk,
+        "events_per_read": figures.events_per_read,
+        "cache_hit_share": figures.cache_hit_share,
+        "mean_prompt_tokens": figures.mean_prompt_tokens,
+        "mean_new_tokens": figures.mean_new_tokens,
+    }
+    return {
+        "output_tps": figures.output_tps,
+        "goodput_rps": figures.goodput_rps or Estimate(None),
+        "slo_attainment": figures.slo_attainment or Estimate(None),
+        **{name: Estimate(value) for name, value in plain.items()},
+    }
+
+
+def _unit(metric: str) -> str:
+    for end, unit in {"_ms": "ms", "_s": "s", "_tps": "tokens/s", "_tps_est": "tokens/s"}.items():
+        if metric.endswith(end):
+            return unit
+    return "1/s" if "rps" in metric else ""
+
+
+def to_markdown(result: Result) -> str:
+    """Write a table of the load points, and under it what must be known to believe it."""
+    lines = [*_table(result), "", *_remarks(result), *_setting(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _table(result: Result) -> Iterator[str]:
+    gap_names = dict.fromkeys(point.figures.chunk_gap_name for point in result.points)
+    titles = ["Load", "Valid", "Answers", "Failed", "TTFT p50", "p90", "p99", "TPOT p50"]
+    titles += [f"{' / '.join(gap_names) or 'ICL'} p50", "p99", "E2E p50", "Tokens/s", "Requests/s"]
+    is_held = any(point.figures.goodput_rps for point in result.points)
+    titles += ["Good requests/s"] if is_held else []
+    yield _row(titles)
+    yield _row(["---", "---"] + ["--:"] * (len(titles) - 2))
+    for point in result.points:
+        figures = point.figures
+        cells = _latency_cells(point)
+        if is_held:
+            cells.append(_estimate(figures.goodput_rps or Estimate(None)))
+        yield _row(cells)
+
+
+def _latency_cells(point: PointResult) -> list[str]:
+    figures, metrics = point.figures, point.figures.metrics
+    # In an open loop a request's time begins when the plan wanted it sent.
+    is_open = point.rate is not None
+    ttft = metrics.get("ttft_sched_ms" if is_open else "ttft_ms")
+    e2e = metrics.get("e2e_sched_ms" if is_open else "e2e_ms")
+    return [
+        point.name,
+        "yes" if point.is_valid else "**no**",
+        str(figures.n_ok),
+        str(figures.n_errors + figures.n_busy),
+        *(_quantile(ttft, name) for name in ("p50", "p90", "p99")),
+        _quantile(metrics.get("tpot_ms"), "p50"),
+        *(_quantile(metrics.get("icl_ms"), name) for name in ("p50", "p99")),
+        _quantile(e2e, "p50"),
+        _estimate(figures.output_tps),
+        f"{figures.rps_achieved:.2f}",
+    ]
+
+
+def _quantile(sample: Distribution | None, name: str) -> str:
+    """A percentile, or the largest value, called so, where there are too few for one."""
+    if sample is None:
+        return _NONE
+    estimate = sample.quantiles.get(name)
+    return f"{_number(sample.max)} (max)" if estimate is None else _number(estimate.value)
+
+
+def _estimate(estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low is None or estimate.high is None:
+        return _number(estimate.value)
+    half = (estimate.high - estimate.low) / 2
+    return f"{_number(estimate.value)} ± {_number(half) if half >= 10 else format(half, '.2g')}"
+
+
+def _number(value: float | None) -> str:
+    """Three digits, or whole ones from a hundred on."""
+    if value is None:
+        return _NONE
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _remarks(result: Result) -> Iterator[str]:
+    yield "Latencies in ms; ± is a 95 % interval; (max): too few answers for that percentile."
+    if any(point.rate is not None for point in result.points):
+        yield "At a given rate TTFT and E2E begin when the plan wanted a request sent."
+    yield ""
+    for point in result.points:
+        for remark in point.remarks:
+            yield f"- {_plain(point.name)}: **{remark.severity}**: {_plain(remark.text)}"
+    yield ""
+
+
+def _setting(result: Result) -> Iterator[str]:
+    setting = result.setting
+    where = f"{setting.machine}, {setting.n_cores} cores, Python {setting.python}"
+    yield f"{_plain(setting.model)} on {_plain(setting.server)}, {_plain(setting.target)};"
+    yield f"tgicli {setting.tgicli}, {_plain(where)}, seed {setting.seed}, {setting.started_at}:"
+    yield ""
+    yield from ("    " + line for line in setting.command.splitlines())
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(map(_plain, cells)) + " |"
+
+
+def _plain(text: str) -> str:
+    """Keep what a server or a user named from breaking the table."""
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,116 @@
+"""Turn what a run left behind into what it found.
+
+Called by the command once a point has ended, and by `bench report` on records read from a file: the
+same records give the same result, to the last digit. Pure. Never reads a clock, a file or a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tgicli.bench.attack import PointRun
+from tgicli.bench.figures import Stretch, window_figures
+from tgicli.bench.plan import Closed, Open, Point
+from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, WindowFigures
+from tgicli.bench.schedule import dispersion
+from tgicli.bench.slo import Slo, parse_slo
+from tgicli.bench.validity import remarks_of
+from tgicli.bench.windows import Span, full_span, steady_span
+
+__all__ = ["Slo", "parse_slo", "summarize", "summarize_point", "summarize_recording"]
+
+_NOTHING = Span(0, 0)
+
+
+def summarize_recording(recording: Recording) -> Result:
+    """Sum up all load points of a run."""
+    points = tuple(
+        summarize_point(
+            measured,
+            slo=recording.slo,
+            is_same_host=recording.setting.is_same_host,
+            expects_cache=recording.expects_cache,
+        )
+        for measured in recording.points
+    )
+    return Result(setting=recording.setting, points=points)
+
+
+def summarize(
+    run: PointRun, point: Point, *, slo: Slo | None, floor: Floor | None, is_same_host: bool
+) -> PointResult:
+    """Sum up a load point that was run once."""
+    measured = Measured(point=point, runs=(run,), floor=floor)
+    return summarize_point(measured, slo=slo, is_same_host=is_same_host)
+
+
+def summarize_point(
+    measured: Measured, *, slo: Slo | None, is_same_host: bool, expects_cache: bool = False
+) -> PointResult:
+    """Sum up a load point; its repeats become one set of figures, with intervals between them."""
+    load = measured.point.load
+    full = [Stretch(run.records, full_span(run.records) or _NOTHING) for run in measured.runs]
+    steady = list(_steady(measured))
+    full = full or [Stretch((), _NOTHING)]  # stopped before it began
+    full_figures = window_figures(full, load, slo)
+    steady_figures = window_figures(steady, load, slo) if steady else None
+    result = PointResult(
+        name=measured.point.name,
+        concurrency=load.concurrency if isinstance(load, Closed) else None,
+        rate=load.rate if isinstance(load, Open) else None,
+        arrival=load.arrival if isinstance(load, Open) else None,
+        arrival_idc=dispersion(load.offsets_ns) if isinstance(load, Open) else None,
+        n_dropped=sum(run.n_dropped for run in measured.runs),
+        n_late=sum(run.n_late for run in measured.runs),
+        full=full_figures,
+        steady=steady_figures,
+        excluded_share=_excluded_share(full_figures, steady_figures),
+        client=worst_health([run.client for run in measured.runs]),
+        floor=measured.floor,
+        remarks=(),
+    )
+    remarks = remarks_of(
+        result,
+        measured,
+        full=full,
+        steady=steady,
+        is_same_host=is_same_host,
+        expects_cache=expects_cache,
+    )
+    return replace(result, remarks=remarks)
+
+
+def worst_health(healths: Sequence[ClientHealth]) -> ClientHealth:
+    """Join the client's signals over repeats: the worst of each, amounts added up."""
+    loads = [health.host_load for health in healths if health.host_load is not None]
+    return ClientHealth(
+        cpu_share=max((health.cpu_share for health in healths), default=0.0),
+        lag_p50_ms=max((health.lag_p50_ms for health in healths), default=0.0),
+        lag_p99_ms=max((health.lag_p99_ms for health in healths), default=0.0),
+        lag_max_ms=max((health.lag_max_ms for health in healths), default=0.0),
+        gc_ms=sum(health.gc_ms for health in healths),
+        n_connections=sum(health.n_connections for health in healths),
+        host_load=max(loads, default=None),
+        per_second_tokens=tuple(n for health in healths for n in health.per_second_tokens),
+    )
+
+
+def _steady(measured: Measured) -> list[Stretch]:
+    """The repeats that were at full load, with the span in which they were."""
+    spans = [
+        steady_span(run.records, measured.point.load, warm_ns=run.warm_ns, end_ns=run.end_ns)
+        for run in measured.runs
+    ]
+    return [
+        Stretch(run.records, span)
+        for run, span in zip(measured.runs, spans, strict=True)
+        if span is not None
+    ]
+
+
+def _excluded_share(full: WindowFigures, steady: WindowFigures | None) -> float:
+    if steady is None or not full.n_requests:
+        return 0.0
+    return 1 - steady.n_requests / full.n_requests

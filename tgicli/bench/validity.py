@@ -1,0 +1,268 @@
+"""Whether to believe a load point's figures, in words with figures in them.
+
+Called by the summary. Pure: records and figures in, remarks out, the gravest first. A remark never
+changes a figure. INVALID is for figures that tell of the client, or of nothing; a server that can't
+keep up is a finding, and a warning.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import median
+from textwrap import shorten
+
+from tgicli.bench.answer_facts import IN_ONE_BURST
+from tgicli.bench.client_signals import LATE_MS, MAX_LATE_SHARE, client_remarks, median_of
+from tgicli.bench.figures import Stretch
+from tgicli.bench.identities import identity_remarks
+from tgicli.bench.metrics import FirstTokens, first_tokens
+from tgicli.bench.plan import Open
+from tgicli.bench.record import Outcome, Record, TokenSource
+from tgicli.bench.recording import Measured
+from tgicli.bench.result import PointResult, Remark, Severity, WindowFigures
+from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
+from tgicli.bench.windows import Span, done_inside, mean_in_flight
+
+MAX_MESSAGE = 120  # characters
+BAD_ERROR_SHARE = 0.05
+MAX_CACHE_SHARE = 0.01
+MIN_SENT_SHARE = 0.95  # of the offered requests: fewer is another load
+MIN_HELD_SHARE = 0.90  # of the concurrency that was asked for
+MAX_BURST_SHARE = 0.05
+MAX_CUT_SHARE = 0.10
+MAX_SERVER_DIFFERENCE = 0.10
+MIN_GROWTH = 0.05  # of the requests sent: a backlog that grows by fewer may come and go
+_ORDER = [Severity.INVALID, Severity.WARNING, Severity.NOTE]
+
+
+def remarks_of(
+    result: PointResult,
+    measured: Measured,
+    *,
+    full: Sequence[Stretch],
+    steady: Sequence[Stretch],
+    is_same_host: bool,
+    expects_cache: bool,
+) -> tuple[Remark, ...]:
+    """Say all there is to say about a point's figures."""
+    figures, load = result.figures, measured.point.load
+    records = [record for stretch in full for record in stretch.records]
+    found = [
+        *client_remarks(figures, result.client, load, result.floor),
+        *_load(result, measured, steady or full),
+        *_window(result, full, steady),
+        *_outcomes(figures, records),
+        *_tokens(figures, records),
+        *_cache(figures, expects_cache=expects_cache),
+        *_streaming(records),
+        *identity_remarks(full, steady),
+        *_server(result.full, measured),
+        *_samples(figures, n_repeats=len(steady or full)),
+        *_host(result, is_same_host=is_same_host),
+    ]
+    once = dict.fromkeys(found)
+    return tuple(sorted(once, key=lambda remark: _ORDER.index(remark.severity)))
+
+
+def _load(
+    result: PointResult, measured: Measured, stretches: Sequence[Stretch]
+) -> Iterator[Remark]:
+    """Whether the load was the one that was asked for."""
+    figures, load = result.figures, measured.point.load
+    if result.n_dropped:
+        yield _warning(
+            f"{result.n_dropped} requests were not sent, as too many were in flight: the load was"
+            " lower than asked for"
+        )
+    if isinstance(load, Open):
+        yield from _offered(result)
+        if any(is_saturated(stretch) for stretch in stretches):
+            yield _warning(
+                f"saturated: {figures.rps_offered or load.rate:.2f} requests/s were offered,"
+                f" {figures.rps_achieved:.2f} answered, and the backlog grew; the latencies are"
+                " those of a growing queue, and grow with the run's duration"
+            )
+    elif result.steady and figures.concurrency_mean < MIN_HELD_SHARE * load.concurrency:
+        yield _warning(
+            f"{figures.concurrency_mean:.1f} of {load.concurrency} requests were in flight on"
+            " average: asking again took long beside the answers"
+        )
+
+
+def _offered(result: PointResult) -> Iterator[Remark]:
+    figures, offered = result.figures, result.figures.rps_offered
+    n_all = result.full.n_requests
+    if result.n_late > MAX_LATE_SHARE * n_all:
+        yield _warning(
+            f"{result.n_late} of {n_all} requests were sent more than {LATE_MS:.0f} ms late"
+        )
+    if offered and figures.rps_sent < MIN_SENT_SHARE * offered and not result.n_dropped:
+        yield _invalid(
+            f"{offered:.2f} requests/s were to be sent, {figures.rps_sent:.2f} were: the client did"
+            " not keep up"
+        )
+
+
+def is_saturated(stretch: Stretch) -> bool:
+    """Say whether fewer were answered than sent, and those in flight grew past what chance does.
+
+    Their mean in the span's last third is held against that in the first. A start from empty is
+    left out: the time that an answer takes.
+    """
+    records, span = stretch
+    lasted_ns = [r.end_ns - r.send_ns for r in records if r.outcome is Outcome.OK]
+    if not records:
+        return False
+    filled_ns = min(r.send_ns for r in records) + (median(lasted_ns) if lasted_ns else 0)
+    span = Span(max(span.start_ns, int(filled_ns)), span.end_ns)
+    third_ns = (span.end_ns - span.start_ns) // 3
+    n_sent = sum(record.send_ns in span for record in records)
+    if third_ns <= 0 or len(done_inside(records, span)) >= MIN_SENT_SHARE * n_sent:
+        return False
+    first = mean_in_flight(records, Span(span.start_ns, span.start_ns + third_ns))
+    last = mean_in_flight(records, Span(span.end_ns - third_ns, span.end_ns))
+    by_chance = 3 * math.sqrt(max(first, 1.0))  # arrivals are random
+    return last - first > max(by_chance, MIN_GROWTH * n_sent * 2 / 3)  # thirds' middles: 2/3 apart
+
+
+def _window(
+    result: PointResult, full: Sequence[Stretch], steady: Sequence[Stretch]
+) -> Iterator[Remark]:
+    if not result.full.n_requests:
+        yield _invalid("no request was sent")
+    elif not result.steady:
+        yield _warning(
+            "the load was never steady: the figures are of the whole run, with its beginning and"
+            " its end; measure longer"
+        )
+    elif len(steady) < len(full):
+        yield _warning(
+            f"{len(full) - len(steady)} of {len(full)} repeats were never at full load and are left"
+            " out"
+        )
+
+
+def _outcomes(figures: WindowFigures, records: Sequence[Record]) -> Iterator[Remark]:
+    n_ended = figures.n_ok + figures.n_busy + figures.n_errors
+    names = _names(figures.errors or {"refused": figures.n_busy}) + _example(records)
+    if n_ended and not figures.n_ok:
+        yield _invalid(f"none of {n_ended} requests was answered{names}")
+        return
+    if figures.n_errors:
+        share = figures.n_errors / n_ended
+        make = _invalid if share > BAD_ERROR_SHARE else _warning
+        words = f"{figures.n_errors} of {n_ended} requests failed ({share:.1%})"
+        yield make(words + names)
+    if figures.n_busy:
+        yield _warning(
+            f"{figures.n_busy} of {n_ended} requests were refused as the server was full: latencies"
+            " are of the others"
+        )
+    if figures.n_cut > MAX_CUT_SHARE * figures.n_requests:
+        yield _warning(
+            f"{figures.n_cut} of {figures.n_requests} requests were cut off at the end: the longest"
+            " answers are missing; measure longer"
+        )
+    problems = {name: n for name, n in figures.problems.items() if name != IN_ONE_BURST}
+    if problems:
+        yield _warning(f"the streams were not well-formed{_names(problems)}")
+    if figures.n_undetermined:
+        yield _note(f"{figures.n_undetermined} answers could not be held against the objective")
+
+
+def _names(counts: Mapping[str, int]) -> str:
+    return ": " + ", ".join(f"{name} {n}x" for name, n in counts.items())
+
+
+def _example(records: Iterable[Record]) -> str:
+    """The words of the error that came most often."""
+    words = Counter(r.message for r in records if r.outcome is Outcome.ERROR and r.message)
+    if not words:
+        return ""
+    ((message, _),) = words.most_common(1)
+    return f" ({shorten(message, MAX_MESSAGE, placeholder='...')})"
+
+
+def _tokens(figures: WindowFigures, records: Iterable[Record]) -> Iterator[Remark]:
+    if len(figures.token_sources) > 1:
+        yield _warning(f"tokens were counted in several ways{_names(figures.token_sources)}")
+    if n_pieces := figures.token_sources.get(TokenSource.CHUNKS):
+        yield _warning(
+            f"nobody counted the tokens of {n_pieces} answers: pieces of text are counted instead"
+        )
+    firsts = [first_tokens(record) for record in records if record.outcome is Outcome.OK]
+    n_spread = sum(first is not None and first[1] is FirstTokens.SPREAD for first in firsts)
+    if n_spread:
+        yield _note(
+            f"how many tokens a piece held was not told in {n_spread} answers: TPOT takes it that"
+            " all held the same"
+        )
+
+
+def _cache(figures: WindowFigures, *, expects_cache: bool) -> Iterator[Remark]:
+    share = figures.cache_hit_share
+    if share is not None and share > MAX_CACHE_SHARE and not expects_cache:
+        yield _warning(
+            f"{share:.0%} of the prompts' tokens came from the server's cache, which nobody asked"
+            " for: TTFT and throughput look better than they are"
+        )
+
+
+def _streaming(records: Iterable[Record]) -> Iterator[Remark]:
+    answers = [r for r in records if r.outcome is Outcome.OK and r.is_streamed]
+    n_bursts = sum(IN_ONE_BURST in record.problems for record in answers)
+    if n_bursts > MAX_BURST_SHARE * len(answers):
+        yield _warning(
+            f"{n_bursts} of {len(answers)} answers came whole, in one burst: the server, or"
+            " something between, does not stream; TTFT is as long as the whole answer"
+        )
+
+
+def _server(full: WindowFigures, measured: Measured) -> Iterator[Remark]:
+    for name, told in measured.server_means.items():
+        ours = full.metrics.get(name)
+        if ours is None or not ours.mean.value or not told:
+            continue
+        difference = ours.mean.value / told - 1
+        if abs(difference) > MAX_SERVER_DIFFERENCE:
+            yield _warning(
+                f"{name} is {ours.mean.value:.1f} on average here and {told:.1f} by the server's"
+                f" own counters ({difference:+.0%})"
+            )
+
+
+def _samples(figures: WindowFigures, *, n_repeats: int) -> Iterator[Remark]:
+    if not figures.n_ok:
+        return
+    if figures.n_ok < N_BATCHES:
+        yield _warning(f"only {figures.n_ok} answers: too few for intervals")
+    elif figures.n_ok < min_samples(0.9):
+        yield _note(f"{figures.n_ok} answers are too few for percentiles past the median")
+    if figures.n_ok >= N_BATCHES and n_repeats < MIN_REPEATS:
+        yield _note(
+            "intervals are within-run: requests share batches and queues, so the truth is wider;"
+            " --repeat 5 tells how runs differ"
+        )
+
+
+def _host(result: PointResult, *, is_same_host: bool) -> Iterator[Remark]:
+    load = result.client.host_load
+    if is_same_host:
+        busy = "" if load is None else f" (load {load:.1f})"
+        yield _note(f"the server shares this machine with the client{busy}")
+    if median_of(result.figures.metrics.get("ttft_ms")) is None and result.figures.n_ok:
+        yield _invalid("the answers had no content: nothing could be timed")
+
+
+def _note(text: str) -> Remark:
+    return Remark(Severity.NOTE, text)
+
+
+def _warning(text: str) -> Remark:
+    return Remark(Severity.WARNING, text)
+
+
+def _invalid(text: str) -> Remark:
+    return Remark(Severity.INVALID, text)
