@@ -52,19 +52,22 @@ class Connection:
         """Read one request, and keep it."""
         data = b""
         while b"\r\n\r\n" not in data:
-            more = self.socket.recv(65536)
-            if not more:
-                raise ConnectionError("the client is gone")
-            data += more
+            data += self._more()
         head, _, body = data.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         while len(body) < int(headers.get("content-length", 0)):
-            body += self.socket.recv(65536)
+            body += self._more()
         method, path, _ = first.split(" ")
         self.server.seen.append(Seen(method, path, headers, body))
         if method == "GET":
             raise _PageWanted(path)
+
+    def _more(self) -> bytes:
+        data = self.socket.recv(65536)
+        if not data:
+            raise ConnectionError("the client is gone")
+        return data
 
     def wait_until_gone(self) -> None:
         """Wait for the client to close its side."""

@@ -286,7 +286,10 @@ def test_a_connection_is_used_again():
     assert (len(server.posts), server.n_connections) == (2, 1)
 
 
-def test_a_request_that_meets_the_end_of_a_kept_connection_is_sent_again():
+def test_a_request_that_meets_the_end_of_a_kept_connection_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("tgicli.backends.reading.DRAIN_S", 5)
     once = [KEPT_HEAD, *map(chunk, HELLO), end, next_request, reset]
     with serving(once, stream(*HELLO)) as server:
         asked(server, "/generate_stream", PROMPT, PROMPT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 
+from tgicli.backends.connections import DirectTransport
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.http_library import httpx
 
@@ -25,32 +26,27 @@ def new_client(options: RemoteOptions, *, is_observed: bool) -> httpx.AsyncClien
     """
     endpoint = options.endpoint
     verify = _certificates() if endpoint.origin.startswith("https") else _no_certificates()
+    # Servers close idle connections, many after 5 s; a request had better not meet that.
+    idle_s = OBSERVED_IDLE_S if is_observed else IDLE_S
     return httpx.AsyncClient(
-        transport=_transport(endpoint, verify, is_observed=is_observed),
+        transport=None if _has_proxy(endpoint) else _direct(endpoint, verify, idle_s, is_observed),
         verify=verify,
-        # Servers close idle connections, many after 5 s; a request had better not meet that.
-        limits=_limits(OBSERVED_IDLE_S if is_observed else IDLE_S),
+        limits=httpx.Limits(max_connections=None, keepalive_expiry=idle_s),
         timeout=httpx.Timeout(None, connect=options.timeouts.connect_s),
         trust_env=not endpoint.is_local,
     )
 
 
-def _transport(
-    endpoint: Endpoint, verify: ssl.SSLContext, *, is_observed: bool
-) -> httpx.AsyncBaseTransport | None:
-    """Return a transport; None: httpx makes its own, with the environment's proxy."""
+def _direct(
+    endpoint: Endpoint, verify: ssl.SSLContext, idle_s: float, is_observed: bool
+) -> DirectTransport:
+    network = None
+    if is_observed:
+        from tgicli.backends.stamping import StampingNetwork
+
+        network = StampingNetwork()
     socket = None if endpoint.socket is None else str(endpoint.socket)
-    if is_observed and not _has_proxy(endpoint):
-        from tgicli.backends.stamping import StampingTransport
-
-        return StampingTransport(verify, idle_s=OBSERVED_IDLE_S, socket=socket)
-    if socket is not None:
-        return httpx.AsyncHTTPTransport(uds=socket, verify=verify, limits=_limits(IDLE_S))
-    return None
-
-
-def _limits(idle_s: float) -> httpx.Limits:
-    return httpx.Limits(max_connections=None, keepalive_expiry=idle_s)
+    return DirectTransport(verify, idle_s=idle_s, socket=socket, network=network)
 
 
 def _has_proxy(endpoint: Endpoint) -> bool:

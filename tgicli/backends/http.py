@@ -332,7 +332,7 @@ def _tell(observation: Observation, response: httpx.Response, chunk: bytes | Non
 
 
 def _read_at_ns(response: httpx.Response) -> int:
-    """Return when the bytes came that were read last; without a StampingTransport: now."""
+    """Return when the bytes came that were read last; where nobody stamps: now."""
     at_ns: int | None = response.extensions["network_stream"].get_extra_info("read_at_ns")
     return time.perf_counter_ns() if at_ns is None else at_ns
 
