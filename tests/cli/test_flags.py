@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tgicli.cli.generate import GenerateOptions, Output
-from tgicli.cli.options import Lora
+from tgicli.cli.options import Lora, TensorSplit
 from tgicli.errors import ExitStatus
 from tgicli.ui.terminal import Terminal
 
@@ -53,7 +53,7 @@ def test_every_flag_arrives_where_it_belongs(asked: Asked):
         *("--details", "--top-n-tokens", "2", "--special", "--stats", "-q", "--offline"),
         *("--ctx-size", "64", "--threads", "2", "--gpu-layers", "4", "--flash-attn", "off"),
         *("--kv-type", "q8_0", "--batch-size", "32", "--lora", "l.gguf=0.5", "--no-mmap"),
-        *("--mlock", "--no-prefix-reuse"),
+        *("--mlock", "--no-prefix-reuse", "--main-gpu", "1", "--tensor-split", "3,1"),
     )
 
     params, loading = options.params, options.loading
@@ -67,6 +67,7 @@ def test_every_flag_arrives_where_it_belongs(asked: Asked):
     assert (params.logprobs, params.top_n_tokens) == (True, 2)
     assert (loading.model, loading.offline, loading.ctx_size) == ("m.gguf", True, 64)
     assert (loading.threads, loading.gpu_layers, loading.flash_attn) == (2, 4, "off")
+    assert (loading.main_gpu, loading.tensor_split) == (1, TensorSplit((3, 1)))
     assert (loading.kv_type, loading.batch_size) == ("q8_0", 32)
     assert loading.lora == (Lora(Path("l.gguf"), 0.5),)
     assert (loading.mmap, loading.mlock, loading.prefix_reuse) == (False, True, False)

@@ -12,6 +12,7 @@ from tgicli.cli.options import (
     parse_gpu_layers,
     parse_lora,
     parse_named_loras,
+    parse_tensor_split,
 )
 from tgicli.errors import RequestError
 
@@ -25,6 +26,19 @@ def test_gpu_layers_are_a_number_or_auto(word, layers):
 def test_gpu_layers_are_nothing_else(word):
     with pytest.raises(ValueError, match="must be auto or a whole number >= 0"):
         parse_gpu_layers(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "shares"), [("1", (1,)), ("3,1", (3, 1)), ("0.5, 0,2", (0.5, 0, 2))]
+)
+def test_a_tensor_split_is_a_share_for_each_gpu(word, shares):
+    assert parse_tensor_split(word).shares == shares
+
+
+@pytest.mark.parametrize("word", ["", "a", "1,", "1;2", "-1,2", "0,0", "inf", "nan,1", 3, None])
+def test_a_tensor_split_is_nothing_else(word):
+    with pytest.raises(ValueError, match=r"^must be "):
+        parse_tensor_split(word)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_every_version_that_matters_is_named(cli: Cli):
 
 def test_the_devices_are_named(cli: Cli):
     for device in build_info().devices:
-        assert f"\ndevice {device}\n" in cli("--version").stdout
+        assert f"\ndevice {device.label}\n" in cli("--version").stdout
 
 
 def test_it_works_without_llama_cpp_python():

@@ -61,3 +61,15 @@ def test_a_cgroup_limits_the_memory_and_gives_cached_files_back(machine: Path) -
     (machine / "cgroup/memory.stat").write_text("anon 500000\nfile 200000\n")
 
     assert hardware.available_memory_bytes() == 500_000
+
+
+def test_a_cgroup_limits_the_memory_that_there_is_at_all(machine: Path) -> None:
+    (machine / "cgroup/memory.max").write_text("1000000\n")
+
+    assert hardware.total_memory_bytes() == 1_000_000
+
+
+def test_without_a_limit_there_is_what_the_machine_has(machine: Path) -> None:
+    (machine / "cgroup/memory.max").write_text("max\n")
+
+    assert hardware.total_memory_bytes() == hardware._meminfo("MemTotal")

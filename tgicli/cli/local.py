@@ -7,46 +7,74 @@ own, because llama.cpp does so without the GIL: what Python has to import meanwh
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tgicli.cli.options import LoadingOptions
 from tgicli.cli.size import download_progress
+from tgicli.errors import ConfigError
+from tgicli.models.gguf import read_header
 from tgicli.models.resolve import Origin, resolve
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tgicli.engine.model import Model
+    from tgicli.engine.model import LoadOptions, Model
     from tgicli.engine.runner import ContextOptions
 
 DEFAULT_CTX = 8192  # tokens, where the model was trained on more and the prompt needs no more
 ROOM_FOR_ANSWER = 4096  # tokens left behind a prompt that needs more
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is known of a model's use before it loads."""
+
+    n_ctx: int = 0  # tokens one request may hold; 0: what the model allows
+    n_lanes: int = 1
+    is_quiet: bool = False
+
+
 class Loading:
     """A model on its way into memory."""
 
-    def __init__(self, path: Path, options: LoadingOptions, status: Status) -> None:
+    def __init__(
+        self,
+        path: Path,
+        options: LoadingOptions,
+        terminal: Terminal,
+        status: Status,
+        expected: Expected,
+    ) -> None:
         """Start loading."""
         self.path = path
         self.future: Future[Model] = Future()
         self.future.set_running_or_notify_cancel()  # only close() cancels it
         self._cancelled = False
+        self._terminal = terminal
         self._status = status
         # A daemon, so that a second Ctrl-C need not wait for it.
         self._thread = threading.Thread(
-            target=self._load, args=(path, options), name="load", daemon=True
+            target=self._load, args=(path, options, expected), name="load", daemon=True
         )
         self._thread.start()
 
-    def _load(self, path: Path, options: LoadingOptions) -> None:
+    def _load(self, path: Path, options: LoadingOptions, expected: Expected) -> None:
         try:
-            self.future.set_result(_load_model(path, options, self._on_progress))
+            self.future.set_result(self._load_model(path, options, expected))
         except BaseException as error:  # carried to whoever waits for the model
             self.future.set_exception(error)
+
+    def _load_model(self, path: Path, options: LoadingOptions, expected: Expected) -> Model:
+        from tgicli.engine.model import Model
+
+        load, note = placed(path, options, expected)
+        if note is not None and not expected.is_quiet:
+            self._status.clear()
+            self._terminal.say(note)
+        return Model.load(path, load, self._on_progress)
 
     def _on_progress(self, fraction: float) -> bool:
         self._status.show(f"loading the model {fraction:4.0%}")
@@ -60,17 +88,69 @@ class Loading:
             self.future.result().close()
 
 
-def _load_model(path: Path, options: LoadingOptions, on_progress: Callable[[float], bool]) -> Model:
-    from tgicli.engine.model import LoadOptions, Model
+def placed(
+    path: Path, options: LoadingOptions, expected: Expected
+) -> tuple[LoadOptions, str | None]:
+    """Say how to load a model, and what its user should know about that.
 
-    load = LoadOptions(gpu_layers=options.gpu_layers, mmap=options.mmap, mlock=options.mlock)
-    return Model.load(path, load, on_progress)
+    On a build without a GPU nothing is looked at.
+
+    Raises:
+        ConfigError: a GPU is named that is not there.
+        ModelLoadError: the layers asked for do not fit on the GPUs.
+    """
+    from tgicli.engine.model import can_offload
+
+    load = load_options(options)
+    if not can_offload() and load.main_gpu is None and not load.tensor_split:
+        return load, None
+    from tgicli.engine.placement import place
+
+    return place(path, load, expected_context(path, options, expected))
+
+
+def load_options(options: LoadingOptions) -> LoadOptions:
+    """Return what the engine should do with the weights.
+
+    Raises:
+        ConfigError: the options contradict each other.
+    """
+    from tgicli.engine.model import LoadOptions
+
+    split = options.tensor_split
+    if options.main_gpu is not None and split is not None:
+        raise ConfigError("--main-gpu uses one GPU alone, --tensor-split several; leave one out")
+    return LoadOptions(
+        gpu_layers=options.gpu_layers,
+        main_gpu=options.main_gpu,
+        tensor_split=() if split is None else split.shares,
+        mmap=options.mmap,
+        mlock=options.mlock,
+    )
+
+
+def expected_context(path: Path, options: LoadingOptions, expected: Expected) -> ContextOptions:
+    """Return the context that a model will probably have, by its header."""
+    n_ctx_train = read_header(path).context_length or DEFAULT_CTX
+    return _sized(
+        options,
+        n_ctx=expected.n_ctx or options.ctx_size or min(n_ctx_train, DEFAULT_CTX),
+        n_lanes=expected.n_lanes,
+    )
 
 
 def start_loading(
-    options: LoadingOptions, terminal: Terminal, status: Status, *, quiet: bool
+    options: LoadingOptions,
+    terminal: Terminal,
+    status: Status,
+    *,
+    quiet: bool,
+    n_ctx: int = 0,
+    n_lanes: int = 1,
 ) -> Loading:
     """Find the model's file, from a hub if need be, and start loading it.
+
+    n_ctx (0: unknown yet) and n_lanes say which context it will have: what a GPU must hold, too.
 
     Raises:
         ModelNotFound, ModelLoadError, Unreachable: there is none to load.
@@ -83,7 +163,8 @@ def start_loading(
     status.clear()
     if found.origin is Origin.DEMO and options.model is None and not quiet:
         terminal.say(f"no model is named; using the demo model {found.name} (-m chooses another)")
-    return Loading(found.path, options, status)
+    expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_quiet=quiet)
+    return Loading(found.path, options, terminal, status, expected)
 
 
 def context_options(
@@ -95,10 +176,15 @@ def context_options(
     n_lanes: int,
 ) -> ContextOptions:
     """Size a context for requests of one shape."""
+    n_ctx = options.ctx_size or _fitting_ctx(model.n_ctx_train, n_prompt, max_new_tokens)
+    return _sized(options, n_ctx=n_ctx, n_lanes=n_lanes)
+
+
+def _sized(options: LoadingOptions, *, n_ctx: int, n_lanes: int) -> ContextOptions:
     from tgicli.engine.runner import ContextOptions
 
     return ContextOptions(
-        n_ctx=options.ctx_size or _fitting_ctx(model.n_ctx_train, n_prompt, max_new_tokens),
+        n_ctx=n_ctx,
         n_lanes=n_lanes,
         batch_size=options.batch_size,
         threads=options.threads,

@@ -25,7 +25,13 @@ MAX_LANES = 8  # of --best-of runs at once
 def answer_locally(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     """Load the model and stream the answer; with --dry-run, print the prompt and return None."""
     status = Status(terminal)
-    loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
+    loading = start_loading(
+        options.loading,
+        terminal,
+        status,
+        quiet=options.quiet,
+        n_lanes=min(options.best_of, MAX_LANES),
+    )
     try:
         from tgicli.cli.loop import run  # asyncio is imported while the weights load
 

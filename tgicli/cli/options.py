@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tgicli.cli.signature import option
-from tgicli.cli.value import check_int, check_least
+from tgicli.cli.value import check_float, check_int, check_least
 from tgicli.core import SamplingParams
 
 SAMPLING, LOADING = "Sampling and length", "Model"
@@ -26,6 +26,12 @@ class Lora(NamedTuple):
 
     path: Path
     scale: float
+
+
+class TensorSplit(NamedTuple):
+    """How the layers are spread over the GPUs."""
+
+    shares: tuple[float, ...]
 
 
 class NamedLoras(NamedTuple):
@@ -42,6 +48,16 @@ def parse_gpu_layers(value: object) -> int | None:
         return check_least(check_int(value), 0)
     except ValueError:
         raise ValueError("must be auto or a whole number >= 0") from None
+
+
+def parse_tensor_split(value: object) -> TensorSplit:
+    """Read A,B,...: numbers in any unit. Raises ValueError."""
+    if not isinstance(value, str):
+        raise ValueError("must be numbers with commas between them, one for each GPU")
+    shares = tuple(check_float(word.strip()) for word in value.split(","))
+    if not all(0 <= share < float("inf") for share in shares) or not any(shares):
+        raise ValueError("must be numbers >= 0, and not all 0")
+    return TensorSplit(shares)
 
 
 def parse_lora(value: object) -> Lora:
@@ -190,7 +206,23 @@ class LoadingOptions:
         panel=LOADING,
         parser=parse_gpu_layers,
         default_text="auto",
-        help="Layers on the GPU; auto: all, where there is one.",
+        help="Layers on the GPU; auto: all that fit, where there is one.",
+    )
+    main_gpu: int | None = option(
+        None,
+        metavar="N",
+        panel=LOADING,
+        least=0,
+        default_text="all GPUs",
+        help="Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.",
+    )
+    tensor_split: TensorSplit | None = option(
+        None,
+        metavar="A,B,...",
+        panel=LOADING,
+        parser=parse_tensor_split,
+        default_text="by free memory",
+        help="Spread the layers over the GPUs in this proportion.",
     )
     flash_attn: FlashAttention = option(
         "auto", metavar="auto|on|off", panel=LOADING, help="Use flash attention."

@@ -58,7 +58,14 @@ def _source(
     if remote is not None:
         yield EndpointSource(options, remote, terminal), None
         return
-    loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
+    loading = start_loading(
+        options.loading,
+        terminal,
+        status,
+        quiet=options.quiet,
+        n_ctx=options.limits.max_total_tokens or 0,
+        n_lanes=options.limits.max_batch_size,
+    )
     try:
         with _offered(loading.path, options, terminal) as keyless:
             yield ModelSource(options, loading), keyless

@@ -28,6 +28,6 @@ def _llama_lines() -> list[str]:
         f"llama-cpp-python {build.binding_version}",
         f"llama.cpp {build.version}",
         *(f"backend {backend}" for backend in build.backends),
-        *(f"device {device}" for device in build.devices),
+        *(f"device {device.label}" for device in build.devices),
         f"GPU offload: {'yes' if build.has_gpu_offload else 'no, this build is for the CPU alone'}",
     ]

@@ -1,8 +1,8 @@
 """What this process may use of the machine: physical cores and memory.
 
-Called by the runner before it loads. Reads Linux's sysfs, procfs and cgroups where they are;
-elsewhere it falls back to what the standard library knows. Never guesses upwards: a container's
-limit wins over the machine's size.
+Called by the runner before it loads, and by `build` for the CPU's memory. Reads Linux's sysfs,
+procfs and cgroups where they are; elsewhere it falls back to what the standard library knows. Never
+guesses upwards: a container's limit wins over the machine's size.
 """
 
 from __future__ import annotations
@@ -49,9 +49,20 @@ def available_memory_bytes() -> int | None:
     return min(limits, default=None)
 
 
+def total_memory_bytes() -> int | None:
+    """Return how much memory this process may have at most, None when unknown."""
+    limit = _read(_CGROUP / "memory.max") or "max"
+    limits = [_meminfo("MemTotal"), None if limit == "max" else int(limit)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
 def _machine_memory() -> int | None:
+    return _meminfo("MemAvailable")
+
+
+def _meminfo(name: str) -> int | None:
     for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        if line.startswith("MemAvailable:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return None
 

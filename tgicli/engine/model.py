@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from tgicli.errors import ModelLoadError
 
 ALL_LAYERS = -1
 _UNKNOWN, _CONTROL = 1 << 0, 1 << 3  # llama_token_attr
+_ONE_GPU = 0  # llama_split_mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class LoadOptions:
     """How to load the weights."""
 
     gpu_layers: int | None = None  # None: all when the build has a GPU, else none
+    main_gpu: int | None = None  # the only GPU that gets layers; None: all do
+    tensor_split: tuple[float, ...] = ()  # each GPU's share of the layers; (): by free memory
     mmap: bool = True
     mlock: bool = False
 
@@ -40,10 +43,10 @@ class Piece(NamedTuple):
 class Model:
     """A loaded model. Close it after everything that uses it."""
 
-    def __init__(self, path: Path, pointer: Any, *, gpu_layers: int) -> None:
+    def __init__(self, path: Path, pointer: Any, options: LoadOptions) -> None:
         self.path = path
         self.pointer = pointer
-        self.gpu_layers = gpu_layers
+        self.options = options
         self.vocab = llama_cpp.llama_model_get_vocab(pointer)
         self.n_vocab: int = llama_cpp.llama_vocab_n_tokens(self.vocab)
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(pointer)
@@ -66,9 +69,7 @@ class Model:
         log = quiet_log()
         log.clear()
         llama_cpp.llama_backend_init()
-        params = llama_cpp.llama_model_default_params()
-        params.n_gpu_layers = gpu_layers = _gpu_layers(options)
-        params.load_mode = _load_mode(options)
+        params = model_params(options)
         params.progress_callback = callback = llama_cpp.llama_progress_callback(
             lambda fraction, _user_data: on_progress(fraction)
         )
@@ -76,11 +77,16 @@ class Model:
         del callback  # until here llama.cpp needed it
         if not pointer:
             raise ModelLoadError("\n  ".join([f"llama.cpp can't load {path}", *log.lines]))
-        return cls(path, pointer, gpu_layers=gpu_layers)
+        return cls(path, pointer, replace(options, gpu_layers=params.n_gpu_layers))
 
     def close(self) -> None:
         """Free the weights."""
         llama_cpp.llama_model_free(self.pointer)
+
+    @property
+    def gpu_layers(self) -> int:
+        """How many layers were put on a GPU, or ALL_LAYERS."""
+        return self.options.gpu_layers or 0
 
     @property
     def can_trim(self) -> bool:
@@ -178,8 +184,26 @@ class Model:
         return n_layer * n_head_kv * (key + value)
 
 
+def model_params(options: LoadOptions) -> Any:
+    """Return llama.cpp's llama_model_params. They keep alive what they point to."""
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = _gpu_layers(options)
+    params.load_mode = _load_mode(options)
+    if options.main_gpu is not None:
+        params.split_mode, params.main_gpu = _ONE_GPU, options.main_gpu
+    if options.tensor_split:
+        n_shares = llama_cpp.llama_max_devices()
+        params.tensor_split = (ctypes.c_float * n_shares)(*options.tensor_split[:n_shares])
+    return params
+
+
+def can_offload() -> bool:
+    """Say whether the build has a GPU to put layers on."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
 def _gpu_layers(options: LoadOptions) -> int:
-    if not llama_cpp.llama_supports_gpu_offload():
+    if not can_offload():
         return 0
     return ALL_LAYERS if options.gpu_layers is None else options.gpu_layers
 

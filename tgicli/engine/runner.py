@@ -14,20 +14,24 @@ from collections.abc import Sequence as ReadOnlyList
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tgicli.core import Token
 from tgicli.engine.adapters import Adapters
 from tgicli.engine.chunks import MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
-from tgicli.engine.hardware import available_memory_bytes, n_usable_cores
+from tgicli.engine.hardware import n_usable_cores
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
+from tgicli.engine.room import check_room
 from tgicli.engine.sampler import Argmax, Candidates, Sampler, Scorer
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.engine.watermark import Watermark
 from tgicli.errors import DecodeFailed, ModelLoadError
+
+if TYPE_CHECKING:
+    from tgicli.engine.crew import Crew
 
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 KV_TYPES = {  # name: (ggml_type, bytes a value)
@@ -52,6 +56,11 @@ class ContextOptions:
     lora: tuple[tuple[Path, float], ...] = ()  # adapters for all, with their scales
     named_lora: tuple[tuple[str, Path], ...] = ()  # adapters that a request names; names differ
 
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all lanes."""
+        return self.n_ctx * self.n_lanes
+
 
 class Runner:
     """A llama.cpp context with lanes."""
@@ -60,8 +69,7 @@ class Runner:
         self.n_threads = options.threads or n_usable_cores()
         self.n_lanes = options.n_lanes
         self._model = model
-        _check_memory(model, options)
-        self._ctx = _new_context(model, options, self.n_threads)
+        self._ctx = _new_context(model, options)
         self._memory = llama_cpp.llama_get_memory(self._ctx)
         if not self._memory:
             raise ModelLoadError(f"{model.path} has no KV cache: it embeds text and generates none")
@@ -78,12 +86,15 @@ class Runner:
         self._scorer: Scorer | None = None
         self._watermark: Watermark | None = None
         # One lane alone does not earn back the time that importing numpy takes.
+        self._crew = _new_crew(self.n_threads) if model.gpu_layers else None
         self._argmax = Argmax(model.n_vocab) if options.n_lanes > 1 else None
 
     def close(self) -> None:
         """Free the context. The model stays."""
         for sampler in self._samplers.values():
             sampler.close()
+        if self._crew is not None:
+            self._crew.close()
         llama_cpp.llama_free(self._ctx)
         self._adapters.close()
 
@@ -138,8 +149,9 @@ class Runner:
                 for row, last in zip(rows, lasts, strict=True):
                     if row.scores:
                         self._score(row, first=last + 1 - row.count)
+                drawn = self._draw(rows, lasts)
                 return [
-                    self._sample(row.sequence, last) if row.samples else None
+                    (drawn.get(last) or self._sample(row.sequence, last)) if row.samples else None
                     for row, last in zip(rows, lasts, strict=True)
                 ]
             case 1:
@@ -147,6 +159,31 @@ class Runner:
             case _:
                 reasons = "; ".join(list(quiet_log().lines)[-2:])
                 raise DecodeFailed(f"llama_decode returned {code} ({reasons})")
+
+    def _draw(self, rows: ReadOnlyList[Row], lasts: list[int]) -> dict[int, Sampled]:
+        """Sample, side by side, from the outputs that a chain alone decides."""
+        if self._crew is None:
+            return {}
+        drawing = [
+            (last, self._sampler(row.sequence))
+            for row, last in zip(rows, lasts, strict=True)
+            if row.samples and self._is_drawn(row.sequence, last)
+        ]
+        calls = [partial(sampler.sample, self._ctx, last) for last, sampler in drawing]
+        ids = self._crew.run(calls, n_logits=self._model.n_vocab)
+        return {
+            last: Sampled(token_id, *self._model.piece(token_id))
+            for (last, _), token_id in zip(drawing, ids, strict=True)
+        }
+
+    def _is_drawn(self, sequence: Sequence, output: int) -> bool:
+        params = sequence.params
+        if params.is_plain_greedy or params.watermark or params.wants_logprobs:
+            return False
+        # NOTE: the first look at an output waits for the device and puts the outputs in order; from
+        # then on any thread may look.
+        logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
+        return sequence.constraint is None and not math.isnan(logits[0])
 
     def _sample(self, sequence: Sequence, output: int) -> Sampled | DecodeFailed:
         """Sample from one output row of the last batch."""
@@ -221,6 +258,12 @@ class Runner:
         return self._candidates
 
 
+def _new_crew(n_threads: int) -> Crew:
+    from tgicli.engine.crew import Crew  # 10 ms that a CPU need not spend
+
+    return Crew(n_threads)
+
+
 class _Batch:
     """A llama_batch over arrays of our own, filled again for each step."""
 
@@ -266,22 +309,30 @@ class _Batch:
         return lasts
 
 
-def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
-    log = quiet_log()
-    log.clear()
+def context_params(options: ContextOptions, *, on_gpu: bool) -> Any:
+    """Return llama.cpp's llama_context_params."""
     params = llama_cpp.llama_context_default_params()
-    params.n_ctx = options.n_ctx * options.n_lanes
+    params.n_ctx = options.n_tokens
     params.n_seq_max = options.n_lanes
     params.kv_unified = False
     params.swa_full = False
     params.n_batch = max(options.batch_size, options.n_lanes)
-    params.n_ubatch = _micro_batch(params.n_batch, model, options)
+    params.n_ubatch = _micro_batch(params.n_batch, options, on_gpu=on_gpu)
     # One row of logits a lane, not one a token; more for a prompt that is scored.
     params.n_outputs_max = max(options.n_lanes, MOST_SCORED)
-    params.n_threads = params.n_threads_batch = n_threads
+    params.n_threads = params.n_threads_batch = options.threads or n_usable_cores()
     params.flash_attn_type = FLASH_ATTENTION[options.flash_attn]
     params.type_k = params.type_v = KV_TYPES[options.kv_type][0]
     params.no_perf = True
+    return params
+
+
+def _new_context(model: Model, options: ContextOptions) -> Any:
+    log = quiet_log()
+    params = context_params(options, on_gpu=model.gpu_layers != 0)
+    kv_bytes = int(options.n_tokens * model.kv_values_per_token * KV_TYPES[options.kv_type][1])
+    check_room(model, params, kv_bytes=kv_bytes, n_tokens=options.n_tokens)
+    log.clear()
     ctx = llama_cpp.llama_init_from_model(model.pointer, params)
     if not ctx:
         what = f"llama.cpp can't make a context of {options.n_lanes} x {options.n_ctx} tokens"
@@ -289,37 +340,17 @@ def _new_context(model: Model, options: ContextOptions, n_threads: int) -> Any:
     return ctx
 
 
-def _micro_batch(n_batch: int, model: Model, options: ContextOptions) -> int:
+def _micro_batch(n_batch: int, options: ContextOptions, *, on_gpu: bool) -> int:
     """Return how many tokens are computed in one piece.
 
     On a CPU small ones, because the cuts must not be seen in the logits and prompts beside running
     answers are cut small. That costs prefill 5-8 % at 500 tokens and a quarter at 1,500; one lane
     alone has nobody beside it.
     """
-    if model.gpu_layers or options.n_lanes == 1:
+    if on_gpu or options.n_lanes == 1:
         return n_batch
     return min(n_batch, SMALL)
 
 
 def _cut_for(micro_batch: int) -> Cut:
     return cut_small if micro_batch <= SMALL else partial(cut_into_tiles, micro_batch=micro_batch)
-
-
-def _check_memory(model: Model, options: ContextOptions) -> None:
-    """Refuse what can't fit, before the kernel kills us for it. Only host memory is counted."""
-    available = available_memory_bytes()
-    if available is None or model.gpu_layers != 0:
-        return
-    n_tokens = options.n_ctx * options.n_lanes
-    kv_bytes = int(n_tokens * model.kv_values_per_token * KV_TYPES[options.kv_type][1])
-    needed = model.size_bytes + kv_bytes
-    if needed > available:
-        raise ModelLoadError(
-            f"{model.path.name} needs {_gib(needed)} ({_gib(model.size_bytes)} of weights, "
-            f"{_gib(kv_bytes)} for a context of {n_tokens:,} tokens), {_gib(available)} are free; "
-            f"choose a smaller --ctx-size, a smaller --kv-type or a smaller model"
-        )
-
-
-def _gib(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:,.1f} GiB"

@@ -132,7 +132,13 @@ def _ask_locally(work: _Work) -> None:
 
     options, terminal = work.options, work.terminal
     status = Status(terminal)
-    loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
+    loading = start_loading(
+        options.loading,
+        terminal,
+        status,
+        quiet=options.quiet,
+        n_lanes=options.concurrency,
+    )
     try:
         from tgicli.cli.batch.backend import local_backend
         from tgicli.cli.loop import run
