@@ -21,8 +21,10 @@ _tgicli() {
         'tgicli generate') at='tgicli generate' ;;
         'tgicli chat') at='tgicli chat' ;;
         'tgicli serve') at='tgicli serve' ;;
+        'tgicli bench') at='tgicli bench' ;;
         'tgicli models') at='tgicli models' ;;
         'tgicli config') at='tgicli config' ;;
+        'tgicli doctor') at='tgicli doctor' ;;
         'tgicli completion') at='tgicli completion' ;;
         'tgicli --profile') is_value=yes ;;
         'tgicli generate -f' | \
@@ -65,6 +67,8 @@ _tgicli() {
             'tgicli generate --give-up-after' | \
             'tgicli generate --ctx-size' | \
             'tgicli generate --threads' | \
+            'tgicli generate --main-gpu' | \
+            'tgicli generate --tensor-split' | \
             'tgicli generate --batch-size' | \
             'tgicli generate --profile') is_value=yes ;;
         'tgicli generate --reasoning') is_value=yes ;;
@@ -99,6 +103,8 @@ _tgicli() {
             'tgicli chat --token-timeout' | \
             'tgicli chat --ctx-size' | \
             'tgicli chat --threads' | \
+            'tgicli chat --main-gpu' | \
+            'tgicli chat --tensor-split' | \
             'tgicli chat --batch-size' | \
             'tgicli chat --profile') is_value=yes ;;
         'tgicli chat --reasoning') is_value=yes ;;
@@ -133,6 +139,8 @@ _tgicli() {
             'tgicli serve --connect-key' | \
             'tgicli serve --ctx-size' | \
             'tgicli serve --threads' | \
+            'tgicli serve --main-gpu' | \
+            'tgicli serve --tensor-split' | \
             'tgicli serve --batch-size' | \
             'tgicli serve --lora-adapters' | \
             'tgicli serve --profile') is_value=yes ;;
@@ -148,6 +156,124 @@ _tgicli() {
         'tgicli serve --gpu-layers') is_value=yes ;;
         'tgicli serve --flash-attn') is_value=yes ;;
         'tgicli serve --kv-type') is_value=yes ;;
+        'tgicli bench run') at='tgicli bench run' ;;
+        'tgicli bench compare') at='tgicli bench compare' ;;
+        'tgicli bench report') at='tgicli bench report' ;;
+        'tgicli bench selftest') at='tgicli bench selftest' ;;
+        'tgicli bench -c' | \
+            'tgicli bench --concurrency' | \
+            'tgicli bench --rate' | \
+            'tgicli bench --arrival' | \
+            'tgicli bench --burstiness' | \
+            'tgicli bench --ramp' | \
+            'tgicli bench --max-in-flight' | \
+            'tgicli bench --prompt-tokens' | \
+            'tgicli bench --output-tokens' | \
+            'tgicli bench --shared-prefix' | \
+            'tgicli bench --duration' | \
+            'tgicli bench --requests' | \
+            'tgicli bench --repeat' | \
+            'tgicli bench --seed' | \
+            'tgicli bench --slo' | \
+            'tgicli bench --vs' | \
+            'tgicli bench -e' | \
+            'tgicli bench --endpoint' | \
+            'tgicli bench --api-key' | \
+            'tgicli bench --api-key-command' | \
+            'tgicli bench -H' | \
+            'tgicli bench --header' | \
+            'tgicli bench --retries' | \
+            'tgicli bench --timeout' | \
+            'tgicli bench --connect-timeout' | \
+            'tgicli bench --first-token-timeout' | \
+            'tgicli bench --token-timeout' | \
+            'tgicli bench --ctx-size' | \
+            'tgicli bench --threads' | \
+            'tgicli bench --main-gpu' | \
+            'tgicli bench --tensor-split' | \
+            'tgicli bench --batch-size' | \
+            'tgicli bench --profile') is_value=yes ;;
+        'tgicli bench --trace' | \
+            'tgicli bench --dataset' | \
+            'tgicli bench --vs-api-key-file' | \
+            'tgicli bench -o' | \
+            'tgicli bench --out' | \
+            'tgicli bench --json' | \
+            'tgicli bench --html' | \
+            'tgicli bench --md' | \
+            'tgicli bench --csv' | \
+            'tgicli bench --records' | \
+            'tgicli bench --api-key-file' | \
+            'tgicli bench -m' | \
+            'tgicli bench --model' | \
+            'tgicli bench --lora') is_value=yes ;;
+        'tgicli bench --warmup' | \
+            'tgicli bench --gpu-layers') is_value=yes ;;
+        'tgicli bench --api') is_value=yes ;;
+        'tgicli bench --flash-attn') is_value=yes ;;
+        'tgicli bench --kv-type') is_value=yes ;;
+        'tgicli bench run -c' | \
+            'tgicli bench run --concurrency' | \
+            'tgicli bench run --rate' | \
+            'tgicli bench run --arrival' | \
+            'tgicli bench run --burstiness' | \
+            'tgicli bench run --ramp' | \
+            'tgicli bench run --max-in-flight' | \
+            'tgicli bench run --prompt-tokens' | \
+            'tgicli bench run --output-tokens' | \
+            'tgicli bench run --shared-prefix' | \
+            'tgicli bench run --duration' | \
+            'tgicli bench run --requests' | \
+            'tgicli bench run --repeat' | \
+            'tgicli bench run --seed' | \
+            'tgicli bench run --slo' | \
+            'tgicli bench run --vs' | \
+            'tgicli bench run -e' | \
+            'tgicli bench run --endpoint' | \
+            'tgicli bench run --api-key' | \
+            'tgicli bench run --api-key-command' | \
+            'tgicli bench run -H' | \
+            'tgicli bench run --header' | \
+            'tgicli bench run --retries' | \
+            'tgicli bench run --timeout' | \
+            'tgicli bench run --connect-timeout' | \
+            'tgicli bench run --first-token-timeout' | \
+            'tgicli bench run --token-timeout' | \
+            'tgicli bench run --ctx-size' | \
+            'tgicli bench run --threads' | \
+            'tgicli bench run --main-gpu' | \
+            'tgicli bench run --tensor-split' | \
+            'tgicli bench run --batch-size' | \
+            'tgicli bench run --profile') is_value=yes ;;
+        'tgicli bench run --trace' | \
+            'tgicli bench run --dataset' | \
+            'tgicli bench run --vs-api-key-file' | \
+            'tgicli bench run -o' | \
+            'tgicli bench run --out' | \
+            'tgicli bench run --json' | \
+            'tgicli bench run --html' | \
+            'tgicli bench run --md' | \
+            'tgicli bench run --csv' | \
+            'tgicli bench run --records' | \
+            'tgicli bench run --api-key-file' | \
+            'tgicli bench run -m' | \
+            'tgicli bench run --model' | \
+            'tgicli bench run --lora') is_value=yes ;;
+        'tgicli bench run --warmup' | \
+            'tgicli bench run --gpu-layers') is_value=yes ;;
+        'tgicli bench run --api') is_value=yes ;;
+        'tgicli bench run --flash-attn') is_value=yes ;;
+        'tgicli bench run --kv-type') is_value=yes ;;
+        'tgicli bench compare --fail-on' | \
+            'tgicli bench compare --profile') is_value=yes ;;
+        'tgicli bench report --html' | \
+            'tgicli bench report --md' | \
+            'tgicli bench report --csv' | \
+            'tgicli bench report -o' | \
+            'tgicli bench report --out' | \
+            'tgicli bench report --json') is_value=yes ;;
+        'tgicli bench report --profile') is_value=yes ;;
+        'tgicli bench selftest --profile') is_value=yes ;;
         'tgicli models list') at='tgicli models list' ;;
         'tgicli models pull') at='tgicli models pull' ;;
         'tgicli models info') at='tgicli models info' ;;
@@ -160,6 +286,19 @@ _tgicli() {
         'tgicli config --profile') is_value=yes ;;
         'tgicli config path --profile') is_value=yes ;;
         'tgicli config profiles --profile') is_value=yes ;;
+        'tgicli doctor --max-batch-size' | \
+            'tgicli doctor --ctx-size' | \
+            'tgicli doctor --threads' | \
+            'tgicli doctor --main-gpu' | \
+            'tgicli doctor --tensor-split' | \
+            'tgicli doctor --batch-size' | \
+            'tgicli doctor --profile') is_value=yes ;;
+        'tgicli doctor -m' | \
+            'tgicli doctor --model' | \
+            'tgicli doctor --lora') is_value=yes ;;
+        'tgicli doctor --gpu-layers') is_value=yes ;;
+        'tgicli doctor --flash-attn') is_value=yes ;;
+        'tgicli doctor --kv-type') is_value=yes ;;
         'tgicli completion --profile') is_value=yes ;;
         esac
     done
@@ -205,6 +344,8 @@ _tgicli() {
             'tgicli generate --give-up-after' | \
             'tgicli generate --ctx-size' | \
             'tgicli generate --threads' | \
+            'tgicli generate --main-gpu' | \
+            'tgicli generate --tensor-split' | \
             'tgicli generate --batch-size' | \
             'tgicli generate --profile') words='' files='' ;;
         'tgicli generate --reasoning') words='show hide stdout' files='' ;;
@@ -239,6 +380,8 @@ _tgicli() {
             'tgicli chat --token-timeout' | \
             'tgicli chat --ctx-size' | \
             'tgicli chat --threads' | \
+            'tgicli chat --main-gpu' | \
+            'tgicli chat --tensor-split' | \
             'tgicli chat --batch-size' | \
             'tgicli chat --profile') words='' files='' ;;
         'tgicli chat --reasoning') words='show hide stdout' files='' ;;
@@ -273,6 +416,8 @@ _tgicli() {
             'tgicli serve --connect-key' | \
             'tgicli serve --ctx-size' | \
             'tgicli serve --threads' | \
+            'tgicli serve --main-gpu' | \
+            'tgicli serve --tensor-split' | \
             'tgicli serve --batch-size' | \
             'tgicli serve --lora-adapters' | \
             'tgicli serve --profile') words='' files='' ;;
@@ -288,6 +433,120 @@ _tgicli() {
         'tgicli serve --gpu-layers') words='auto' files='' ;;
         'tgicli serve --flash-attn') words='auto on off' files='' ;;
         'tgicli serve --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli bench -c' | \
+            'tgicli bench --concurrency' | \
+            'tgicli bench --rate' | \
+            'tgicli bench --arrival' | \
+            'tgicli bench --burstiness' | \
+            'tgicli bench --ramp' | \
+            'tgicli bench --max-in-flight' | \
+            'tgicli bench --prompt-tokens' | \
+            'tgicli bench --output-tokens' | \
+            'tgicli bench --shared-prefix' | \
+            'tgicli bench --duration' | \
+            'tgicli bench --requests' | \
+            'tgicli bench --repeat' | \
+            'tgicli bench --seed' | \
+            'tgicli bench --slo' | \
+            'tgicli bench --vs' | \
+            'tgicli bench -e' | \
+            'tgicli bench --endpoint' | \
+            'tgicli bench --api-key' | \
+            'tgicli bench --api-key-command' | \
+            'tgicli bench -H' | \
+            'tgicli bench --header' | \
+            'tgicli bench --retries' | \
+            'tgicli bench --timeout' | \
+            'tgicli bench --connect-timeout' | \
+            'tgicli bench --first-token-timeout' | \
+            'tgicli bench --token-timeout' | \
+            'tgicli bench --ctx-size' | \
+            'tgicli bench --threads' | \
+            'tgicli bench --main-gpu' | \
+            'tgicli bench --tensor-split' | \
+            'tgicli bench --batch-size' | \
+            'tgicli bench --profile') words='' files='' ;;
+        'tgicli bench --trace' | \
+            'tgicli bench --dataset' | \
+            'tgicli bench --vs-api-key-file' | \
+            'tgicli bench -o' | \
+            'tgicli bench --out' | \
+            'tgicli bench --json' | \
+            'tgicli bench --html' | \
+            'tgicli bench --md' | \
+            'tgicli bench --csv' | \
+            'tgicli bench --records' | \
+            'tgicli bench --api-key-file' | \
+            'tgicli bench -m' | \
+            'tgicli bench --model' | \
+            'tgicli bench --lora') words='' files='yes' ;;
+        'tgicli bench --warmup' | \
+            'tgicli bench --gpu-layers') words='auto' files='' ;;
+        'tgicli bench --api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli bench --flash-attn') words='auto on off' files='' ;;
+        'tgicli bench --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli bench run -c' | \
+            'tgicli bench run --concurrency' | \
+            'tgicli bench run --rate' | \
+            'tgicli bench run --arrival' | \
+            'tgicli bench run --burstiness' | \
+            'tgicli bench run --ramp' | \
+            'tgicli bench run --max-in-flight' | \
+            'tgicli bench run --prompt-tokens' | \
+            'tgicli bench run --output-tokens' | \
+            'tgicli bench run --shared-prefix' | \
+            'tgicli bench run --duration' | \
+            'tgicli bench run --requests' | \
+            'tgicli bench run --repeat' | \
+            'tgicli bench run --seed' | \
+            'tgicli bench run --slo' | \
+            'tgicli bench run --vs' | \
+            'tgicli bench run -e' | \
+            'tgicli bench run --endpoint' | \
+            'tgicli bench run --api-key' | \
+            'tgicli bench run --api-key-command' | \
+            'tgicli bench run -H' | \
+            'tgicli bench run --header' | \
+            'tgicli bench run --retries' | \
+            'tgicli bench run --timeout' | \
+            'tgicli bench run --connect-timeout' | \
+            'tgicli bench run --first-token-timeout' | \
+            'tgicli bench run --token-timeout' | \
+            'tgicli bench run --ctx-size' | \
+            'tgicli bench run --threads' | \
+            'tgicli bench run --main-gpu' | \
+            'tgicli bench run --tensor-split' | \
+            'tgicli bench run --batch-size' | \
+            'tgicli bench run --profile') words='' files='' ;;
+        'tgicli bench run --trace' | \
+            'tgicli bench run --dataset' | \
+            'tgicli bench run --vs-api-key-file' | \
+            'tgicli bench run -o' | \
+            'tgicli bench run --out' | \
+            'tgicli bench run --json' | \
+            'tgicli bench run --html' | \
+            'tgicli bench run --md' | \
+            'tgicli bench run --csv' | \
+            'tgicli bench run --records' | \
+            'tgicli bench run --api-key-file' | \
+            'tgicli bench run -m' | \
+            'tgicli bench run --model' | \
+            'tgicli bench run --lora') words='' files='yes' ;;
+        'tgicli bench run --warmup' | \
+            'tgicli bench run --gpu-layers') words='auto' files='' ;;
+        'tgicli bench run --api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli bench run --flash-attn') words='auto on off' files='' ;;
+        'tgicli bench run --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli bench compare --fail-on' | \
+            'tgicli bench compare --profile') words='' files='' ;;
+        'tgicli bench report --html' | \
+            'tgicli bench report --md' | \
+            'tgicli bench report --csv' | \
+            'tgicli bench report -o' | \
+            'tgicli bench report --out' | \
+            'tgicli bench report --json') words='' files='yes' ;;
+        'tgicli bench report --profile') words='' files='' ;;
+        'tgicli bench selftest --profile') words='' files='' ;;
         'tgicli models --profile') words='' files='' ;;
         'tgicli models list --profile') words='' files='' ;;
         'tgicli models pull --profile') words='' files='' ;;
@@ -295,18 +554,41 @@ _tgicli() {
         'tgicli config --profile') words='' files='' ;;
         'tgicli config path --profile') words='' files='' ;;
         'tgicli config profiles --profile') words='' files='' ;;
+        'tgicli doctor --max-batch-size' | \
+            'tgicli doctor --ctx-size' | \
+            'tgicli doctor --threads' | \
+            'tgicli doctor --main-gpu' | \
+            'tgicli doctor --tensor-split' | \
+            'tgicli doctor --batch-size' | \
+            'tgicli doctor --profile') words='' files='' ;;
+        'tgicli doctor -m' | \
+            'tgicli doctor --model' | \
+            'tgicli doctor --lora') words='' files='yes' ;;
+        'tgicli doctor --gpu-layers') words='auto' files='' ;;
+        'tgicli doctor --flash-attn') words='auto on off' files='' ;;
+        'tgicli doctor --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
         'tgicli completion --profile') words='' files='' ;;
         *)
             [[ $cur == -* ]] && at+=' -'
             case $at in
                 'tgicli -') words='--version --traceback --profile -h --help' ;;
-                'tgicli') words='generate chat serve models config completion' files='' ;;
-                'tgicli generate -') words='-f --file --stdin --no-stdin -s --system --chat --no-chat --truncate --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --best-of --raw --plain --json --stream --no-stream --details --top-n-tokens --special --reasoning --stats --dry-run -q --quiet --server --no-server -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout --input -o --output --concurrency --input-format --as-completed --redo-changed --restart --fail-fast --give-up-after -m --model --offline --ctx-size --threads --gpu-layers --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli') words='generate chat serve bench models config doctor completion' files='' ;;
+                'tgicli generate -') words='-f --file --stdin --no-stdin -s --system --chat --no-chat --truncate --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --best-of --raw --plain --json --stream --no-stream --details --top-n-tokens --special --reasoning --stats --dry-run -q --quiet --server --no-server -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout --input -o --output --concurrency --input-format --as-completed --redo-changed --restart --fail-fast --give-up-after -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli generate') words='' files='' ;;
-                'tgicli chat -') words='-s --system --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli chat -') words='-s --system --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli chat') words='' files='' ;;
-                'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
+                'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
                 'tgicli serve') words='' files='' ;;
+                'tgicli bench -') words='-c --concurrency --rate --arrival --burstiness --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli bench') words='run compare report selftest' files='' ;;
+                'tgicli bench run -') words='-c --concurrency --rate --arrival --burstiness --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli bench run') words='' files='' ;;
+                'tgicli bench compare -') words='--fail-on --strict --allow-differences --traceback --profile -h --help' ;;
+                'tgicli bench compare') words='' files='yes' ;;
+                'tgicli bench report -') words='--html --md --csv -o --out --json --traceback --profile -h --help' ;;
+                'tgicli bench report') words='' files='yes' ;;
+                'tgicli bench selftest -') words='--traceback --profile -h --help' ;;
+                'tgicli bench selftest') words='' files='' ;;
                 'tgicli models -') words='--traceback --profile -h --help' ;;
                 'tgicli models') words='list pull info' files='' ;;
                 'tgicli models list -') words='--json --traceback --profile -h --help' ;;
@@ -321,6 +603,8 @@ _tgicli() {
                 'tgicli config path') words='' files='' ;;
                 'tgicli config profiles -') words='--json --traceback --profile -h --help' ;;
                 'tgicli config profiles') words='' files='' ;;
+                'tgicli doctor -') words='--json --max-batch-size -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli doctor') words='' files='yes' ;;
                 'tgicli completion -') words='--traceback --profile -h --help' ;;
                 'tgicli completion') words='bash zsh fish' files='' ;;
             esac

@@ -14,10 +14,14 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set at 'tgicli chat'
             case 'tgicli serve'
                 set at 'tgicli serve'
+            case 'tgicli bench'
+                set at 'tgicli bench'
             case 'tgicli models'
                 set at 'tgicli models'
             case 'tgicli config'
                 set at 'tgicli config'
+            case 'tgicli doctor'
+                set at 'tgicli doctor'
             case 'tgicli completion'
                 set at 'tgicli completion'
             case 'tgicli --profile'
@@ -96,6 +100,10 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli generate --gpu-layers'
                 set is_value yes
+            case 'tgicli generate --main-gpu'
+                set is_value yes
+            case 'tgicli generate --tensor-split'
+                set is_value yes
             case 'tgicli generate --flash-attn'
                 set is_value yes
             case 'tgicli generate --kv-type'
@@ -161,6 +169,10 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
             case 'tgicli chat --threads'
                 set is_value yes
             case 'tgicli chat --gpu-layers'
+                set is_value yes
+            case 'tgicli chat --main-gpu'
+                set is_value yes
+            case 'tgicli chat --tensor-split'
                 set is_value yes
             case 'tgicli chat --flash-attn'
                 set is_value yes
@@ -232,6 +244,10 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli serve --gpu-layers'
                 set is_value yes
+            case 'tgicli serve --main-gpu'
+                set is_value yes
+            case 'tgicli serve --tensor-split'
+                set is_value yes
             case 'tgicli serve --flash-attn'
                 set is_value yes
             case 'tgicli serve --kv-type'
@@ -243,6 +259,214 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
             case 'tgicli serve --lora-adapters'
                 set is_value yes
             case 'tgicli serve --profile'
+                set is_value yes
+            case 'tgicli bench run'
+                set at 'tgicli bench run'
+            case 'tgicli bench compare'
+                set at 'tgicli bench compare'
+            case 'tgicli bench report'
+                set at 'tgicli bench report'
+            case 'tgicli bench selftest'
+                set at 'tgicli bench selftest'
+            case 'tgicli bench -c' 'tgicli bench --concurrency'
+                set is_value yes
+            case 'tgicli bench --rate'
+                set is_value yes
+            case 'tgicli bench --arrival'
+                set is_value yes
+            case 'tgicli bench --burstiness'
+                set is_value yes
+            case 'tgicli bench --ramp'
+                set is_value yes
+            case 'tgicli bench --trace'
+                set is_value yes
+            case 'tgicli bench --max-in-flight'
+                set is_value yes
+            case 'tgicli bench --prompt-tokens'
+                set is_value yes
+            case 'tgicli bench --output-tokens'
+                set is_value yes
+            case 'tgicli bench --shared-prefix'
+                set is_value yes
+            case 'tgicli bench --dataset'
+                set is_value yes
+            case 'tgicli bench --duration'
+                set is_value yes
+            case 'tgicli bench --requests'
+                set is_value yes
+            case 'tgicli bench --warmup'
+                set is_value yes
+            case 'tgicli bench --repeat'
+                set is_value yes
+            case 'tgicli bench --seed'
+                set is_value yes
+            case 'tgicli bench --slo'
+                set is_value yes
+            case 'tgicli bench --vs'
+                set is_value yes
+            case 'tgicli bench --vs-api-key-file'
+                set is_value yes
+            case 'tgicli bench -o' 'tgicli bench --out' 'tgicli bench --json'
+                set is_value yes
+            case 'tgicli bench --html'
+                set is_value yes
+            case 'tgicli bench --md'
+                set is_value yes
+            case 'tgicli bench --csv'
+                set is_value yes
+            case 'tgicli bench --records'
+                set is_value yes
+            case 'tgicli bench -e' 'tgicli bench --endpoint'
+                set is_value yes
+            case 'tgicli bench --api'
+                set is_value yes
+            case 'tgicli bench --api-key'
+                set is_value yes
+            case 'tgicli bench --api-key-file'
+                set is_value yes
+            case 'tgicli bench --api-key-command'
+                set is_value yes
+            case 'tgicli bench -H' 'tgicli bench --header'
+                set is_value yes
+            case 'tgicli bench --retries'
+                set is_value yes
+            case 'tgicli bench --timeout'
+                set is_value yes
+            case 'tgicli bench --connect-timeout'
+                set is_value yes
+            case 'tgicli bench --first-token-timeout'
+                set is_value yes
+            case 'tgicli bench --token-timeout'
+                set is_value yes
+            case 'tgicli bench -m' 'tgicli bench --model'
+                set is_value yes
+            case 'tgicli bench --ctx-size'
+                set is_value yes
+            case 'tgicli bench --threads'
+                set is_value yes
+            case 'tgicli bench --gpu-layers'
+                set is_value yes
+            case 'tgicli bench --main-gpu'
+                set is_value yes
+            case 'tgicli bench --tensor-split'
+                set is_value yes
+            case 'tgicli bench --flash-attn'
+                set is_value yes
+            case 'tgicli bench --kv-type'
+                set is_value yes
+            case 'tgicli bench --batch-size'
+                set is_value yes
+            case 'tgicli bench --lora'
+                set is_value yes
+            case 'tgicli bench --profile'
+                set is_value yes
+            case 'tgicli bench run -c' 'tgicli bench run --concurrency'
+                set is_value yes
+            case 'tgicli bench run --rate'
+                set is_value yes
+            case 'tgicli bench run --arrival'
+                set is_value yes
+            case 'tgicli bench run --burstiness'
+                set is_value yes
+            case 'tgicli bench run --ramp'
+                set is_value yes
+            case 'tgicli bench run --trace'
+                set is_value yes
+            case 'tgicli bench run --max-in-flight'
+                set is_value yes
+            case 'tgicli bench run --prompt-tokens'
+                set is_value yes
+            case 'tgicli bench run --output-tokens'
+                set is_value yes
+            case 'tgicli bench run --shared-prefix'
+                set is_value yes
+            case 'tgicli bench run --dataset'
+                set is_value yes
+            case 'tgicli bench run --duration'
+                set is_value yes
+            case 'tgicli bench run --requests'
+                set is_value yes
+            case 'tgicli bench run --warmup'
+                set is_value yes
+            case 'tgicli bench run --repeat'
+                set is_value yes
+            case 'tgicli bench run --seed'
+                set is_value yes
+            case 'tgicli bench run --slo'
+                set is_value yes
+            case 'tgicli bench run --vs'
+                set is_value yes
+            case 'tgicli bench run --vs-api-key-file'
+                set is_value yes
+            case 'tgicli bench run -o' 'tgicli bench run --out' 'tgicli bench run --json'
+                set is_value yes
+            case 'tgicli bench run --html'
+                set is_value yes
+            case 'tgicli bench run --md'
+                set is_value yes
+            case 'tgicli bench run --csv'
+                set is_value yes
+            case 'tgicli bench run --records'
+                set is_value yes
+            case 'tgicli bench run -e' 'tgicli bench run --endpoint'
+                set is_value yes
+            case 'tgicli bench run --api'
+                set is_value yes
+            case 'tgicli bench run --api-key'
+                set is_value yes
+            case 'tgicli bench run --api-key-file'
+                set is_value yes
+            case 'tgicli bench run --api-key-command'
+                set is_value yes
+            case 'tgicli bench run -H' 'tgicli bench run --header'
+                set is_value yes
+            case 'tgicli bench run --retries'
+                set is_value yes
+            case 'tgicli bench run --timeout'
+                set is_value yes
+            case 'tgicli bench run --connect-timeout'
+                set is_value yes
+            case 'tgicli bench run --first-token-timeout'
+                set is_value yes
+            case 'tgicli bench run --token-timeout'
+                set is_value yes
+            case 'tgicli bench run -m' 'tgicli bench run --model'
+                set is_value yes
+            case 'tgicli bench run --ctx-size'
+                set is_value yes
+            case 'tgicli bench run --threads'
+                set is_value yes
+            case 'tgicli bench run --gpu-layers'
+                set is_value yes
+            case 'tgicli bench run --main-gpu'
+                set is_value yes
+            case 'tgicli bench run --tensor-split'
+                set is_value yes
+            case 'tgicli bench run --flash-attn'
+                set is_value yes
+            case 'tgicli bench run --kv-type'
+                set is_value yes
+            case 'tgicli bench run --batch-size'
+                set is_value yes
+            case 'tgicli bench run --lora'
+                set is_value yes
+            case 'tgicli bench run --profile'
+                set is_value yes
+            case 'tgicli bench compare --fail-on'
+                set is_value yes
+            case 'tgicli bench compare --profile'
+                set is_value yes
+            case 'tgicli bench report --html'
+                set is_value yes
+            case 'tgicli bench report --md'
+                set is_value yes
+            case 'tgicli bench report --csv'
+                set is_value yes
+            case 'tgicli bench report -o' 'tgicli bench report --out' 'tgicli bench report --json'
+                set is_value yes
+            case 'tgicli bench report --profile'
+                set is_value yes
+            case 'tgicli bench selftest --profile'
                 set is_value yes
             case 'tgicli models list'
                 set at 'tgicli models list'
@@ -268,6 +492,30 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli config profiles --profile'
                 set is_value yes
+            case 'tgicli doctor --max-batch-size'
+                set is_value yes
+            case 'tgicli doctor -m' 'tgicli doctor --model'
+                set is_value yes
+            case 'tgicli doctor --ctx-size'
+                set is_value yes
+            case 'tgicli doctor --threads'
+                set is_value yes
+            case 'tgicli doctor --gpu-layers'
+                set is_value yes
+            case 'tgicli doctor --main-gpu'
+                set is_value yes
+            case 'tgicli doctor --tensor-split'
+                set is_value yes
+            case 'tgicli doctor --flash-attn'
+                set is_value yes
+            case 'tgicli doctor --kv-type'
+                set is_value yes
+            case 'tgicli doctor --batch-size'
+                set is_value yes
+            case 'tgicli doctor --lora'
+                set is_value yes
+            case 'tgicli doctor --profile'
+                set is_value yes
             case 'tgicli completion --profile'
                 set is_value yes
         end
@@ -278,8 +526,10 @@ complete -c tgicli -f
 complete -c tgicli -n '__tgicli_at tgicli' -a generate -d 'Stream a model\'s answer to PROMPT.'
 complete -c tgicli -n '__tgicli_at tgicli' -a chat -d 'Talk to a model: question, answer, question.'
 complete -c tgicli -n '__tgicli_at tgicli' -a serve -d 'Serve a model over HTTP, as text-generation-inference (TGI) does.'
+complete -c tgicli -n '__tgicli_at tgicli' -a bench -d 'Measure how fast a model or a server answers.'
 complete -c tgicli -n '__tgicli_at tgicli' -a models -d 'Find and get models.'
 complete -c tgicli -n '__tgicli_at tgicli' -a config -d 'Show what every option is set to, and where.'
+complete -c tgicli -n '__tgicli_at tgicli' -a doctor -d 'Say what this machine can run, and whether MODEL fits.'
 complete -c tgicli -n '__tgicli_at tgicli' -a completion -d 'Print a shell\'s completions.'
 complete -c tgicli -n '__tgicli_at tgicli' -l version -d 'Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.'
 complete -c tgicli -n '__tgicli_at tgicli' -l traceback -d 'With an error, show where it was raised.'
@@ -338,7 +588,9 @@ complete -c tgicli -n '__tgicli_at tgicli generate' -s m -l model -r -F -d 'A GG
 complete -c tgicli -n '__tgicli_at tgicli generate' -l offline -d 'Use what is on disk; never ask a hub.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l threads -r -f -d 'Compute with N threads.'
-complete -c tgicli -n '__tgicli_at tgicli generate' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l batch-size -r -f -d 'Tokens computed at once, at most.'
@@ -382,7 +634,9 @@ complete -c tgicli -n '__tgicli_at tgicli chat' -s m -l model -r -F -d 'A GGUF f
 complete -c tgicli -n '__tgicli_at tgicli chat' -l offline -d 'Use what is on disk; never ask a hub.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l threads -r -f -d 'Compute with N threads.'
-complete -c tgicli -n '__tgicli_at tgicli chat' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l batch-size -r -f -d 'Tokens computed at once, at most.'
@@ -428,7 +682,9 @@ complete -c tgicli -n '__tgicli_at tgicli serve' -s m -l model -r -F -d 'A GGUF 
 complete -c tgicli -n '__tgicli_at tgicli serve' -l offline -d 'Use what is on disk; never ask a hub.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l threads -r -f -d 'Compute with N threads.'
-complete -c tgicli -n '__tgicli_at tgicli serve' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l batch-size -r -f -d 'Tokens computed at once, at most.'
@@ -440,6 +696,159 @@ complete -c tgicli -n '__tgicli_at tgicli serve' -l lora-adapters -r -f -d 'Load
 complete -c tgicli -n '__tgicli_at tgicli serve' -l traceback -d 'With an error, show where it was raised.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -a run -d 'Measure how fast a model or a server answers.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -a compare -d 'Compare two results, and say whether the second one is worse.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -a report -d 'Show a result again; from records, all figures are computed anew.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -a selftest -d 'Measure what this client adds by itself, on this machine.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s c -l concurrency -r -f -d 'So many users, each of whom asks again once answered; a load point for each N.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l rate -r -f -d 'Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l arrival -r -f -d 'When --rate sends: constant, poisson, or gamma:K, burstier the smaller K is.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l burstiness -r -f -d 'The same as --arrival gamma:K; 1 is poisson.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l ramp -r -f -d 'Let the rate go from A to B requests a second within S seconds.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l trace -r -F -d 'Send what FILE says when it says it: JSON lines with `timestamp` and a prompt, or its length and its answer\'s.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l sweep -d 'Raise the concurrency until it brings no more.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l max-in-flight -r -f -d 'With --rate: a request that would be one more is dropped, and counted. Without: --concurrency N.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l prompt-tokens -r -f -d 'Tokens of a prompt: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l output-tokens -r -f -d 'Tokens to ask for, in the same words.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l shared-prefix -r -f -d 'Let all prompts begin with the same N tokens more, to measure a prefix cache.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l dataset -r -F -d 'Ask FILE\'s prompts: JSON lines with `prompt` or `messages`, or ShareGPT\'s JSON.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l chat -l no-chat -d 'Ask as a conversation, or send the prompt as it is.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l ignore-eos -l no-ignore-eos -d 'Ask for all tokens, where the server allows it, or let the model end.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l duration -r -f -d 'Measure each load point for so long, after its warm-up.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l requests -r -f -d 'Or until N requests were measured.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l warmup -r -f -a 'auto' -d 'Warm up at the load itself, and go on into measuring; auto: until it is steady.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l repeat -r -f -d 'Measure all load points N times over; from 3 on the intervals are those of repeats.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l seed -r -f -d 'Ask the same prompts at the same times again.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l floor -l no-floor -d 'Before each load point, measure for 2 s what this client adds by itself.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l llama-bench-rows -d 'With a model in this process: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l slo -r -f -d 'Count the requests that meet an objective: ttft:200,tpot:50; also e2el, icl, stall and ttft_sched.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l find-max -d 'Find the largest concurrency that meets --slo.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l strict -d 'Return 3 when a load point misses --slo, and 5 when a comparison is undecided.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l check -d 'Look at the text, too: the same under load as alone, and no other request\'s.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l vs -r -f -d 'Measure TARGET beside it, in turns (A B B A), and say which is faster.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l vs-api-key-file -r -F -d 'Its key; ours and our headers go to the same host only.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l noise -d 'Compare it with itself: how large a difference is that is none.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l stream-vs-full -d 'Ask everything twice, streamed and whole: what streaming gains, and costs.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s o -l out -l json -r -F -d 'Write the result to FILE as JSON; `-`: to stdout, instead of the table.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l html -r -F -d 'Write a report with charts, one file in all.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l md -r -F -d 'Write a Markdown table.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l csv -r -F -d 'Write a table of all figures.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l records -r -F -d 'Write each request\'s stamps as JSON lines: `tgicli bench report FILE` computes all figures from them again.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l live -l no-live -d 'Draw a panel on a terminal, or say a line.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s q -l quiet -d 'No progress and no notes on stderr.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s e -l endpoint -r -f -d 'Ask a TGI or OpenAI server: http://HOST:PORT, the URL of one of its routes, or unix:/PATH. --model then names one of its models.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l api -r -f -a 'tgi openai-chat openai-completions' -d 'Speak tgi, openai-chat or openai-completions.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l api-key -r -f -d 'The key; by TGICLI_API_KEY only, for others see a command line.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l api-key-file -r -F -d 'Read the key from FILE.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l api-key-command -r -f -d 'Let a shell run COMMAND, which prints the key.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s H -l header -r -f -d 'Send a header. Repeatable; TGICLI_HEADER holds one.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l retries -r -f -d 'A bench asks once: what a busy server refuses is counted as refused.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l timeout -r -f -d 'Give up after S seconds in all; 0: never.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l connect-timeout -r -f -d 'Seconds to wait for a connection; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l first-token-timeout -r -f -d 'Seconds to the first token; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l token-timeout -r -f -d 'Seconds between two tokens; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s m -l model -r -F -d 'A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l offline -d 'Use what is on disk; never ask a hub.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l threads -r -f -d 'Compute with N threads.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l batch-size -r -f -d 'Tokens computed at once, at most.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l lora -r -F -d 'Apply an adapter. Repeatable; TGICLI_LORA holds one.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l mmap -l no-mmap -d 'Map the file into memory, or read it whole.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l mlock -d 'Keep the model in RAM, never swapped.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l prefix-reuse -l no-prefix-reuse -d 'Compute a beginning that prompts share only once.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -f
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s c -l concurrency -r -f -d 'So many users, each of whom asks again once answered; a load point for each N.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l rate -r -f -d 'Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l arrival -r -f -d 'When --rate sends: constant, poisson, or gamma:K, burstier the smaller K is.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l burstiness -r -f -d 'The same as --arrival gamma:K; 1 is poisson.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l ramp -r -f -d 'Let the rate go from A to B requests a second within S seconds.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l trace -r -F -d 'Send what FILE says when it says it: JSON lines with `timestamp` and a prompt, or its length and its answer\'s.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l sweep -d 'Raise the concurrency until it brings no more.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l max-in-flight -r -f -d 'With --rate: a request that would be one more is dropped, and counted. Without: --concurrency N.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l prompt-tokens -r -f -d 'Tokens of a prompt: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l output-tokens -r -f -d 'Tokens to ask for, in the same words.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l shared-prefix -r -f -d 'Let all prompts begin with the same N tokens more, to measure a prefix cache.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l dataset -r -F -d 'Ask FILE\'s prompts: JSON lines with `prompt` or `messages`, or ShareGPT\'s JSON.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l chat -l no-chat -d 'Ask as a conversation, or send the prompt as it is.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l ignore-eos -l no-ignore-eos -d 'Ask for all tokens, where the server allows it, or let the model end.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l duration -r -f -d 'Measure each load point for so long, after its warm-up.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l requests -r -f -d 'Or until N requests were measured.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l warmup -r -f -a 'auto' -d 'Warm up at the load itself, and go on into measuring; auto: until it is steady.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l repeat -r -f -d 'Measure all load points N times over; from 3 on the intervals are those of repeats.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l seed -r -f -d 'Ask the same prompts at the same times again.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l floor -l no-floor -d 'Before each load point, measure for 2 s what this client adds by itself.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l llama-bench-rows -d 'With a model in this process: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l slo -r -f -d 'Count the requests that meet an objective: ttft:200,tpot:50; also e2el, icl, stall and ttft_sched.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l find-max -d 'Find the largest concurrency that meets --slo.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l strict -d 'Return 3 when a load point misses --slo, and 5 when a comparison is undecided.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l check -d 'Look at the text, too: the same under load as alone, and no other request\'s.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l vs -r -f -d 'Measure TARGET beside it, in turns (A B B A), and say which is faster.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l vs-api-key-file -r -F -d 'Its key; ours and our headers go to the same host only.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l noise -d 'Compare it with itself: how large a difference is that is none.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l stream-vs-full -d 'Ask everything twice, streamed and whole: what streaming gains, and costs.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s o -l out -l json -r -F -d 'Write the result to FILE as JSON; `-`: to stdout, instead of the table.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l html -r -F -d 'Write a report with charts, one file in all.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l md -r -F -d 'Write a Markdown table.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l csv -r -F -d 'Write a table of all figures.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l records -r -F -d 'Write each request\'s stamps as JSON lines: `tgicli bench report FILE` computes all figures from them again.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l live -l no-live -d 'Draw a panel on a terminal, or say a line.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s q -l quiet -d 'No progress and no notes on stderr.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s e -l endpoint -r -f -d 'Ask a TGI or OpenAI server: http://HOST:PORT, the URL of one of its routes, or unix:/PATH. --model then names one of its models.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l api -r -f -a 'tgi openai-chat openai-completions' -d 'Speak tgi, openai-chat or openai-completions.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l api-key -r -f -d 'The key; by TGICLI_API_KEY only, for others see a command line.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l api-key-file -r -F -d 'Read the key from FILE.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l api-key-command -r -f -d 'Let a shell run COMMAND, which prints the key.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s H -l header -r -f -d 'Send a header. Repeatable; TGICLI_HEADER holds one.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l retries -r -f -d 'A bench asks once: what a busy server refuses is counted as refused.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l timeout -r -f -d 'Give up after S seconds in all; 0: never.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l connect-timeout -r -f -d 'Seconds to wait for a connection; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l first-token-timeout -r -f -d 'Seconds to the first token; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l token-timeout -r -f -d 'Seconds between two tokens; 0: any.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s m -l model -r -F -d 'A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l offline -d 'Use what is on disk; never ask a hub.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l threads -r -f -d 'Compute with N threads.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l batch-size -r -f -d 'Tokens computed at once, at most.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l lora -r -F -d 'Apply an adapter. Repeatable; TGICLI_LORA holds one.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l mmap -l no-mmap -d 'Map the file into memory, or read it whole.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l mlock -d 'Keep the model in RAM, never swapped.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l prefix-reuse -l no-prefix-reuse -d 'Compute a beginning that prompts share only once.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -f
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -l fail-on -r -f -d 'Return 3 when one holds beyond doubt: tpot>5%,output_tps<-5%.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -l strict -d 'Return 5 when a condition can\'t be decided.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -l allow-differences -d 'Compare different work, too, such as two models; the differences are told.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -F
+complete -c tgicli -n '__tgicli_at tgicli bench compare' -F
+complete -c tgicli -n '__tgicli_at tgicli bench report' -l html -r -F -d 'Write a report with charts.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -l md -r -F -d 'Write a Markdown table.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -l csv -r -F -d 'Write a table of all figures.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -s o -l out -l json -r -F -d 'Write it as JSON; `-`: stdout.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli bench report' -F
+complete -c tgicli -n '__tgicli_at tgicli bench selftest' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli bench selftest' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli bench selftest' -s h -l help -d 'Show this page and exit.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a list -d 'List the models on disk: the demo, and what was downloaded from a hub, by any program.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a pull -d 'Download a model from a hub, or update it, and print its path.'
 complete -c tgicli -n '__tgicli_at tgicli models' -a info -d 'Show what is known of a model on disk.'
@@ -473,6 +882,26 @@ complete -c tgicli -n '__tgicli_at tgicli config profiles' -l json -d 'As one JS
 complete -c tgicli -n '__tgicli_at tgicli config profiles' -l traceback -d 'With an error, show where it was raised.'
 complete -c tgicli -n '__tgicli_at tgicli config profiles' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
 complete -c tgicli -n '__tgicli_at tgicli config profiles' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l json -d 'As one JSON object.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l max-batch-size -r -f -d 'Requests computed at once, as in `serve`.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -s m -l model -r -F -d 'A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l offline -d 'Use what is on disk; never ask a hub.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l ctx-size -r -f -d 'Tokens that prompt and answer may have together; 0: what the prompt needs, within what the model was trained for.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l threads -r -f -d 'Compute with N threads.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l gpu-layers -r -f -a 'auto' -d 'Layers on the GPU; auto: all that fit, where there is one.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l main-gpu -r -f -d 'Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l tensor-split -r -f -d 'Spread the layers over the GPUs in this proportion.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l flash-attn -r -f -a 'auto on off' -d 'Use flash attention.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l kv-type -r -f -a 'f32 f16 bf16 q8_0 q4_0' -d 'How the KV cache stores its values: f32, f16, bf16, q8_0 or q4_0.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l batch-size -r -f -d 'Tokens computed at once, at most.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l lora -r -F -d 'Apply an adapter. Repeatable; TGICLI_LORA holds one.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l mmap -l no-mmap -d 'Map the file into memory, or read it whole.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l mlock -d 'Keep the model in RAM, never swapped.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l prefix-reuse -l no-prefix-reuse -d 'Compute a beginning that prompts share only once.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l traceback -d 'With an error, show where it was raised.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli doctor' -F
 complete -c tgicli -n '__tgicli_at tgicli completion' -l traceback -d 'With an error, show where it was raised.'
 complete -c tgicli -n '__tgicli_at tgicli completion' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
 complete -c tgicli -n '__tgicli_at tgicli completion' -s h -l help -d 'Show this page and exit.'

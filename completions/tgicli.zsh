@@ -17,8 +17,10 @@ _tgicli() {
                 'generate:Stream a model'\''s answer to PROMPT.'
                 'chat:Talk to a model\: question, answer, question.'
                 'serve:Serve a model over HTTP, as text-generation-inference (TGI) does.'
+                'bench:Measure how fast a model or a server answers.'
                 'models:Find and get models.'
                 'config:Show what every option is set to, and where.'
+                'doctor:Say what this machine can run, and whether MODEL fits.'
                 'completion:Print a shell'\''s completions.'
             )
             _describe command commands
@@ -28,8 +30,10 @@ _tgicli() {
                 generate) _tgicli_generate ;;
                 chat) _tgicli_chat ;;
                 serve) _tgicli_serve ;;
+                bench) _tgicli_bench ;;
                 models) _tgicli_models ;;
                 config) _tgicli_config ;;
+                doctor) _tgicli_doctor ;;
                 completion) _tgicli_completion ;;
             esac
             ;;
@@ -91,7 +95,9 @@ _tgicli_generate() {
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
-        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
         '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
@@ -139,7 +145,9 @@ _tgicli_chat() {
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
-        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
         '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
@@ -189,7 +197,9 @@ _tgicli_serve() {
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
-        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all, where there is one.]:auto|N:(auto)' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
         '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
@@ -198,6 +208,196 @@ _tgicli_serve() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '*--lora-adapters=[Load adapters that requests choose by name (adapter_id, or OpenAI'\''s model). Repeatable.]:NAME=FILE,...: ' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]'
+}
+
+_tgicli_bench() {
+    local context state state_descr line
+    typeset -A opt_args
+    _arguments -C -s -S \
+        '(-c --concurrency)'{-c+,--concurrency=}'[So many users, each of whom asks again once answered; a load point for each N.]:N,...: ' \
+        '(--rate)--rate=[Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.]:R,...: ' \
+        '(--arrival)--arrival=[When --rate sends\: constant, poisson, or gamma\:K, burstier the smaller K is.]:KIND: ' \
+        '(--burstiness)--burstiness=[The same as --arrival gamma\:K; 1 is poisson.]:K: ' \
+        '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \
+        '(--trace)--trace=[Send what FILE says when it says it\: JSON lines with `timestamp` and a prompt, or its length and its answer'\''s.]:FILE:_files' \
+        '(--sweep)--sweep[Raise the concurrency until it brings no more.]' \
+        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. Without\: --concurrency N.]:N: ' \
+        '(--prompt-tokens)--prompt-tokens=[Tokens of a prompt\: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.]:N: ' \
+        '(--output-tokens)--output-tokens=[Tokens to ask for, in the same words.]:N: ' \
+        '(--shared-prefix)--shared-prefix=[Let all prompts begin with the same N tokens more, to measure a prefix cache.]:N: ' \
+        '(--dataset)--dataset=[Ask FILE'\''s prompts\: JSON lines with `prompt` or `messages`, or ShareGPT'\''s JSON.]:FILE:_files' \
+        '(--chat --no-chat)'{--chat,--no-chat}'[Ask as a conversation, or send the prompt as it is.]' \
+        '(--ignore-eos --no-ignore-eos)'{--ignore-eos,--no-ignore-eos}'[Ask for all tokens, where the server allows it, or let the model end.]' \
+        '(--duration)--duration=[Measure each load point for so long, after its warm-up.]:TIME: ' \
+        '(--requests)--requests=[Or until N requests were measured.]:N: ' \
+        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady.]:auto|TIME:(auto)' \
+        '(--repeat)--repeat=[Measure all load points N times over; from 3 on the intervals are those of repeats.]:N: ' \
+        '(--seed)--seed=[Ask the same prompts at the same times again.]:N: ' \
+        '(--floor --no-floor)'{--floor,--no-floor}'[Before each load point, measure for 2 s what this client adds by itself.]' \
+        '(--llama-bench-rows)--llama-bench-rows[With a model in this process\: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.]' \
+        '(--slo)--slo=[Count the requests that meet an objective\: ttft\:200,tpot\:50; also e2el, icl, stall and ttft_sched.]:KEY\:MS,...: ' \
+        '(--find-max)--find-max[Find the largest concurrency that meets --slo.]' \
+        '(--strict)--strict[Return 3 when a load point misses --slo, and 5 when a comparison is undecided.]' \
+        '(--check)--check[Look at the text, too\: the same under load as alone, and no other request'\''s.]' \
+        '(--vs)--vs=[Measure TARGET beside it, in turns (A B B A), and say which is faster.]:TARGET: ' \
+        '(--vs-api-key-file)--vs-api-key-file=[Its key; ours and our headers go to the same host only.]:FILE:_files' \
+        '(--noise)--noise[Compare it with itself\: how large a difference is that is none.]' \
+        '(--stream-vs-full)--stream-vs-full[Ask everything twice, streamed and whole\: what streaming gains, and costs.]' \
+        '(-o --out --json)'{-o+,--out=,--json=}'[Write the result to FILE as JSON; `-`\: to stdout, instead of the table.]:FILE:_files' \
+        '(--html)--html=[Write a report with charts, one file in all.]:FILE:_files' \
+        '(--md)--md=[Write a Markdown table.]:FILE:_files' \
+        '(--csv)--csv=[Write a table of all figures.]:FILE:_files' \
+        '(--records)--records=[Write each request'\''s stamps as JSON lines\: `tgicli bench report FILE` computes all figures from them again.]:FILE:_files' \
+        '(--live --no-live)'{--live,--no-live}'[Draw a panel on a terminal, or say a line.]' \
+        '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
+        '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
+        '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
+        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
+        '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
+        '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
+        '(--retries)--retries=[A bench asks once\: what a busy server refuses is counted as refused.]:0: ' \
+        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
+        '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
+        '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '1:command:->command' \
+        '*::argument:->argument'
+    case $state in
+        command)
+            local -a commands=(
+                'run:Measure how fast a model or a server answers.'
+                'compare:Compare two results, and say whether the second one is worse.'
+                'report:Show a result again; from records, all figures are computed anew.'
+                'selftest:Measure what this client adds by itself, on this machine.'
+            )
+            _describe command commands
+            ;;
+        argument)
+            case $words[1] in
+                run) _tgicli_bench_run ;;
+                compare) _tgicli_bench_compare ;;
+                report) _tgicli_bench_report ;;
+                selftest) _tgicli_bench_selftest ;;
+            esac
+            ;;
+    esac
+}
+
+_tgicli_bench_run() {
+    _arguments -s -S \
+        '(-c --concurrency)'{-c+,--concurrency=}'[So many users, each of whom asks again once answered; a load point for each N.]:N,...: ' \
+        '(--rate)--rate=[Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.]:R,...: ' \
+        '(--arrival)--arrival=[When --rate sends\: constant, poisson, or gamma\:K, burstier the smaller K is.]:KIND: ' \
+        '(--burstiness)--burstiness=[The same as --arrival gamma\:K; 1 is poisson.]:K: ' \
+        '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \
+        '(--trace)--trace=[Send what FILE says when it says it\: JSON lines with `timestamp` and a prompt, or its length and its answer'\''s.]:FILE:_files' \
+        '(--sweep)--sweep[Raise the concurrency until it brings no more.]' \
+        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. Without\: --concurrency N.]:N: ' \
+        '(--prompt-tokens)--prompt-tokens=[Tokens of a prompt\: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.]:N: ' \
+        '(--output-tokens)--output-tokens=[Tokens to ask for, in the same words.]:N: ' \
+        '(--shared-prefix)--shared-prefix=[Let all prompts begin with the same N tokens more, to measure a prefix cache.]:N: ' \
+        '(--dataset)--dataset=[Ask FILE'\''s prompts\: JSON lines with `prompt` or `messages`, or ShareGPT'\''s JSON.]:FILE:_files' \
+        '(--chat --no-chat)'{--chat,--no-chat}'[Ask as a conversation, or send the prompt as it is.]' \
+        '(--ignore-eos --no-ignore-eos)'{--ignore-eos,--no-ignore-eos}'[Ask for all tokens, where the server allows it, or let the model end.]' \
+        '(--duration)--duration=[Measure each load point for so long, after its warm-up.]:TIME: ' \
+        '(--requests)--requests=[Or until N requests were measured.]:N: ' \
+        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady.]:auto|TIME:(auto)' \
+        '(--repeat)--repeat=[Measure all load points N times over; from 3 on the intervals are those of repeats.]:N: ' \
+        '(--seed)--seed=[Ask the same prompts at the same times again.]:N: ' \
+        '(--floor --no-floor)'{--floor,--no-floor}'[Before each load point, measure for 2 s what this client adds by itself.]' \
+        '(--llama-bench-rows)--llama-bench-rows[With a model in this process\: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.]' \
+        '(--slo)--slo=[Count the requests that meet an objective\: ttft\:200,tpot\:50; also e2el, icl, stall and ttft_sched.]:KEY\:MS,...: ' \
+        '(--find-max)--find-max[Find the largest concurrency that meets --slo.]' \
+        '(--strict)--strict[Return 3 when a load point misses --slo, and 5 when a comparison is undecided.]' \
+        '(--check)--check[Look at the text, too\: the same under load as alone, and no other request'\''s.]' \
+        '(--vs)--vs=[Measure TARGET beside it, in turns (A B B A), and say which is faster.]:TARGET: ' \
+        '(--vs-api-key-file)--vs-api-key-file=[Its key; ours and our headers go to the same host only.]:FILE:_files' \
+        '(--noise)--noise[Compare it with itself\: how large a difference is that is none.]' \
+        '(--stream-vs-full)--stream-vs-full[Ask everything twice, streamed and whole\: what streaming gains, and costs.]' \
+        '(-o --out --json)'{-o+,--out=,--json=}'[Write the result to FILE as JSON; `-`\: to stdout, instead of the table.]:FILE:_files' \
+        '(--html)--html=[Write a report with charts, one file in all.]:FILE:_files' \
+        '(--md)--md=[Write a Markdown table.]:FILE:_files' \
+        '(--csv)--csv=[Write a table of all figures.]:FILE:_files' \
+        '(--records)--records=[Write each request'\''s stamps as JSON lines\: `tgicli bench report FILE` computes all figures from them again.]:FILE:_files' \
+        '(--live --no-live)'{--live,--no-live}'[Draw a panel on a terminal, or say a line.]' \
+        '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
+        '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
+        '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
+        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
+        '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
+        '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
+        '(--retries)--retries=[A bench asks once\: what a busy server refuses is counted as refused.]:0: ' \
+        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
+        '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
+        '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:TARGET: '
+}
+
+_tgicli_bench_compare() {
+    _arguments -s -S \
+        '(--fail-on)--fail-on=[Return 3 when one holds beyond doubt\: tpot>5%,output_tps<-5%.]:CONDITIONS: ' \
+        '(--strict)--strict[Return 5 when a condition can'\''t be decided.]' \
+        '(--allow-differences)--allow-differences[Compare different work, too, such as two models; the differences are told.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:BASE:_files'
+}
+
+_tgicli_bench_report() {
+    _arguments -s -S \
+        '(--html)--html=[Write a report with charts.]:FILE:_files' \
+        '(--md)--md=[Write a Markdown table.]:FILE:_files' \
+        '(--csv)--csv=[Write a table of all figures.]:FILE:_files' \
+        '(-o --out --json)'{-o+,--out=,--json=}'[Write it as JSON; `-`\: stdout.]:FILE:_files' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:FILE:_files'
+}
+
+_tgicli_bench_selftest() {
+    _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
         '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
@@ -297,6 +497,30 @@ _tgicli_config_profiles() {
         '(--traceback)--traceback[With an error, show where it was raised.]' \
         '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
+}
+
+_tgicli_doctor() {
+    _arguments -s -S \
+        '(--json)--json[As one JSON object.]' \
+        '(--max-batch-size)--max-batch-size=[Requests computed at once, as in `serve`.]:N: ' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(--offline)--offline[Use what is on disk; never ask a hub.]' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--threads)--threads=[Compute with N threads.]:N: ' \
+        '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
+        '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
+        '(--tensor-split)--tensor-split=[Spread the layers over the GPUs in this proportion.]:A,B,...: ' \
+        '(--flash-attn)--flash-attn=[Use flash attention.]:auto|on|off:(auto on off)' \
+        '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
+        '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
+        '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole.]' \
+        '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
+        '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
+        '(--traceback)--traceback[With an error, show where it was raised.]' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:MODEL:_files'
 }
 
 _tgicli_completion() {

@@ -223,7 +223,7 @@ def test_a_bad_line_of_a_trace_is_told(tmp_path: Path, line: str, words: str):
         read_trace(file(tmp_path, line))
 
 
-def drawn(items: tuple[Item, ...] = ITEMS, n: int = 5, *, seed: int = 1, **options):
+def drawn(items: tuple[Item, ...] = ITEMS, n: int | None = 5, *, seed: int = 1, **options):
     return draw(items, n, output_tokens=Length(16, 16), seed=seed, ruler=RULER, **options)
 
 
@@ -266,7 +266,7 @@ def test_repeating_is_said_and_is_a_warning_where_nothing_differs():
     (warned,) = drawn(n=6, has_nonces=False).remarks
 
     assert (told.severity, warned.severity) == (Severity.NOTE, Severity.WARNING)
-    assert "5 prompts for 6 requests" in told.text
+    assert "prompts repeat: 5 for 6 requests" in told.text
     assert drawn(n=5).remarks == ()
     assert repetition(5, 5, has_nonces=False) is None
 
@@ -306,3 +306,12 @@ def test_prompts_that_do_not_fit_are_left_out_and_counted():
     assert len(fitting.prompts) == 1
     with pytest.raises(ConfigError, match="none of the 1 prompts fits into a context of 133"):
         drawn((long,), 1, n_ctx=133)
+
+
+def test_without_a_number_what_fits_is_taken_once_and_nothing_repeats():
+    long = Item(prompt="x" * 400)
+
+    kept = drawn((*ITEMS, long), None, n_ctx=133)
+
+    assert len(kept.prompts) == len(ITEMS)
+    assert len(kept.remarks) == 1

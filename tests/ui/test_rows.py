@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tgicli.ui.rows import clean, cropped, fitted, flowed, row, to_bytes
+from tgicli.ui.rows import beside, clean, cropped, fitted, flowed, row, to_bytes
 
 
 def test_words_from_elsewhere_are_one_harmless_line():
@@ -19,6 +19,12 @@ def test_characters_of_two_cells_are_never_halved():
 
 def test_a_cropped_row_ends_without_blanks():
     assert [one.plain for one in cropped([row("ab   "), row("abcdef")], 4)] == ["ab", "abc…"]
+
+
+def test_blocks_stand_beside_each_other_though_one_is_longer():
+    blocks = [[row("ab")], [row("cd"), row("efg")]]
+
+    assert [one.plain for one in beside(blocks, 4)] == ["ab  cd", "    efg"]
 
 
 def test_words_flow_into_lines_and_are_never_parted():

@@ -130,7 +130,7 @@ def read_trace(path: Path) -> Trace:
 
 def draw(
     items: Sequence[Item],
-    n: int,
+    n: int | None,
     *,
     output_tokens: Length,
     seed: int,
@@ -142,6 +142,7 @@ def draw(
 ) -> Drawn:
     """Make the prompts of n requests; all items are taken once before one is taken again.
 
+    n: None: as many as there are items that fit.
     has_nonces: each prompt begins with a nonce of its own, else the text is as in the file.
     output_tokens: for items that do not tell; with overrides_lengths, for all.
     n_ctx: items whose estimated length is more are left out; 0: none is.
@@ -153,6 +154,7 @@ def draw(
     fitting = [item for item in items if not n_ctx or make.estimate(item) <= n_ctx]
     if not fitting:
         raise ConfigError(f"none of the {len(items)} prompts fits into a context of {n_ctx} tokens")
+    n = len(fitting) if n is None else n
     remarks = []
     if n_long := len(items) - len(fitting):
         words = f"{n_long} of {len(items)} prompts do not fit into {n_ctx} tokens and are left out"
@@ -167,10 +169,10 @@ def repetition(n_prompts: int, n_requests: int, *, has_nonces: bool) -> Remark |
     """Say that prompts were asked more than once; None: they were not."""
     if n_requests <= n_prompts:
         return None
-    words = f"{n_prompts} prompts for {n_requests} requests: they repeat"
+    words = f"prompts repeat: {n_prompts} for {n_requests} requests"
     if has_nonces:
         return Remark(Severity.NOTE, f"{words}, each time behind another number")
-    return Remark(Severity.WARNING, f"{words} word for word, so a prefix cache may answer for them")
+    return Remark(Severity.WARNING, f"{words}, word for word: a prefix cache may answer for them")
 
 
 def _order(items: Sequence[Item], n: int, random: Random | None) -> Iterator[Item]:

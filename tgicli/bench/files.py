@@ -21,7 +21,7 @@ from tgicli.bench.plan import Point
 from tgicli.bench.reading import read
 from tgicli.bench.record import Record
 from tgicli.bench.recording import Measured, Recording
-from tgicli.bench.result import SCHEMA_VERSION, ClientHealth, Floor, Result, Setting
+from tgicli.bench.result import SCHEMA_VERSION, ClientHealth, Floor, Remark, Result, Setting
 from tgicli.bench.sheets import to_csv, to_markdown
 from tgicli.bench.slo import Slo
 from tgicli.errors import ConfigError
@@ -98,6 +98,7 @@ class _PointLine:
     point: Point
     floor: Floor | None = None
     server_means: Mapping[str, float] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +135,10 @@ def _lines(recording: Recording) -> Iterator[Mapping[str, object]]:
 
 def _point_line(measured: Measured) -> _PointLine:
     return _PointLine(
-        point=measured.point, floor=measured.floor, server_means=measured.server_means
+        point=measured.point,
+        floor=measured.floor,
+        server_means=measured.server_means,
+        remarks=measured.remarks,
     )
 
 
@@ -173,6 +177,7 @@ def _read_points(lines: Iterable[tuple[int, bytes]]) -> Iterator[Measured]:
                     runs=(),
                     floor=opening.floor,
                     server_means=opening.server_means,
+                    remarks=opening.remarks,
                 )
             case "run" if measured:
                 run = read(_RunLine, line.value, line.where)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Point
-from tgicli.bench.result import Floor, Setting
+from tgicli.bench.result import Floor, Remark, Setting
 from tgicli.bench.slo import Slo
 
 
@@ -23,6 +23,7 @@ class Measured:
     runs: tuple[PointRun, ...]  # its repeats, in order; one where it was not repeated
     floor: Floor | None = None
     server_means: Mapping[str, float] = field(default_factory=dict)  # its own counters', "ttft_ms"
+    remarks: tuple[Remark, ...] = ()  # on its prompts, which no record tells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tgicli.bench.distributions import QUANTILES
-from tgicli.bench.result import Distribution, Estimate, PointResult, Result, WindowFigures
+from tgicli.bench.picking import parse_metric
+from tgicli.bench.result import (
+    Distribution,
+    Estimate,
+    PointResult,
+    Result,
+    Setting,
+    WindowFigures,
+)
+from tgicli.bench.verdict import Comparison, Ratio, Verdict
 
 _NONE = "–"  # noqa: RUF001  # what could not be measured, in a table for people
 _INTERVALS = [f"{name}{end}" for name in QUANTILES for end in ("", "_low", "_high")]
@@ -111,8 +120,37 @@ def _unit(metric: str) -> str:
 
 def to_markdown(result: Result) -> str:
     """Write a table of the load points, and under it what must be known to believe it."""
-    lines = [*_table(result), "", *_remarks(result), *_setting(result)]
+    lines = [*_table(result), "", *_remarks(result), *_setting(result.setting)]
     return "\n".join(lines) + "\n"
+
+
+def comparison_markdown(
+    comparison: Comparison, names: tuple[str, str], setting: Setting, words: Iterable[str]
+) -> str:
+    """Write a table of two sides, and under it the words that must be known beside it."""
+    titles = ["Metric", "A", "B", "Change", "95 % interval", "Verdict"]
+    lines = [_row(titles), _row(["---", *["--:"] * 4, "---"])]
+    lines += [_row(_ratio_cells(*one, comparison)) for one in comparison.metrics.items()]
+    sides = [f"- {side}: {_plain(name)}" for side, name in zip("AB", names, strict=True)]
+    told = [f"- {_plain(one)}" for one in words]
+    return "\n".join([*lines, "", *sides, *told, "", *_setting(setting)]) + "\n"
+
+
+def _ratio_cells(label: str, ratio: Ratio, comparison: Comparison) -> list[str]:
+    unit = _unit(parse_metric(label).name)
+    within = f" within {100 * comparison.same_within:g} %"
+    return [
+        f"{label}, {unit}" if unit else label,
+        _number(ratio.a),
+        _number(ratio.b),
+        _change(ratio.value),
+        _NONE if ratio.low is None else f"{_change(ratio.low)} to {_change(ratio.high)}",
+        f"{ratio.verdict}{within if ratio.verdict is Verdict.SAME else ''}",
+    ]
+
+
+def _change(ratio: float | None) -> str:
+    return _NONE if ratio is None else f"{100 * (ratio - 1):+.1f} %"
 
 
 def _table(result: Result) -> Iterator[str]:
@@ -184,8 +222,7 @@ def _remarks(result: Result) -> Iterator[str]:
     yield ""
 
 
-def _setting(result: Result) -> Iterator[str]:
-    setting = result.setting
+def _setting(setting: Setting) -> Iterator[str]:
     where = f"{setting.machine}, {setting.n_cores} cores, Python {setting.python}"
     yield f"{_plain(setting.model)} on {_plain(setting.server)}, {_plain(setting.target)};"
     yield f"tgicli {setting.tgicli}, {_plain(where)}, seed {setting.seed}, {setting.started_at}:"

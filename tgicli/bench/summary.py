@@ -11,13 +11,15 @@ from dataclasses import replace
 
 from tgicli.bench.attack import PointRun
 from tgicli.bench.figures import Stretch, window_figures
+from tgicli.bench.metrics import ttft_ms, ttft_sched_ms
 from tgicli.bench.plan import Closed, Open, Point
+from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, Recording
 from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, WindowFigures
 from tgicli.bench.schedule import dispersion
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.bench.validity import remarks_of
-from tgicli.bench.windows import Span, full_span, steady_span
+from tgicli.bench.windows import Span, full_span, sent_inside, steady_span
 
 __all__ = ["Slo", "parse_slo", "summarize", "summarize_point", "summarize_recording"]
 
@@ -51,9 +53,8 @@ def summarize_point(
 ) -> PointResult:
     """Sum up a load point; its repeats become one set of figures, with intervals between them."""
     load = measured.point.load
-    full = [Stretch(run.records, full_span(run.records) or _NOTHING) for run in measured.runs]
-    steady = list(_steady(measured))
-    full = full or [Stretch((), _NOTHING)]  # stopped before it began
+    full = _full(measured) or [Stretch((), _NOTHING)]  # stopped before it began
+    steady = _steady(measured)
     full_figures = window_figures(full, load, slo)
     steady_figures = window_figures(steady, load, slo) if steady else None
     result = PointResult(
@@ -82,6 +83,19 @@ def summarize_point(
     return replace(result, remarks=remarks)
 
 
+def first_times_ms(measured: Measured) -> list[float]:
+    """Return each answer's TTFT, of those that the figures to show are of."""
+    measure = ttft_sched_ms if isinstance(measured.point.load, Open) else ttft_ms
+    stretches = _steady(measured) or _full(measured)
+    times = [
+        measure(record)
+        for records, span in stretches
+        for record in sent_inside(records, span)
+        if record.outcome is Outcome.OK
+    ]
+    return [ms for ms in times if ms is not None]
+
+
 def worst_health(healths: Sequence[ClientHealth]) -> ClientHealth:
     """Join the client's signals over repeats: the worst of each, amounts added up."""
     loads = [health.host_load for health in healths if health.host_load is not None]
@@ -95,6 +109,11 @@ def worst_health(healths: Sequence[ClientHealth]) -> ClientHealth:
         host_load=max(loads, default=None),
         per_second_tokens=tuple(n for health in healths for n in health.per_second_tokens),
     )
+
+
+def _full(measured: Measured) -> list[Stretch]:
+    """The repeats, whole."""
+    return [Stretch(run.records, full_span(run.records) or _NOTHING) for run in measured.runs]
 
 
 def _steady(measured: Measured) -> list[Stretch]:

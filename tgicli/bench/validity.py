@@ -50,6 +50,7 @@ def remarks_of(
     figures, load = result.figures, measured.point.load
     records = [record for stretch in full for record in stretch.records]
     found = [
+        *measured.remarks,
         *client_remarks(figures, result.client, load, result.floor),
         *_load(result, measured, steady or full),
         *_window(result, full, steady),

@@ -40,9 +40,15 @@ class Commands(LazyGroup):
                 "app",
                 "Serve a model over HTTP, as text-generation-inference (TGI) does.",
             ),
+            "bench": LazyCommand(
+                "tgicli.cli.bench.app", "app", "Measure how fast a model or a server answers."
+            ),
             "models": LazyCommand("tgicli.cli.models", "models_app", "Find and get models."),
             "config": LazyCommand(
                 "tgicli.cli.config", "app", "Show what every option is set to, and where."
+            ),
+            "doctor": LazyCommand(
+                "tgicli.cli.doctor", "app", "Say what this machine can run, and whether MODEL fits."
             ),
             "completion": LazyCommand(
                 "tgicli.cli.completion", "app", "Print a shell's completions."
@@ -130,6 +136,7 @@ def _tgicli(
       tgicli chat
       git diff | tgicli generate "Write a commit message" -m ./model.gguf
       tgicli serve --max-concurrent-requests 8
+      tgicli bench http://localhost:8080
       tgicli models list
     """
 

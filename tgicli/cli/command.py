@@ -152,6 +152,33 @@ class Group(TyperGroup):
         write_help(self, ctx, formatter)
 
 
+class DefaultGroup(Group):
+    """A group that means one of its commands where the first word names none."""
+
+    default: str  # its name
+
+    @property
+    def meant(self) -> Command:
+        """The command that is meant."""
+        return cast("Command", self.commands[self.default])
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the flags; put the name there where it was left out."""
+        names = {*self.commands, *ctx.help_option_names}
+        if not args or args[0] not in names:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the page of the command that is meant, and what others there are."""
+        meant = self.meant
+        page = meant.context_class(meant, parent=ctx.parent, info_name=ctx.info_name)
+        write_help(meant, page, formatter)
+        self.format_commands(ctx, formatter)
+        if self.epilog:
+            formatter.write(f"\n{self.epilog}\n")
+
+
 def adopt(command: ClickCommand, everywhere: Iterable[Option] = ()) -> Command | Group:
     """Turn what Typer made into a Command or Group, with its parameters and sub-commands.
 

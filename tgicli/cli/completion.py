@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from tgicli.cli.command import DefaultGroup
 from tgicli.cli.shells import Flag, Node, Word, to_bash, to_fish, to_zsh
 
 if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
@@ -48,10 +49,14 @@ def node_of(command: Command, ctx: Context) -> Node:
     return Node(
         path=ctx.command_path,
         help=command.get_short_help_str(limit=200),
-        flags=tuple(_flags(command, ctx)),
-        arguments=tuple(_words(command)),
+        flags=tuple(_flags(_meant(command), ctx)),
+        arguments=tuple(_words(_meant(command))),
         children=tuple(_children(command, ctx)),
     )
+
+
+def _meant(command: Command) -> Command:
+    return command.meant if isinstance(command, DefaultGroup) else command
 
 
 def _children(command: Command, ctx: Context) -> Iterator[Node]:

@@ -18,7 +18,7 @@ from rich.text import Text
 from tgicli.ui.batch import duration_text
 from tgicli.ui.painter import Painter
 from tgicli.ui.plots import histogram, needs_ascii, short, sparkline
-from tgicli.ui.rows import clean, fitted, row
+from tgicli.ui.rows import beside, clean, fitted, row
 from tgicli.ui.tables import PointRow, point_rows, point_words
 from tgicli.ui.terminal import Terminal
 
@@ -248,12 +248,4 @@ def _plots(view: BenchView, n_columns: int, n_free: int, is_ascii: bool) -> list
         histogram(values, n_cells, n_lines, title=f" {name}", is_ascii=is_ascii)
         for name, values in samples
     ]
-    return [row(), *(_beside(parts, n_cells) for parts in zip(*plots, strict=True))]
-
-
-def _beside(parts: Sequence[Text], n_cells: int) -> Text:
-    joined = row()
-    for i, part in enumerate(parts):
-        padding = " " * (i * (n_cells + _GAP_CELLS) - joined.cell_len)
-        joined = joined + row(padding) + part
-    return joined
+    return [row(), *beside(plots, n_cells + _GAP_CELLS)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
@@ -59,6 +60,18 @@ def flowed(words: Sequence[str], n_cells: int, indent: int = 0, gap: str = "  ")
         else:
             lines.append(word)
     return [" " * indent + line for line in lines if line]
+
+
+def beside(blocks: Sequence[Sequence[Text]], n_cells: int) -> list[Text]:
+    """Return blocks of rows next to each other, each begun n_cells after the one before."""
+    return [_joined(parts, n_cells) for parts in zip_longest(*blocks, fillvalue=row())]
+
+
+def _joined(parts: Iterable[Text], n_cells: int) -> Text:
+    joined = row()
+    for i, part in enumerate(parts):
+        joined = joined + row(" " * (i * n_cells - joined.cell_len)) + part
+    return joined
 
 
 def ansi(one: Text, *, has_colour: bool) -> str:

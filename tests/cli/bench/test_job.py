@@ -1,0 +1,207 @@
+"""`tgicli bench` from the command line to its exit status: real servers, a real model."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli, Outcome
+from tgicli.bench.files import from_json
+from tgicli.cli.bench.budget import LAST_S
+from tgicli.cli.bench.status import BenchStatus
+from tgicli.errors import ExitStatus
+
+# A busy machine makes figures invalid, and that is no failure of a test.
+MEASURED = {ExitStatus.OK, BenchStatus.INVALID}
+BRIEF = ("--requests", "6", "--output-tokens", "8", "--warmup", "0", "--no-floor", "--seed", "5")
+
+
+def bench(cli: Cli, *args: str) -> Outcome:
+    return cli("bench", *args)
+
+
+def test_a_server_is_measured_and_every_file_written(cli: Cli, url: str, tmp_path: Path):
+    names = ("json", "html", "md", "csv", "records")
+    files = {name: tmp_path / f"result.{name}" for name in names}
+    flags = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+
+    outcome = bench(cli, url, "--concurrency", "1,3", *BRIEF, *flags)
+
+    assert outcome.status in MEASURED, outcome.stderr
+    result = from_json(files["json"].read_bytes())
+    assert [point.name for point in result.points] == ["concurrency 1", "concurrency 3"]
+    assert all(point.full.n_ok >= 6 and not point.full.n_errors for point in result.points)
+    assert result.setting.server == "text-generation-inference"
+    assert result.setting.seed == 5
+    assert outcome.stdout.splitlines()[0].startswith(("VALID  client", "INVALID  client"))
+    assert outcome.stderr.count("requests/s") == 2
+    assert files["html"].read_text().startswith("<!doctype html>")
+    assert "concurrency 3" in files["md"].read_text()
+    assert "concurrency 3" in files["csv"].read_text()
+
+    again = bench(cli, "report", str(files["records"]), "--json", str(tmp_path / "again.json"))
+
+    assert again.status == outcome.status
+    assert (tmp_path / "again.json").read_bytes() == files["json"].read_bytes()
+    assert again.stdout == outcome.stdout
+
+
+def test_json_goes_to_stdout_alone(cli: Cli, url: str):
+    outcome = bench(cli, url, "--rate", "20", *BRIEF, "--json", "-", "--quiet")
+
+    found = json.loads(outcome.stdout)
+    assert found["points"][0]["rate"] == 20.0
+    assert found["points"][0]["full"]["n_ok"] >= 6
+    assert outcome.stderr == ""
+
+
+def test_the_clients_floor_is_shown_beside_a_servers_figures(cli: Cli, url: str):
+    outcome = bench(cli, url, "-c", "2", *(word for word in BRIEF if word != "--no-floor"))
+
+    assert "this client adds by itself: TTFT +" in outcome.stdout
+
+
+def test_a_model_is_measured_in_the_loads_process(cli: Cli, tiny_model: Path):
+    outcome = bench(cli, str(tiny_model), "-c", "2", *BRIEF, "--prompt-tokens", "32", "--json", "-")
+
+    assert outcome.status in MEASURED, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert found["setting"]["server"] == "this process"
+    assert found["points"][0]["full"]["n_ok"] >= 6
+    assert found["points"][0]["full"]["token_sources"] == {
+        "engine": found["points"][0]["full"]["n_ok"]
+    }
+
+
+def test_a_data_set_is_asked(cli: Cli, url: str, tmp_path: Path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('{"prompt": "Name a colour", "max_tokens": 3}\n')
+
+    flags = ("-c", "1", *BRIEF[:2], *BRIEF[4:], "--dataset", str(file))
+    records = tmp_path / "records.jsonl"
+
+    outcome = bench(cli, url, *flags, "--json", "-", "--records", str(records))
+
+    (point,) = json.loads(outcome.stdout)["points"]
+    n_asked = sum('"record"' in line[:10] for line in records.read_text().splitlines())
+    assert point["full"]["mean_new_tokens"] == 3
+    words = f"prompts repeat: 1 for {n_asked} requests, each time behind another number"
+    assert {"severity": "note", "text": words} in point["remarks"]
+    assert words in bench(cli, "report", str(records)).stdout.replace("\n  ", " ")
+
+
+def test_a_trace_is_replayed(cli: Cli, url: str, tmp_path: Path):
+    file = tmp_path / "trace.jsonl"
+    lines = [{"timestamp": t / 10, "input_length": 20, "output_length": 4} for t in range(5)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    outcome = bench(cli, url, "--trace", str(file), "--no-floor", "--json", "-")
+
+    (point,) = json.loads(outcome.stdout)["points"]
+    assert (point["name"], point["full"]["n_ok"]) == ("trace trace.jsonl", 5)
+    told = "trace: 5 requests within 0.4 s; timestamps read as seconds"
+    assert told in [remark["text"] for remark in point["remarks"]]
+    assert f"note: {told}" in outcome.stderr
+
+
+def test_repeats_are_measured_one_round_after_the_other(cli: Cli, url: str, tmp_path: Path):
+    records = tmp_path / "records.jsonl"
+
+    bench(cli, url, "-c", "1,2", *BRIEF, "--repeat", "2", "--records", str(records))
+
+    found = [
+        json.loads(line)["record"]
+        for line in records.read_text().splitlines()
+        if '"record"' in line[:10]
+    ]
+    rounds = sorted(found, key=lambda record: record["send_ns"])
+    order = [(record.get("block", 0), record.get("point", 0)) for record in rounds]
+    assert sorted(set(order), key=order.index) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len({record["nonce"] for record in found}) == len(found)
+
+
+def test_text_is_checked_under_load(cli: Cli, url: str):
+    outcome = bench(cli, f"{url}?gap_ms=0.5", "-c", "2", *BRIEF, "--check")
+
+    assert "text: sound, " in outcome.stdout
+
+
+def test_streams_are_held_against_whole_answers(cli: Cli, url: str):
+    outcome = bench(cli, url, "--stream-vs-full", "--requests", "2", "--output-tokens", "16")
+
+    assert outcome.status == ExitStatus.OK, outcome.stderr
+    assert "head start of the stream" in outcome.stdout
+
+
+def test_a_server_is_compared_with_itself(cli: Cli, url: str, tmp_path: Path):
+    file = tmp_path / "comparison.json"
+
+    flags = ("--noise", *BRIEF, "--repeat", "2", "-c", "2")
+
+    outcome = bench(cli, url, *flags, "--json", str(file), "--md", str(tmp_path / "comparison.md"))
+
+    assert outcome.status == ExitStatus.OK, outcome.stderr
+    found = json.loads(file.read_text())["found"]
+    assert found["n_blocks"] == 2
+    assert found["noise"]["output_tps"] > 0
+    assert f"noise floor: ttft {100 * found['noise']['ttft']:.1f} %, " in outcome.stdout
+    table = (tmp_path / "comparison.md").read_text()
+    assert "| output_tps, tokens/s | " in table
+    assert "noise floor: ttft " in table
+
+
+def test_answers_of_other_lengths_are_told_and_decide_nothing(cli: Cli, url: str):
+    flags = (*BRIEF, "--repeat", "2", "-c", "2", "--no-ignore-eos", "--strict")
+
+    outcome = bench(cli, f"{url}?n_tokens=8", "--vs", f"{url}?n_tokens=4", *flags)
+
+    assert outcome.status == BenchStatus.UNDECIDED, outcome.stderr
+    assert "lengths differ, so the times do not compare: 8.0 tokens of A's, 4.0" in outcome.stdout
+
+
+def test_a_search_ends_with_what_it_found(cli: Cli, url: str):
+    outcome = bench(cli, url, "--find-max", "--slo", "e2el:0.001", *BRIEF, "--strict")
+
+    assert outcome.status in {BenchStatus.GATE_FAILED, BenchStatus.INVALID}
+    assert "no concurrency meets e2el:0.001" in outcome.stdout
+
+
+def test_nobody_there_is_told_as_by_every_command(cli: Cli):
+    outcome = bench(cli, "http://127.0.0.1:9", "--no-floor")
+
+    assert outcome.status == ExitStatus.UNREACHABLE
+
+
+def test_when_time_is_up_the_rest_is_left_out_and_named(
+    cli: Cli, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tgicli.cli.bench.budget.TOTAL_S", LAST_S + 2.0)
+
+    outcome = bench(cli, url, "--no-floor", "--output-tokens", "4")
+
+    assert outcome.status in MEASURED, outcome.stderr
+    assert "2 of 3 load points were not measured" in outcome.stdout
+
+
+def test_ctrl_c_shows_what_was_measured(url: str):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tgicli", "bench", url, "-c", "1", *BRIEF, "--repeat", "10000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    first = process.stderr.readline()  # a round is over
+
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the load's process, too
+
+    stdout, stderr = process.communicate(timeout=30)
+    assert first.startswith(b"concurrency 1: "), first + stderr
+    assert process.returncode == ExitStatus.INTERRUPTED, stderr.decode()
+    assert b"concurrency 1" in stdout

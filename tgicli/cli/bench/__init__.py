@@ -1,0 +1,1 @@
+"""`tgicli bench`: its options, the process that makes the load, and where the figures go."""

@@ -1,0 +1,179 @@
+"""What came of a run, and how it is shown: tables to stdout, files, and the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from tgicli.bench.attack import PointRun
+from tgicli.bench.check import CheckResult
+from tgicli.bench.full import StreamVsFull
+from tgicli.bench.paired import Paired
+from tgicli.bench.recording import Recording
+from tgicli.bench.result import Estimate, Result, Severity
+from tgicli.bench.sheets import comparison_markdown
+from tgicli.bench.summary import summarize_recording
+from tgicli.bench.verdict import noise_floor
+from tgicli.cli.bench.checking import check_words
+from tgicli.cli.bench.options import Sweeping
+from tgicli.cli.bench.outputs import STDOUT, write_file, write_outputs
+from tgicli.cli.bench.rows import row_table
+from tgicli.cli.bench.showing import comparison_table, to_stdout
+from tgicli.cli.bench.single_jobs import Row
+from tgicli.cli.bench.status import BenchStatus
+from tgicli.cli.bench.sweeping import meets_slo
+from tgicli.cli.bench.versus import is_undecided, paired_words, to_json
+from tgicli.ui.rows import clean
+from tgicli.ui.tables import grid_rows
+from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.cli.bench.runs import Loads
+
+
+@dataclass(slots=True, eq=False)
+class Findings:
+    """What was found so far, beside load points."""
+
+    rows: tuple[Row, ...] = ()
+    paired: Paired[PointRun] | None = None
+    streaming: StreamVsFull | None = None
+    check: CheckResult | None = None
+    words: list[str] = field(default_factory=list)
+
+
+def show(loads: Loads, found: Findings, terminal: Terminal) -> int:
+    """Show all of it; return the exit status."""
+    statuses = [0]
+    if found.rows and not _takes_stdout(loads):
+        model = loads.opened[0].model
+        drawn = row_table(model, found.rows, terminal.size().columns)
+        terminal.write_stdout(to_stdout(drawn, terminal))
+    if any(measured.runs for measured in loads.measured):
+        statuses.append(_show_points(loads, terminal))
+        found.words += _left_out(loads)
+    if found.paired is not None:
+        statuses.append(_show_paired(loads, found.paired, terminal))
+    if found.streaming is not None:
+        statuses.append(_show_streaming(loads, found.streaming, terminal))
+    if found.check is not None:
+        found.words += check_words(found.check)
+        statuses.append(0 if found.check.is_sound else BenchStatus.GATE_FAILED)
+    for words in found.words:
+        _tell(loads, words, terminal)
+    return next(status for status in _by_weight(statuses))
+
+
+def _tell(loads: Loads, words: str, terminal: Terminal) -> None:
+    """Say something beside the tables; on stderr, if stdout is for somebody else."""
+    if _takes_stdout(loads):
+        terminal.say(words)
+    else:
+        terminal.write_stdout(f"{clean(words)}\n".encode())
+
+
+def _by_weight(statuses: list[int]) -> Iterator[int]:
+    """Yield the most telling one first: what is invalid can't be judged."""
+    for status in (BenchStatus.INVALID, BenchStatus.GATE_FAILED, BenchStatus.UNDECIDED):
+        if status in statuses:
+            yield status
+    yield 0
+
+
+def _takes_stdout(loads: Loads) -> bool:
+    output = loads.options.output
+    return STDOUT in (output.out, output.html, output.md, output.csv, output.records)
+
+
+def _show_points(loads: Loads, terminal: Terminal) -> int:
+    options = loads.options
+    assert loads.setting is not None
+    recording = Recording(
+        setting=loads.setting,
+        points=tuple(measured for measured in loads.measured if measured.runs),
+        slo=options.slo,
+        expects_cache=options.expects_cache,
+    )
+    result = summarize_recording(recording)
+    write_outputs(result, recording, options.output, terminal)
+    if not result.is_valid:
+        return BenchStatus.INVALID
+    return BenchStatus.GATE_FAILED if options.is_strict and misses_slo(result) else 0
+
+
+def _left_out(loads: Loads) -> Iterator[str]:
+    """Name the load points for which no time was left."""
+    plan, n = loads.options.plan, len(loads.measured)
+    if not isinstance(plan, Sweeping) and n < len(plan):
+        n_left = len(plan) - n
+        yield f"{n_left} of {len(plan)} load points were not measured: it was ended, or time was up"
+
+
+def misses_slo(result: Result) -> bool:
+    """Whether a load point was not good enough, or nobody can tell."""
+    has_slo = any(point.full.slo_attainment is not None for point in result.points)
+    return has_slo and not all(meets_slo(point) for point in result.points)
+
+
+def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> int:
+    options, comparison = loads.options, paired.comparison
+    assert loads.setting is not None
+    assert options.other is not None
+    if options.compares_noise:
+        comparison = replace(comparison, noise=noise_floor(comparison))
+    names = (options.target.shown, options.other.shown)
+    words = list(paired_words(comparison, paired.stop))
+    if options.output.out is not None:
+        document = to_json(loads.setting, comparison, loads.remarks)
+        write_file(options.output.out, document, terminal)
+    if options.output.md is not None:
+        text = comparison_markdown(comparison, names, loads.setting, words)
+        write_file(options.output.md, text.encode(), terminal)
+    if not _takes_stdout(loads):
+        terminal.write_stdout(comparison_table(comparison, names, terminal))
+    for line in words:
+        _tell(loads, line, terminal)
+    return BenchStatus.UNDECIDED if options.is_strict and is_undecided(comparison) else 0
+
+
+def _show_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> int:
+    assert loads.setting is not None
+    if loads.options.output.out is not None:
+        write_file(loads.options.output.out, to_json(loads.setting, found, loads.remarks), terminal)
+    if not _takes_stdout(loads):
+        drawn = grid_rows(
+            (f"{found.n_pairs} pairs", "mean", "95 % interval"),
+            list(_streaming_cells(found)),
+            terminal.size().columns,
+        )
+        terminal.write_stdout(to_stdout(drawn, terminal))
+    for remark in found.remarks:
+        _tell(loads, f"{remark.severity.value}: {remark.text}", terminal)
+    is_invalid = any(remark.severity is Severity.INVALID for remark in found.remarks)
+    return BenchStatus.INVALID if is_invalid else 0
+
+
+def _streaming_cells(found: StreamVsFull) -> Iterator[tuple[str, str, str]]:
+    for name, estimate, unit, factor in (
+        ("first words, streamed", found.ttft_ms, " ms", 1),
+        ("last words, streamed", found.e2e_stream_ms, " ms", 1),
+        ("whole answer at once", found.e2e_full_ms, " ms", 1),
+        ("head start of the stream", found.head_start_ms, " ms", 1),
+        ("wait for it, of the whole's", found.wait_share, " %", 100),
+        ("cost of streaming", found.stream_cost_pct, " %", 1),
+    ):
+        yield name, _spelled(estimate.value, unit, factor), _interval(estimate, unit, factor)
+    yield "texts that are equal", f"{found.n_text_equal} of {found.n_texts}", ""
+    yield "token counts that are", f"{found.n_tokens_equal} of {found.n_counted}", ""
+
+
+def _spelled(value: float | None, unit: str, factor: int) -> str:
+    return "-" if value is None else f"{factor * value:,.1f}{unit}"
+
+
+def _interval(estimate: Estimate, unit: str, factor: int) -> str:
+    if estimate.low is None or estimate.high is None:
+        return "-"
+    low, high = _spelled(estimate.low, "", factor), _spelled(estimate.high, unit, factor)
+    return f"{low} to {high}"

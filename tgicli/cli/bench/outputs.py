@@ -1,0 +1,99 @@
+"""Write results where they are wanted: stdout, and files in several formats.
+
+Called on the main thread. Whether files can be written is looked at before anything is measured.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tgicli.cli.bench.flags import OutputFlags
+from tgicli.errors import ConfigError
+from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.bench.recording import Recording
+    from tgicli.bench.result import Result
+
+STDOUT = Path("-")
+
+
+def check_outputs(output: OutputFlags) -> None:
+    """Say now what could not be written later.
+
+    Raises:
+        ConfigError: a file can't be.
+    """
+    wanted = [path for path in _paths(output) if path is not None]
+    on_stdout = [path for path in wanted if path == STDOUT]
+    if len(on_stdout) > 1:
+        raise ConfigError("two outputs want stdout (`-`); give one of them a file")
+    for path in wanted:
+        if path != STDOUT and (path.is_dir() or not os.access(_nearest(path), os.W_OK)):
+            raise ConfigError(f"can't write {path}: it is a folder, or its folder can't be written")
+
+
+def _nearest(path: Path) -> Path:
+    return path if path.exists() else path.parent
+
+
+def _paths(output: OutputFlags) -> Iterator[Path | None]:
+    yield from (output.out, output.html, output.md, output.csv, output.records)
+
+
+def write_outputs(
+    result: Result, recording: Recording | None, output: OutputFlags, terminal: Terminal
+) -> None:
+    """Write the table, and every file that is wanted.
+
+    Raises:
+        ConfigError: a file can't be written, after all.
+        BrokenPipeError: nobody reads stdout any more.
+    """
+    from tgicli.bench.files import to_csv, to_json, to_lines, to_markdown
+
+    writers: list[tuple[Path | None, Callable[[], bytes]]] = [
+        (output.out, lambda: to_json(result)),
+        (output.md, lambda: to_markdown(result).encode()),
+        (output.csv, lambda: to_csv(result)),
+        (output.html, lambda: _html(result, recording)),
+    ]
+    if recording is not None:
+        writers.append((output.records, lambda: to_lines(recording)))
+    if STDOUT not in _paths(output):
+        from tgicli.cli.bench.showing import result_table
+
+        terminal.write_stdout(result_table(result, recording, terminal))
+    for path, make in writers:
+        if path is not None:
+            write_file(path, make(), terminal)
+
+
+def _html(result: Result, recording: Recording | None) -> bytes:
+    from tgicli.bench.html import to_html
+
+    measured = () if recording is None else recording.points
+    records = [record for point in measured for run in point.runs for record in run.records]
+    return to_html(result, records).encode()
+
+
+def write_file(path: Path, data: bytes, terminal: Terminal) -> None:
+    """Write a file, or stdout. Raises ConfigError when it can't be."""
+    if path == STDOUT:
+        terminal.write_stdout(data)
+        return
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigError(f"can't write {path}: {error.strerror}") from error
+
+
+def read_file(path: Path) -> bytes:
+    """Read a file. Raises ConfigError when it can't be."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"can't read {path}: {error.strerror}") from error

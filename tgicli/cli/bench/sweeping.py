@@ -1,0 +1,64 @@
+"""Choose one load after the other: `--sweep` and `--find-max`. On the command's event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tgicli.bench.result import PointResult
+from tgicli.bench.sweep import FindMax, Step, Sweep
+from tgicli.cli.bench.options import Users
+from tgicli.cli.bench.session import MAX_USERS
+
+if TYPE_CHECKING:
+    from tgicli.cli.bench.runs import Loads
+
+SLO_SHARE = 0.99  # of the requests, that must keep to an objective
+
+
+async def sweep(loads: Loads) -> str:
+    """Measure until more users bring nothing more; say where the knee is."""
+    sweep = Sweep(largest=_most_users(loads))
+    while (n_users := sweep.next(steps_of(loads.results))) is not None:
+        await loads.add(Users(n_users))
+        if loads.load.is_stopped:
+            break
+    knee = sweep.knee(steps_of(loads.results))
+    return "no load was good enough" if knee is None else knee.text
+
+
+async def find_max(loads: Loads) -> str:
+    """Measure until the largest concurrency is known that meets the objective; say which."""
+    search = FindMax(largest=_most_users(loads))
+    while (load := search.next(steps_of(loads.results))) is not None:
+        await loads.add(Users(round(load)))
+        if loads.load.is_stopped:
+            break
+    best, slo = search.best(steps_of(loads.results)), loads.options.slo
+    if best is None:
+        return f"no concurrency meets {slo}"
+    return f"concurrency {best:g} is the largest that was found to meet {slo}"
+
+
+def _most_users(loads: Loads) -> int:
+    return MAX_USERS if loads.options.target.is_remote else loads.n_lanes
+
+
+def steps_of(results: Sequence[PointResult]) -> list[Step]:
+    """Return what the search needs to know."""
+    return [
+        Step(
+            load=result.concurrency or 0,
+            output_tps=result.figures.output_tps.value or 0.0,
+            low=result.figures.output_tps.low,
+            high=result.figures.output_tps.high,
+            meets=meets_slo(result),
+        )
+        for result in results
+    ]
+
+
+def meets_slo(result: PointResult) -> bool | None:
+    """Say whether a load point is good enough; None: there is no objective, or nobody can tell."""
+    share = result.figures.slo_attainment
+    return None if share is None or share.value is None else share.value >= SLO_SHARE

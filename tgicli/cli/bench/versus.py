@@ -1,0 +1,166 @@
+"""Compare two targets in turns, or a target's streams with its whole answers.
+
+Used by `job` on the command's event loop; the turns are made in the other process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING
+
+from tgicli.bench.attack import PointRun
+from tgicli.bench.full import StreamVsFull, compare_pairs
+from tgicli.bench.paired import (
+    DECIDING,
+    HEADLINES,
+    Paired,
+    Rules,
+    Stop,
+    Turn,
+    figures_of,
+    is_decided,
+    run_paired,
+)
+from tgicli.bench.plan import Prompt
+from tgicli.bench.recording import Measured
+from tgicli.bench.result import Remark, Setting
+from tgicli.bench.verdict import Comparison, Figures
+from tgicli.cli.bench.jobs import MeasurePoint
+from tgicli.cli.bench.options import Sweeping, Users
+from tgicli.cli.bench.points import FreshPrompts, Times
+from tgicli.cli.bench.single_jobs import StreamVsFullJob
+
+if TYPE_CHECKING:
+    from tgicli.cli.bench.runs import Loads
+
+SCHEMA_VERSION = 1
+TOTAL_S = 174.0  # for all turns, where nobody says how long one is
+ANSWERS_PER_USER = 4  # in a turn
+N_PROMPTS = 64  # of a turn; further ones are these with other nonces
+MAX_PAIRS = 32
+
+
+async def compare_targets(loads: Loads) -> Paired[PointRun]:
+    """Measure both in turns until the verdicts are in, or the time is up."""
+    options, stop = loads.options, asyncio.Event()
+    plan = options.plan
+    assert not isinstance(plan, Sweeping)
+    point, turns = loads.point(plan[0], turn_times(loads)), count()
+
+    async def run_turn(side: int, block: int, prompts: tuple[Prompt, ...]) -> PointRun:
+        shown = dataclasses.replace(point, name=f"{point.name}, {'AB'[side]} in block {block + 1}")
+        loads.screen.begins(loads.place(shown, 1, 1))
+        run = await loads.load.do(
+            MeasurePoint(
+                side=0 if options.compares_noise else side,
+                point=point,
+                prompts=FreshPrompts(prompts, f"{options.seed}/turn {next(turns)}"),
+                index=0,
+                block=block,
+                ignore_eos=loads.ignores_eos,
+            ),
+            loads.screen.hears,
+        )
+        if loads.load.is_stopped:
+            stop.set()
+        return run
+
+    def measure(run: PointRun) -> Figures:
+        result = loads.summed_up(Measured(point=point, runs=(run,)))
+        return figures_of(result, HEADLINES)
+
+    return await run_paired(
+        run_turn,
+        measure,
+        loads.prompts[:N_PROMPTS],
+        _rules(loads),
+        on_turn=lambda turn: _tell(loads, turn),
+        stop=stop,
+    )
+
+
+def _tell(loads: Loads, turn: Turn[PointRun]) -> None:
+    """Say what a turn gave."""
+    found = ", ".join(
+        f"{name} {turn.figures[name]:,.1f}" for name in DECIDING if name in turn.figures
+    )
+    loads.screen.tells(f"block {turn.block + 1}, {'AB'[turn.side]}: {found}")
+
+
+def turn_times(loads: Loads) -> Times:
+    """Return how long a turn is."""
+    said, plan = loads.options.measuring, loads.options.plan
+    assert not isinstance(plan, Sweeping)
+    load, n_requests = plan[0], said.requests
+    if n_requests is None and said.duration is None:
+        n_requests = ANSWERS_PER_USER * (load.n if isinstance(load, Users) else 4)
+    return Times(
+        warmup_s=said.warmup.seconds if said.warmup else None,
+        duration_s=said.duration.value if said.duration else None,
+        n_requests=n_requests,
+    )
+
+
+def _rules(loads: Loads) -> Rules:
+    options = loads.options
+    is_free = options.measuring.duration is None and options.measuring.requests is None
+    max_s = min(TOTAL_S, loads.budget.left_s) if is_free else None
+    if options.measuring.repeat > 1:
+        return Rules(looks=(options.measuring.repeat,), max_s=max_s, seed=options.seed)
+    return Rules(max_s=max_s, seed=options.seed)
+
+
+def is_undecided(comparison: Comparison) -> bool:
+    """Whether a verdict that matters is missing, or means nothing."""
+    return comparison.lengths_differ or not is_decided(comparison, DECIDING)
+
+
+async def compare_streaming(loads: Loads) -> StreamVsFull:
+    """Ask everything twice, streamed and whole."""
+    options, said = loads.options, loads.options.measuring
+    duration_s = said.duration.value if said.duration else None
+    is_free = duration_s is None and said.requests is None
+    n_pairs = said.requests or MAX_PAIRS
+    job = StreamVsFullJob(
+        prompts=tuple(loads.prompts[:N_PROMPTS]),
+        seed=options.seed,
+        max_pairs=n_pairs,
+        max_s=loads.budget.left_s if is_free else duration_s,
+        ignore_eos=loads.ignores_eos,
+    )
+    with loads.screen.pairs(options.target.shown, n_pairs) as hears:
+        pairs = await loads.load.do(job, hears)
+    return compare_pairs(pairs, seed=options.seed)
+
+
+def paired_words(comparison: Comparison, why: Stop) -> Iterator[str]:
+    """Say what must be known beside the verdicts."""
+    yield f"{comparison.n_blocks} blocks of A B B A; {why.value}"
+    lengths = comparison.lengths
+    if lengths is not None and comparison.lengths_differ:
+        yield (
+            f"the answers' lengths differ, so the times do not compare: {lengths.a:,.1f} tokens "
+            f"of A's, {lengths.b:,.1f} of B's"
+        )
+    if comparison.noise:
+        floor = ", ".join(f"{name} {100 * share:.1f} %" for name, share in comparison.noise.items())
+        yield f"noise floor: {floor}: so many blocks can't tell less from no difference"
+
+
+def to_json(
+    setting: Setting, found: Comparison | StreamVsFull, remarks: Sequence[Remark] = ()
+) -> bytes:
+    """Write a comparison."""
+    kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
+    document = {
+        "kind": f"tgicli bench {kind}",
+        "schema_version": SCHEMA_VERSION,
+        "setting": dataclasses.asdict(setting),
+        "remarks": [dataclasses.asdict(remark) for remark in remarks],
+        "found": dataclasses.asdict(found),
+    }
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
