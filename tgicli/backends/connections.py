@@ -11,7 +11,7 @@ Never limits their number, and sets no time limit but for connecting: patience h
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import httpcore
@@ -62,8 +62,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             with _translated():
                 answer = await connection.handle_async_request(asked)
         except BaseException:  # also where it was cancelled with the connection just made
-            self._open.discard(connection)
-            await connection.aclose()
+            await self._close(connection)
             raise
         return httpx.Response(
             answer.status,
@@ -77,8 +76,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
             connection = self._idle.pop()
             if not connection.has_expired():
                 return connection
-            self._open.discard(connection)
-            await connection.aclose()
+            await self._close(connection)
         made = httpcore.AsyncHTTPConnection(
             origin,
             ssl_context=self._verify,
@@ -89,12 +87,18 @@ class DirectTransport(httpx.AsyncBaseTransport):
         self._open.add(made)
         return made
 
-    def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
-        """Keep a connection whose answer was read to its end; the others are closed by now."""
+    async def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        """Keep a connection whose answer was read to its end, if the server does, too."""
+        while self._idle and self._idle[0].has_expired():  # the one that was not needed for longest
+            await self._close(self._idle.pop(0))
         if connection.is_idle() and not connection.has_expired():
             self._idle.append(connection)
         else:
-            self._open.discard(connection)
+            await self._close(connection)
+
+    async def _close(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        self._open.discard(connection)
+        await connection.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -106,7 +110,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
 class _Body(httpx.AsyncByteStream):
     """An answer's body, as httpx wants it."""
 
-    def __init__(self, answer: httpcore.Response, on_close: Callable[[], None]) -> None:
+    def __init__(self, answer: httpcore.Response, on_close: Callable[[], Awaitable[None]]) -> None:
         self._answer = answer
         self._on_close = on_close
 
@@ -117,7 +121,7 @@ class _Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._answer.aclose()
-        self._on_close()
+        await self._on_close()
 
 
 @contextmanager
