@@ -24,8 +24,8 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.bench.attack import AskOptions, PointRun, ask, attack
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions, Fault, directive
+from tgicli.bench.fake.options import FakeOptions, Fault, directive
+from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.meter import Phase, Progress
 from tgicli.bench.metrics import sched_delay_ms, stall_max_ms, ttfo_ms, ttfr_ms, ttft_ms
 from tgicli.bench.metrics import ttft_sched_ms as ttft_sched

@@ -22,8 +22,8 @@ from tgicli.bench.check import (
     judge_answers,
     run_check,
 )
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions, Fault
+from tgicli.bench.fake.options import FakeOptions, Fault
+from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.plan import Prompt
 from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recorder import Recorder

@@ -11,8 +11,8 @@ import pytest
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions, Fault
+from tgicli.bench.fake.options import FakeOptions, Fault
+from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.floor import TTFT_MS, measure_floor, to_floor
 from tgicli.bench.record import Chunk, Outcome, Record
 from tgicli.bench.recorder import Recorder

@@ -17,7 +17,7 @@ from tests.server.conftest import running_server
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.local import LocalBackend
 from tgicli.backends.remote import RemoteBackend
-from tgicli.bench.fake import FakeServer
+from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import Length, calibrate, draw_nonces, synthetic, with_nonce
 from tgicli.bench.ruler import Exactness, Ruler, Word

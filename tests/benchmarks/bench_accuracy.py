@@ -32,9 +32,9 @@ from guidellm_peer import default_guidellm, run_guidellm
 from harness import add_rounds_options, print_command, print_table, rounds
 
 from tgicli import __version__
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions
-from tgicli.bench.fake_reply import Times
+from tgicli.bench.fake.options import FakeOptions
+from tgicli.bench.fake.reply import Times
+from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.files import from_lines
 from tgicli.bench.metrics import icl_ms, ttft_ms
 from tgicli.bench.record import Outcome, Record

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tgicli.bench.attack import MAX_STAGGER_S, STAGGER_S, AskOptions, attack
-from tgicli.bench.fake_options import directive
+from tgicli.bench.fake.options import directive
 from tgicli.bench.metrics import icl_ms, ttft_ms
 from tgicli.bench.plan import Closed, Point, Prompt
 from tgicli.bench.record import Outcome, Record

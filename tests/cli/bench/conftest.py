@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions
+from tgicli.bench.fake.options import FakeOptions
+from tgicli.bench.fake.server import FakeServer
 
 
 @pytest.fixture(autouse=True)

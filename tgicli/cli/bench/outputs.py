@@ -73,7 +73,7 @@ def write_outputs(
 
 
 def _html(result: Result, recording: Recording | None) -> bytes:
-    from tgicli.bench.html import to_html
+    from tgicli.bench.report.page import to_html
 
     measured = () if recording is None else recording.points
     records = [record for point in measured for run in point.runs for record in run.records]

@@ -21,7 +21,7 @@ SECONDS = 3.0
 @contextlib.contextmanager
 def fake_server() -> Iterator[RemoteOptions]:
     """Give a server of known times, in a process of its own."""
-    from tgicli.bench.fake import FakeServer
+    from tgicli.bench.fake.server import FakeServer
 
     with FakeServer() as fake:
         yield RemoteOptions(endpoint=Endpoint.from_url(fake.url))

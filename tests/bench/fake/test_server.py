@@ -18,8 +18,8 @@ import pytest
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
-from tgicli.bench.fake import FakeServer
-from tgicli.bench.fake_options import FakeOptions, Fault, directive
+from tgicli.bench.fake.options import FakeOptions, Fault, directive
+from tgicli.bench.fake.server import FakeServer
 from tgicli.core import (
     Event,
     Finish,

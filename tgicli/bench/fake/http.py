@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tgicli.bench.fake_options import FakeOptions, Fault
-from tgicli.bench.fake_reply import Desk, Reply
-from tgicli.bench.fake_script import MODEL, Asked, Route, error_body
+from tgicli.bench.fake.options import FakeOptions, Fault
+from tgicli.bench.fake.reply import Desk, Reply
+from tgicli.bench.fake.script import MODEL, Asked, Route, error_body
 from tgicli.errors import ConfigError
 
 N_TOKENS = 128  # of an answer whose request does not say

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from tgicli.bench.fake_options import FakeOptions, Fault
-from tgicli.bench.fake_reply import Desk, FrozenTime, new_loop
-from tgicli.bench.fake_script import Asked, Piece, Route, script, sizes, times_ms
+from tgicli.bench.fake.options import FakeOptions, Fault
+from tgicli.bench.fake.reply import Desk, FrozenTime, new_loop
+from tgicli.bench.fake.script import Asked, Piece, Route, script, sizes, times_ms
 
 ASKED = Asked(
     route=Route.CHAT,

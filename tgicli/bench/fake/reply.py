@@ -1,6 +1,6 @@
 """The fake server's clockwork: replies that are written when they are due, and how late they were.
 
-Lives on the fake server's event loop, in a process of its own; called by fake_http. Times are the
+Lives on the fake server's event loop, in a process of its own; called by `http`. Times are the
 loop's, time.monotonic's seconds: the schedule of a reply is absolute and never drifts, so a late
 write delays none behind it.
 
@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
-from tgicli.bench.fake_options import FakeOptions, Fault
-from tgicli.bench.fake_script import Asked, Piece, script
+from tgicli.bench.fake.options import FakeOptions, Fault
+from tgicli.bench.fake.script import Asked, Piece, script
 
 MAX_KEPT = 200_000  # writes whose lateness is kept until somebody asks
 MAX_TIMED = 5_000  # replies whose times are kept

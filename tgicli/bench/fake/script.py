@@ -1,4 +1,4 @@
-"""What the fake server sends in answer to one request, and when. Pure; called by fake_reply.
+"""What the fake server sends in answer to one request, and when. Pure; called by `reply`.
 
 Made piece by piece, while the one before is under way, so that a long answer delays no other. A
 piece is one event, or several where one token each has to be an event of its own (TGI's dialect).
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tgicli.bench.fake_options import FakeOptions, Fault
+from tgicli.bench.fake.options import FakeOptions, Fault
 
 _SENTENCE = (
     "the sea was calm and the old boat went out with two men who had known it for years one "

@@ -1,4 +1,4 @@
-"""Choose what a report's charts show: distributions, speed over time, requests, load. Used by html.
+"""Choose what a report's charts show: distributions, speed over time, requests, load. For `page`.
 
 Pure: records and figures to SVG. Each chart says in words what it shows.
 """
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from tgicli.bench.metrics import NS_PER_MS
 from tgicli.bench.record import Outcome, Record
-from tgicli.bench.result import Estimate
-from tgicli.bench.svg import (
+from tgicli.bench.report.svg import (
     WIDTH,
     Axis,
     Frame,
@@ -25,6 +24,7 @@ from tgicli.bench.svg import (
     path,
     text_at,
 )
+from tgicli.bench.result import Estimate
 from tgicli.bench.windows import NS_PER_S
 
 _LEAST_BINS, _MOST_BINS = 8, 32

@@ -1,4 +1,4 @@
-"""The tables of a report: every point in a row, and every metric of a point. Used by html.
+"""The tables of a report: every point in a row, and every metric of a point. Used by `page`.
 
 Pure: figures to HTML. A percentile that the sample is too small for is never shown: the largest
 value stands in its place and says so.
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.result import Distribution, Estimate, PointResult, WindowFigures
-from tgicli.bench.svg import element, escaped, number_text
 
 METRICS = {
     "ttft_ms": ("TTFT", "from sending to the first text"),

@@ -1,10 +1,10 @@
-"""Pieces of which a report is made: sections, figures, lists, tables that scroll. Used by html."""
+"""Pieces of which a report is made: sections, figures, lists, tables that scroll. For `page`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tgicli.bench.svg import element, escaped
+from tgicli.bench.report.svg import element, escaped
 
 
 def section(name: str, title: str, *content: str) -> str:

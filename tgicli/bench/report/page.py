@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tgicli.bench.html_charts import Series, over_load
-from tgicli.bench.html_parts import figure, list_of, scrolled, section
-from tgicli.bench.html_point import point_section
-from tgicli.bench.html_style import style_sheet
-from tgicli.bench.html_tables import METRICS, figures_table
 from tgicli.bench.record import Record
+from tgicli.bench.report.charts import Series, over_load
+from tgicli.bench.report.parts import figure, list_of, scrolled, section
+from tgicli.bench.report.point import point_section
+from tgicli.bench.report.style import style_sheet
+from tgicli.bench.report.svg import element, escaped, number_text
+from tgicli.bench.report.tables import METRICS, figures_table
 from tgicli.bench.result import (
     Estimate,
     PointResult,
@@ -24,7 +25,6 @@ from tgicli.bench.result import (
     Severity,
     WindowFigures,
 )
-from tgicli.bench.svg import element, escaped, number_text
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 

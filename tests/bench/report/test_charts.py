@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 from tests.bench.results import SECOND, closed_records, failed
-from tgicli.bench.html_charts import (
+from tgicli.bench.record import Outcome
+from tgicli.bench.report.charts import (
     Moments,
     Series,
     ecdf,
@@ -16,7 +17,6 @@ from tgicli.bench.html_charts import (
     throughput,
     timeline,
 )
-from tgicli.bench.record import Outcome
 from tgicli.bench.result import Estimate
 
 LABELS = ("requests at once", "ms")

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.bench.svg import Axis, Frame, box, chart, element, escaped, number_text, path, text_at
+from tgicli.bench.report.svg import (
+    Axis,
+    Frame,
+    box,
+    chart,
+    element,
+    escaped,
+    number_text,
+    path,
+    text_at,
+)
 
 NUMBERS = st.floats(0, 1e9)
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.bench.results import closed_run, open_run
 from tests.clients.installing import program
-from tgicli.bench.html import to_html
+from tgicli.bench.report.page import to_html
 
 OpenReport = Callable[..., Page]
 

@@ -24,8 +24,8 @@ import urllib.request
 from types import TracebackType
 from typing import Any, Self
 
-from tgicli.bench.fake_options import FakeOptions
-from tgicli.bench.fake_reply import Times
+from tgicli.bench.fake.options import FakeOptions
+from tgicli.bench.fake.reply import Times
 from tgicli.errors import TgicliError
 
 _EXIT_S = 5.0
@@ -93,8 +93,8 @@ class FakeServer:
 
 async def serve(options: FakeOptions, host: str, port: int, *, ends_with_stdin: bool) -> None:
     """Print the URL, then serve until stdin ends, or until cancelled."""
-    from tgicli.bench.fake_http import Connection
-    from tgicli.bench.fake_reply import Desk
+    from tgicli.bench.fake.http import Connection
+    from tgicli.bench.fake.reply import Desk
 
     loop = asyncio.get_running_loop()
     desk = Desk(loop, options)
@@ -113,7 +113,7 @@ async def serve(options: FakeOptions, host: str, port: int, *, ends_with_stdin: 
 
 def main() -> None:
     """Read the command line and serve."""
-    from tgicli.bench.fake_reply import new_loop
+    from tgicli.bench.fake.reply import new_loop
 
     made = argparse.ArgumentParser(
         prog="python -m tgicli.bench.fake",
@@ -137,7 +137,3 @@ def main() -> None:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-if __name__ == "__main__":
-    main()

@@ -19,10 +19,10 @@ from tests.bench.results import (
     point,
 )
 from tgicli.bench.attack import PointRun
-from tgicli.bench.html import to_html
-from tgicli.bench.html_style import DARK, LIGHT
 from tgicli.bench.plan import Closed, Point
 from tgicli.bench.record import Outcome, Record
+from tgicli.bench.report.page import to_html
+from tgicli.bench.report.style import DARK, LIGHT
 from tgicli.bench.result import Estimate, Remark, Result, Severity
 from tgicli.bench.summary import summarize
 

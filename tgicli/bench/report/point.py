@@ -1,6 +1,6 @@
 """A report's section on one load point: what shaped its figures, its charts, all its metrics.
 
-Used by html. Pure. What is drawn is what the figures are of: answered requests that were sent in
+Used by `page`. Pure. What is drawn is what the figures are of: answered requests that were sent in
 the window that is shown.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tgicli.bench.html_charts import Moments, ecdf, histogram, throughput, timeline
-from tgicli.bench.html_parts import figure, list_of, scrolled, section
-from tgicli.bench.html_tables import metric_label, metrics_table
 from tgicli.bench.metrics import icl_ms, ttft_ms, ttft_sched_ms
 from tgicli.bench.record import Outcome, Record
+from tgicli.bench.report.charts import Moments, ecdf, histogram, throughput, timeline
+from tgicli.bench.report.parts import figure, list_of, scrolled, section
+from tgicli.bench.report.svg import element, escaped, number_text
+from tgicli.bench.report.tables import metric_label, metrics_table
 from tgicli.bench.result import Distribution, Floor, PointResult, WindowFigures
-from tgicli.bench.svg import element, escaped, number_text
 from tgicli.bench.windows import NS_PER_S, Span, full_span, sent_inside, token_counts
 
 _DRAWN_QUANTILES = ("p50", "p90", "p99")

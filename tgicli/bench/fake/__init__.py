@@ -1,0 +1,1 @@
+"""A server of known times, against which a client is checked."""

@@ -1,0 +1,1 @@
+"""A result as a page: charts and tables in one file."""
