@@ -34,6 +34,7 @@ class Kind:
     chats: bool
     tells_n_ctx: bool = True
     refuses: bool = True  # what it can't do; otherwise it breaks off
+    keeps_bytes: bool = True  # a stream leaves none of the model's broken characters out
 
     def request(self, prompt: str = "Hello", params: SamplingParams = GREEDY) -> GenerationRequest:
         """Return a request of the kind's own form, with its prompt for an id."""
@@ -99,10 +100,11 @@ def _kinds(request: pytest.FixtureRequest) -> Iterator[Kind]:
         case "tgicli":
             yield of_server(request.getfixturevalue("own_server"), route)
         case "llama-server":
-            yield of_server(request.getfixturevalue("llama_url"), route)
+            yield replace(of_server(request.getfixturevalue("llama_url"), route), keeps_bytes=False)
         case "llama_cpp.server":
             url = request.getfixturevalue("llama_cpp_url")
-            yield replace(of_server(url, route), tells_n_ctx=False, refuses=False)
+            kind = of_server(url, route)
+            yield replace(kind, tells_n_ctx=False, refuses=False, keeps_bytes=False)
         case _:
             golden = next(one for one in GOLDEN if one.name == route)
             with serving([head(), *chunks(golden.bytes, 64), end], pages=golden.pages) as server:
