@@ -291,6 +291,16 @@ def test_past_the_largest_number_requests_are_dropped_and_counted(server: FakeSe
     assert [record.index for record in run.point.records] == [0, 1, 2]
 
 
+def test_a_schedule_that_is_ended_by_number_ends_before_the_next_one_was_due(server: FakeServer):
+    plan = offsets(*range(0, 1000, 50))
+    run = load(server.url, plan, prompts_of(ttft_ms=20, gap_ms=5), n_requests=5)
+
+    measured = [record.sched_ns for record in run.measured]
+    due = [at for at in measured if at is not None]
+    assert len(due) == 5
+    assert due[-1] < run.point.end_ns < due[0] + 5 * 50 * MS
+
+
 # 9. Each fault under its own name.
 
 

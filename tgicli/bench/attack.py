@@ -263,10 +263,10 @@ class _Attack:
     def _end(self) -> float:
         return math.inf if self._end_ns is None else self._end_ns
 
-    def _ends(self) -> None:
-        """Measure no further; once."""
+    def _ends(self, at_ns: int | None = None) -> None:
+        """Measure no further, from now or from a moment just passed; once."""
         if self._end_ns is None:
-            self._end_ns = self._recorder.now_ns
+            self._end_ns = self._recorder.now_ns if at_ns is None else at_ns
             self._client.end()
             self._changed.set()
 
@@ -314,7 +314,8 @@ class _Attack:
         n_requests = self._point.n_requests
         if self._warm_ns is not None and self._end_ns is None:
             if n_requests is not None and self._n_measured >= n_requests:
-                self._ends()
+                # It was due behind the end, though it may be sent in the same moment.
+                self._ends(None if sched_ns is None else sched_ns - 1)
             self._n_measured += 1
         is_wanted = self._end_ns is None or (sched_ns is not None and sched_ns < self._end_ns)
         self._n_open += is_wanted
