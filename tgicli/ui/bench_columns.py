@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from tgicli.ui.painter import Painter
-from tgicli.ui.rows import clean, fitted, row
+from tgicli.ui.rows import clean, cropped, fitted, row
 from tgicli.ui.terminal import Terminal, harmless
 
 _WIDEST = 160
@@ -126,7 +126,7 @@ def draw(state: State, size: os.terminal_size) -> list[Text]:
     n_lines = max(size.lines - 1 - len(head) - len(foot) - 2, 1)
     left = _column("Streaming", view.streamed, n_cells, n_lines)
     right = _column("Waiting for all", view.whole, n_cells, n_lines)
-    return [*head, *map(_joined, left, right), *foot]
+    return cropped([*head, *map(_joined, left, right), *foot], n_columns)
 
 
 def _column(name: str, side: Side, n_cells: int, n_lines: int) -> list[Text]:
