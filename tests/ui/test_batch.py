@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes import FakeClock
-from tgicli.ui.batch import BatchView, draw_bar, duration_text, open_progress, to_text
+from tgicli.ui.batch import BatchView, draw_bar, open_progress, to_text
 from tgicli.ui.terminal import Terminal
 
 VIEW = BatchView(
@@ -71,7 +71,3 @@ def test_the_row_fits_into_the_window(n_columns: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Terminal, "stderr_size", lambda self: size)
 
     assert len(draw_bar(VIEW, 0, replace(where, wants_colour=False))) < max(n_columns, 2)
-
-
-def test_times_are_spelled_as_clocks_do():
-    assert [duration_text(s) for s in (0, 59.6, 3723)] == ["0:00", "1:00", "1:02:03"]

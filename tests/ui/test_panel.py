@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from tests.fakes import FakeClock
 from tests.ui.pty import PseudoTerminal
-from tgicli.ui.panel import FRAME_S, SPEED_WINDOW_S, Panel, RequestLine, ServerView, Speed, draw
+from tgicli.ui.panel import Panel, RequestLine, ServerView, draw
 from tgicli.ui.terminal import Terminal
 
 FRAME = "\x1b[?2026h"
@@ -64,8 +64,7 @@ def drawn(
     size: os.terminal_size = USUAL,
 ) -> list[str]:
     """Return the panel's rows without their colours."""
-    rows = draw(view, tokens_per_s, lines, size)
-    return ["".join(span.text for span in row) for row in rows]
+    return [row.plain for row in draw(view, tokens_per_s, lines, size)]
 
 
 def on_stream(stderr: io.StringIO) -> Terminal:
@@ -208,7 +207,7 @@ def test_a_failure_has_another_colour_than_an_answer() -> None:
 
     rows = draw(VIEW, 0.0, lines, USUAL)[-3:]
 
-    assert [row[2].style for row in rows] == ["green", "yellow", "bold red"]
+    assert [row.spans[1].style for row in rows] == ["green", "yellow", "bold red"]
 
 
 def test_what_a_client_chose_can_not_drive_the_terminal() -> None:
@@ -217,40 +216,13 @@ def test_what_a_client_chose_can_not_drive_the_terminal() -> None:
     assert "/␛[2J\ufffd␍␊␉" in row
 
 
-def test_the_speed_is_that_of_the_last_seconds() -> None:
-    clock = FakeClock()
-    speed = Speed(clock)
-    speeds = []
-
-    for n_tokens in [*range(0, 1000, 25), *[975] * 40]:  # 100 a second for 10 s, then none
-        speeds.append(speed.measure(n_tokens))
-        clock.advance(FRAME_S)
-
-    assert speeds[0] == 0
-    assert speeds[1:40] == pytest.approx([100] * 39)
-    assert speeds[50] == pytest.approx(100 * (1 - 11 * FRAME_S / SPEED_WINDOW_S))
-    assert speeds[-1] == 0
-
-
-def test_measuring_often_changes_no_speed_and_keeps_nothing() -> None:
-    clock = FakeClock()
-    speed = Speed(clock)
-
-    for n_tokens in range(100_000):
-        tokens_per_s = speed.measure(n_tokens)
-        clock.advance(0.001)
-
-    assert tokens_per_s == pytest.approx(1000)
-    assert len(speed._past) <= SPEED_WINDOW_S / FRAME_S + 2
-
-
 def test_four_frames_a_second_are_painted_at_most() -> None:
     clock, screen = FakeClock(), io.StringIO()
     panel = Panel(on_stream(screen), clock=clock)
 
     for n_done in range(2000):
         panel.update(view(n_done=n_done))
-        panel.tick()
+        panel._painter.tick()
         clock.advance(0.001)
 
     assert screen.getvalue().count(FRAME) == 8
@@ -262,7 +234,7 @@ def test_nothing_changed_is_no_frame() -> None:
 
     for _ in range(10):
         panel.update(VIEW)
-        panel.tick()
+        panel._painter.tick()
         clock.advance(1)
 
     assert screen.getvalue().count(FRAME) == 1
@@ -273,11 +245,11 @@ def test_requests_before_the_first_numbers_wait_for_them() -> None:
     panel = Panel(on_stream(screen), clock=clock)
 
     panel.add(LINE)
-    panel.tick()
+    panel._painter.tick()
     clock.advance(1)
     before = screen.getvalue()
     panel.update(VIEW)
-    panel.tick()
+    panel._painter.tick()
 
     assert before == ""
     assert LINE.path in screen.getvalue()
@@ -317,7 +289,7 @@ def test_a_panel_at_the_window_s_bottom_is_painted_in_place() -> None:
         for n_done in range(5):
             panel.update(view(n_done=n_done))
             panel.add(LINE)
-            panel._paint()
+            panel._painter._paint()
         panel.close()
 
     assert [row for row in pseudo.window.everything() if row] == [
@@ -333,7 +305,7 @@ def test_a_resized_window_shows_the_panel_once(n_columns: int) -> None:
         panel = Panel(terminal, clock=clock)
         panel.update(VIEW)
         panel.add(LINE)
-        panel.tick()
+        panel._painter.tick()
         pseudo.wait_for(LINE.path)
 
         assert terminal.stderr is not None
@@ -341,7 +313,7 @@ def test_a_resized_window_shows_the_panel_once(n_columns: int) -> None:
         pseudo.window.resize(columns=n_columns)
         clock.advance(1)
         panel.update(VIEW)
-        panel.tick()
+        panel._painter.tick()
         panel.close()
 
     size = os.terminal_size((n_columns, 24))
@@ -396,5 +368,5 @@ def test_a_terminal_that_is_held_holds_nobody() -> None:
             panel.add(LINE)
         panel.close()
 
-        assert panel._painter.is_alive()
-    panel._painter.join()
+        assert panel._painter._thread.is_alive()
+    panel._painter._thread.join()

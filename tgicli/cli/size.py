@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from tgicli.ui.durations import duration_text
+
 
 def download_progress(
     show: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
@@ -23,7 +25,7 @@ def download_progress(
         rate = (n_done - started[1]) / elapsed if (elapsed := now - started[0]) > 0 else 0.0
         text = f"downloading {size_text(n_done)} of {size_text(n_total)}"
         if rate > 0:
-            text += f", {size_text(int(rate))}/s, {_duration((n_total - n_done) / rate)} left"
+            text += f", {size_text(int(rate))}/s, {duration_text((n_total - n_done) / rate)} left"
         show(text)
 
     return progress
@@ -45,9 +47,3 @@ def _scaled(value: int, units: Sequence[str]) -> str:
         scaled, rank = scaled / 1000, rank + 1
     decimals = 1 if rank and scaled < 100 else 0
     return f"{scaled:.{decimals}f}{units[rank]}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

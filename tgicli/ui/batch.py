@@ -16,9 +16,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress_bar import ProgressBar
 
+from tgicli.ui.durations import duration_text
 from tgicli.ui.pace import Pace
 from tgicli.ui.painting import BEGIN_FRAME, END_FRAME, ERASE_BELOW, painted
-from tgicli.ui.panel import Speed
+from tgicli.ui.speed import Speed
 from tgicli.ui.terminal import Terminal
 
 LINE_S = 5.0
@@ -113,13 +114,6 @@ def _facts(view: BatchView, tokens_per_s: float) -> list[str]:
         view.trouble,
         f"{tokens_per_s:,.0f} tokens/s",
     ]
-
-
-def duration_text(seconds: float) -> str:
-    """Spell a time as `0:42` or `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def draw_bar(view: BatchView, tokens_per_s: float, terminal: Terminal) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from rich.cells import cell_len
 from rich.text import Text
 
-from tgicli.ui.batch import duration_text
+from tgicli.ui.durations import duration_text
 from tgicli.ui.painter import Painter
 from tgicli.ui.plots import histogram, needs_ascii, short, sparkline
 from tgicli.ui.rows import beside, clean, fitted, row
