@@ -13,6 +13,7 @@ import msgspec
 from tgicli.core import Message
 from tgicli.errors import RequestError
 from tgicli.wire.chat import ChatMessage
+from tgicli.wire.messages import message_to_json
 from tgicli.wire.openai import read
 
 
@@ -26,7 +27,7 @@ _BODY = msgspec.json.Decoder(_Body)
 
 def encode_conversation(messages: Iterable[Message]) -> bytes:
     """Return the messages as JSON, for people as well: indented, and ending with a newline."""
-    data = msgspec.json.encode([_to_json(message) for message in messages])
+    data = msgspec.json.encode([message_to_json(message) for message in messages])
     return msgspec.json.format(data, indent=2) + b"\n"
 
 
@@ -41,19 +42,3 @@ def decode_conversation(data: bytes) -> tuple[Message, ...]:
     if not found:
         raise RequestError("there is no message in it")
     return tuple(one.to_core(f"messages[{index}]") for index, one in enumerate(found))
-
-
-def _to_json(message: Message) -> dict[str, object]:
-    shown: dict[str, object] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        shown["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        shown["tool_call_id"] = message.tool_call_id
-    return shown

@@ -18,6 +18,7 @@ import msgspec
 from tgicli.core import GenerationRequest, Grammar, GrammarKind, Message, SamplingParams, Tool
 from tgicli.errors import RequestError
 from tgicli.wire.carrying import grammar_refused, refuse_uncarried, wanted
+from tgicli.wire.messages import message_to_json
 from tgicli.wire.servers import Server
 from tgicli.wire.tgi_client import tgi_grammar
 
@@ -202,20 +203,10 @@ def _longest(params: SamplingParams, server: Server) -> dict[str, int]:
 
 
 def _message(message: Message) -> dict[str, Any]:
-    body: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        body["content"] = message.content or None
-        body["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": call.arguments},
-            }
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        body["tool_call_id"] = message.tool_call_id
-    return body
+    fields = message_to_json(message)
+    if message.tool_calls and not message.content:
+        fields["content"] = None  # as OpenAI writes it beside calls
+    return fields
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
