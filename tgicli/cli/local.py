@@ -16,7 +16,7 @@ from tgicli.cli.options import LoadingOptions
 from tgicli.cli.size import download_progress
 from tgicli.errors import ConfigError
 from tgicli.models.gguf import read_header
-from tgicli.models.resolve import Origin, resolve
+from tgicli.models.resolve import ModelFile, Origin, resolve
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -139,6 +139,24 @@ def expected_context(path: Path, options: LoadingOptions, expected: Expected) ->
     )
 
 
+def find_model(
+    options: LoadingOptions, terminal: Terminal, status: Status, *, quiet: bool, hint: str = ""
+) -> ModelFile:
+    """Find a model's file, from a hub if need be; where none is named, say which one it is.
+
+    Raises:
+        ModelNotFound, ModelLoadError, Unreachable: there is none.
+    """
+    try:
+        progress = download_progress(status.show)
+        found = resolve(options.model, offline=options.offline, progress=progress)
+    finally:
+        status.clear()
+    if found.origin is Origin.DEMO and options.model is None and not quiet:
+        terminal.say(f"no model is named; using the demo model {found.name}{hint}")
+    return found
+
+
 def start_loading(
     options: LoadingOptions,
     terminal: Terminal,
@@ -155,14 +173,7 @@ def start_loading(
     Raises:
         ModelNotFound, ModelLoadError, Unreachable: there is none to load.
     """
-    found = resolve(
-        options.model,
-        offline=options.offline,
-        progress=download_progress(status.show),
-    )
-    status.clear()
-    if found.origin is Origin.DEMO and options.model is None and not quiet:
-        terminal.say(f"no model is named; using the demo model {found.name} (-m chooses another)")
+    found = find_model(options, terminal, status, quiet=quiet, hint=" (-m chooses another)")
     expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_quiet=quiet)
     return Loading(found.path, options, terminal, status, expected)
 

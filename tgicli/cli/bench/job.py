@@ -54,17 +54,9 @@ def _with_models(options: BenchOptions, terminal: Terminal) -> BenchOptions:
 def _found(target: Target, options: BenchOptions, terminal: Terminal) -> Target:
     if not isinstance(target, LocalTarget):
         return target
-    from tgicli.cli.size import download_progress
-    from tgicli.models.resolve import Origin, resolve
+    from tgicli.cli.local import find_model
 
-    status, loading = Status(terminal), target.loading
-    try:
-        progress = download_progress(status.show)
-        found = resolve(loading.model, offline=loading.offline, progress=progress)
-    finally:
-        status.clear()
-    if found.origin is Origin.DEMO and loading.model is None and not options.output.quiet:
-        terminal.say(f"no model is named; using the demo model {found.name}")
+    found = find_model(target.loading, terminal, Status(terminal), quiet=options.output.quiet)
     return dataclasses.replace(target, path=found.path, name=found.name)
 
 
