@@ -124,7 +124,7 @@ class SamplingParams:
     def is_plain_greedy(self) -> bool:
         """Whether the largest logit is all that matters."""
         changes_logits = self.has_penalties or self.logit_bias or self.grammar
-        return self.is_greedy and not changes_logits and not self.wants_logprobs
+        return self.is_greedy and not changes_logits
 
     @property
     def has_penalties(self) -> bool:

@@ -160,10 +160,15 @@ def test_penalties_count_generated_tokens_too(tiny_model: Path) -> None:
 
 
 def test_the_greedy_choice_is_the_same_with_and_without_a_chain(tiny_model: Path) -> None:
-    by_chain = alone(tiny_model, {"x": PROMPT}, replace(GREEDY, logprobs=True), n_new=30)["x"]
+    by_chain = alone(tiny_model, {"x": PROMPT}, n_new=30)["x"]
 
     with answering(tiny_model, n_lanes=2) as answers:
         assert answers.answer(PROMPT, n_new=30) == by_chain
+        assert answers.answer(PROMPT, replace(GREEDY, logprobs=True), n_new=30) == by_chain
+
+
+def test_greedy_alternatives_are_those_of_the_plain_distribution(tiny_model: Path) -> None:
+    check(tiny_model, GREEDY, raw_logits(tiny_model))
 
 
 def test_greedy_logprobs_are_those_of_the_plain_distribution(tiny_model: Path) -> None:

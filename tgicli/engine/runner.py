@@ -10,13 +10,14 @@ from __future__ import annotations
 import ctypes
 import math
 import time
+from collections.abc import Iterable
 from collections.abc import Sequence as ReadOnlyList
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tgicli.core import Token
+from tgicli.core import SamplingParams, Token, TopToken
 from tgicli.engine.adapters import Adapters
 from tgicli.engine.chunks import MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.hardware import n_usable_cores
@@ -24,7 +25,7 @@ from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
 from tgicli.engine.room import check_room
-from tgicli.engine.sampler import Argmax, Candidates, Sampler, Scorer
+from tgicli.engine.sampler import Candidates, Greedy, Sampler, Scorer
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.engine.watermark import Watermark
@@ -85,9 +86,9 @@ class Runner:
         self._candidates: Candidates | None = None
         self._scorer: Scorer | None = None
         self._watermark: Watermark | None = None
-        # One lane alone does not earn back the time that importing numpy takes.
         self._crew = _new_crew(self.n_threads) if model.gpu_layers else None
-        self._argmax = Argmax(model.n_vocab) if options.n_lanes > 1 else None
+        # One lane alone does not earn back the time that importing numpy takes.
+        self._greedy = Greedy(model.n_vocab) if options.n_lanes > 1 else None
 
     def close(self) -> None:
         """Free the context. The model stays."""
@@ -172,8 +173,7 @@ class Runner:
         calls = [partial(sampler.sample, self._ctx, last) for last, sampler in drawing]
         ids = self._crew.run(calls, n_logits=self._model.n_vocab)
         return {
-            last: Sampled(token_id, *self._model.piece(token_id))
-            for (last, _), token_id in zip(drawing, ids, strict=True)
+            last: self._sampled(token_id) for (last, _), token_id in zip(drawing, ids, strict=True)
         }
 
     def _is_drawn(self, sequence: Sequence, output: int) -> bool:
@@ -193,16 +193,22 @@ class Runner:
         params = sequence.params
         if params.watermark:
             self._mark(logits, sequence.token_ids[-1])
-        if self._argmax is not None and params.is_plain_greedy:
-            token_id = self._argmax(logits)
-            return Sampled(token_id, *self._model.piece(token_id))
+        if params.is_plain_greedy and (self._greedy is not None or params.wants_logprobs):
+            return self._take_largest(params, logits)
         if sequence.constraint is None and not params.wants_logprobs:
-            token_id = self._sampler(sequence).sample(self._ctx, output)
-            return Sampled(token_id, *self._model.piece(token_id))
+            return self._sampled(self._sampler(sequence).sample(self._ctx, output))
         try:
             return self._sample_among_candidates(sequence, logits)
         except DecodeFailed as error:  # its grammar failed; its neighbours go on
             return error
+
+    def _take_largest(self, params: SamplingParams, logits: Any) -> Sampled:
+        """Sample without a chain, which would take longer than the choice."""
+        if self._greedy is None:
+            self._greedy = Greedy(self._model.n_vocab)
+        if params.wants_logprobs:
+            return self._sampled(*self._greedy.with_logprobs(logits, params.top_n_tokens))
+        return self._sampled(self._greedy(logits))
 
     def _mark(self, logits: Any, previous_id: int) -> None:
         if self._watermark is None:
@@ -222,11 +228,18 @@ class Runner:
     def _choose(self, sequence: Sequence, candidates: Candidates) -> Sampled:
         sampler = self._sampler(sequence)
         if not sequence.params.wants_logprobs:
-            token_id = sampler.sample_among(candidates)
-            return Sampled(token_id, *self._model.piece(token_id))
-        token_id, logprob, top = sampler.sample_with_logprobs(candidates)
+            return self._sampled(sampler.sample_among(candidates))
+        return self._sampled(*sampler.sample_with_logprobs(candidates))
+
+    def _sampled(
+        self, token_id: int, logprob: float | None = None, top: Iterable[tuple[int, float]] = ()
+    ) -> Sampled:
+        tops = tuple(self._to_top_token(*item) for item in top)
+        return Sampled(token_id, *self._model.piece(token_id), logprob, tops)
+
+    def _to_top_token(self, token_id: int, logprob: float) -> TopToken:
         piece = self._model.piece(token_id)
-        return Sampled(token_id, piece.data, piece.special, piece.ends, logprob, top)
+        return TopToken(token_id, piece.data.decode("utf-8", "replace"), logprob, piece.special)
 
     def _score(self, row: Row, *, first: int) -> None:
         """Note the log-probability of each prompt token that follows one of the row's.
@@ -247,7 +260,7 @@ class Runner:
         sampler = self._samplers.get(sequence)
         if sampler is None:
             sampler = Sampler(
-                sequence.params, sequence.token_ids, model=self._model, n_ctx=self.n_ctx
+                sequence.params, sequence.token_ids, n_vocab=self._model.n_vocab, n_ctx=self.n_ctx
             )
             self._samplers[sequence] = sampler
         return sampler

@@ -21,15 +21,17 @@ import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tgicli.core import SamplingParams, TopToken
+from tgicli.core import SamplingParams
 from tgicli.engine.llama import llama_cpp
-from tgicli.engine.model import Model
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Ids
 
 NEGLIGIBLE = 1e-30  # a share of the best token's probability, above the smallest float32
 LLAMA_DEFAULT_SEED = 0xFFFFFFFF  # llama.cpp takes this one as "draw a seed"
+
+# A token's id, its log-probability, and the ids of the most likely ones with theirs.
+Scored = tuple[int, float, list[tuple[int, float]]]
 
 
 def draw_seed() -> int:
@@ -43,28 +45,72 @@ def fold_seed(seed: int) -> int:
     return 0 if folded == LLAMA_DEFAULT_SEED else folded
 
 
-class Argmax:
+class LogSoftmax:
+    """What becomes of logits when their exponentials must add up to 1, as logarithms."""
+
+    def __init__(self, n_vocab: int) -> None:
+        import numpy as np  # 90 ms, paid only by who asks for log-probabilities
+
+        self._numpy = np
+        self._room = np.empty(n_vocab, dtype=np.float32)  # used again for each row
+
+    def __call__(
+        self, logits: Any, index: int, n_top: int = 0, ids: Any = None
+    ) -> tuple[float, list[tuple[int, float]]]:
+        """Return the log-probability at an index, and the n_top best ids with theirs.
+
+        An id is an index, unless there are ids. Ties are in the order of the ids.
+        """
+        log_sum = self._log_sum(logits)
+        best = self._best(logits, n_top, ids) if n_top else ()
+        top = [(token_id, min(0.0, float(logits[i]) - log_sum)) for i, token_id in best]
+        return min(0.0, float(logits[index]) - log_sum), top
+
+    def _log_sum(self, logits: Any) -> float:
+        np, shifted = self._numpy, self._room[: len(logits)]
+        best = float(logits.max())
+        np.exp(np.subtract(logits, best, out=shifted), out=shifted)
+        return best + math.log(float(shifted.sum(dtype=np.float64)))
+
+    def _best(self, logits: Any, n_top: int, ids: Any) -> list[tuple[int, int]]:
+        """Return the indices of the largest logits, with their ids."""
+        np, n = self._numpy, min(n_top, len(logits))
+        indices = np.argpartition(-logits, n - 1)[:n]
+        found = indices if ids is None else ids[indices]
+        order = np.lexsort((found, -logits[indices]))
+        return list(zip(indices[order].tolist(), found[order].tolist(), strict=True))
+
+
+class Greedy:
     """The greedy choice without a chain, which would first copy the whole row."""
 
     def __init__(self, n_vocab: int) -> None:
-        import numpy as np  # as below
+        import numpy as np  # as above
 
         self._as_array = np.ctypeslib.as_array
         self._shape = (n_vocab,)
+        self._log_softmax = LogSoftmax(n_vocab)
 
     def __call__(self, logits: Any) -> int:
         """Return the first of the largest logits, as llama.cpp's greedy sampler does."""
         return int(self._as_array(logits, self._shape).argmax())
+
+    def with_logprobs(self, logits: Any, n_top: int) -> Scored:
+        """Return it with its log-probability, and the n_top best ids with theirs."""
+        row = self._as_array(logits, self._shape)
+        token_id = int(row.argmax())
+        return token_id, *self._log_softmax(row, token_id, n_top)
 
 
 class Candidates:
     """Room for one row of logits in the form that samplers work on, used again for each row."""
 
     def __init__(self, n_vocab: int) -> None:
-        import numpy as np  # 90 ms, paid only by who asks for log-probabilities
+        import numpy as np  # as above
 
         self._numpy = np
         self._n_vocab = n_vocab
+        self._log_softmax = LogSoftmax(n_vocab)
         self._ids = np.arange(n_vocab, dtype=np.int32)
         self._rows = np.empty(
             n_vocab, dtype=[("id", np.int32), ("logit", np.float32), ("p", np.float32)]
@@ -89,25 +135,15 @@ class Candidates:
         """The id that a chain has chosen."""
         return int(self._rows["id"][self.array.selected])
 
-    def logprobs(self, n_top: int) -> tuple[int, float, list[tuple[int, float]]]:
+    def logprobs(self, n_top: int) -> Scored:
         """Return the selected id, its log-probability, and the n_top best ids with theirs.
 
         Ties are in the order of their ids.
         """
-        np = self._numpy
         left = self._rows[: self.array.size]
-        logits = left["logit"].astype(np.float32)  # a copy without gaps
-        log_sum = _log_sum_exp(np, logits)
-        selected = left[self.array.selected]
-        top = []
-        if n_top:
-            n = min(n_top, len(left))
-            indices = np.argpartition(-logits, n - 1)[:n]
-            order = np.lexsort((left["id"][indices], -logits[indices]))
-            top = [
-                (int(left["id"][i]), min(0.0, float(logits[i]) - log_sum)) for i in indices[order]
-            ]
-        return int(selected["id"]), min(0.0, float(selected["logit"]) - log_sum), top
+        logits = left["logit"].astype(self._numpy.float32)  # a copy without gaps
+        found = self._log_softmax(logits, self.array.selected, n_top, left["id"])
+        return self.selected_id, *found
 
 
 class Scorer:
@@ -116,32 +152,26 @@ class Scorer:
     def __init__(self, n_vocab: int) -> None:
         import numpy as np  # as above
 
-        self._numpy = np
+        self._as_array = np.ctypeslib.as_array
         self._shape = (n_vocab,)
+        self._log_softmax = LogSoftmax(n_vocab)
 
     def __call__(self, logits: Any, token_id: int) -> float:
         """Return the natural logarithm of a token's probability under a row of logits."""
-        row = self._numpy.ctypeslib.as_array(logits, self._shape)
-        return min(0.0, float(row[token_id]) - _log_sum_exp(self._numpy, row))
-
-
-def _log_sum_exp(np: Any, logits: Any) -> float:
-    best = float(logits.max())
-    return best + math.log(float(np.exp(logits - best).sum(dtype=np.float64)))
+        return self._log_softmax(self._as_array(logits, self._shape), token_id)[0]
 
 
 class Sampler:
     """One sequence's chain. Close it when the sequence ends."""
 
     def __init__(
-        self, params: SamplingParams, prompt: list[int], *, model: Model, n_ctx: int
+        self, params: SamplingParams, prompt: list[int], *, n_vocab: int, n_ctx: int
     ) -> None:
-        self._params = params
-        self._model = model
+        self._n_top = params.top_n_tokens
         self._chain = llama_cpp.llama_sampler_chain_init(
             llama_cpp.llama_sampler_chain_default_params()
         )
-        for link in _links(params, n_vocab=model.n_vocab, n_ctx=n_ctx):
+        for link in _links(params, n_vocab=n_vocab, n_ctx=n_ctx):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
         if params.has_penalties:
             for token_id in prompt:
@@ -158,18 +188,12 @@ class Sampler:
         llama_cpp.llama_sampler_accept(self._chain, token_id)
         return token_id
 
-    def sample_with_logprobs(
-        self, candidates: Candidates
-    ) -> tuple[int, float, tuple[TopToken, ...]]:
+    def sample_with_logprobs(self, candidates: Candidates) -> Scored:
         """Return the next token, its log-probability and the best ones, and remember it."""
         llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(candidates.array))
-        token_id, logprob, top = candidates.logprobs(self._params.top_n_tokens)
+        token_id, logprob, top = candidates.logprobs(self._n_top)
         llama_cpp.llama_sampler_accept(self._chain, token_id)
-        return token_id, logprob, tuple(self._to_top_token(*item) for item in top)
-
-    def _to_top_token(self, token_id: int, logprob: float) -> TopToken:
-        piece = self._model.piece(token_id)
-        return TopToken(token_id, piece.data.decode("utf-8", "replace"), logprob, piece.special)
+        return token_id, logprob, top
 
     def close(self) -> None:
         """Free the chain and what is in it."""
