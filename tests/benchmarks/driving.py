@@ -110,11 +110,11 @@ class Driver:
         """Do what the engine's thread does in one round. Raises what a sequence ended with."""
         began_s = time.perf_counter()
         self.engine._read_inbox(block=False)
-        emitted = self.engine.step()
-        ended_s = time.perf_counter()
-        for item in emitted:
-            self._take(item, ended_s)
-        return Step(began_s, ended_s)
+        for emitted in self.engine.step():
+            now_s = time.perf_counter()
+            for item in emitted:
+                self._take(item, now_s)
+        return Step(began_s, time.perf_counter())
 
     def _take(self, item: Emitted, now_s: float) -> None:
         name, event = item.request_id, item.event

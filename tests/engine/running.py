@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from tgicli.core import Delta, Finish, SamplingParams, Token
@@ -38,7 +39,7 @@ class Answers:
         self.engine._read_inbox(block=False)
 
     def step(self) -> None:
-        for item in self.engine.step():
+        for item in chain.from_iterable(self.engine.step()):
             match item.event:
                 case Delta():
                     self.tokens[item.request_id] += item.event.tokens

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence as ReadOnlyList
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -44,7 +45,7 @@ class Driven:
         self.engine._read_inbox(block=False)
 
     def step(self) -> list[Emitted]:
-        emitted = self.engine.step()
+        emitted = list(chain.from_iterable(self.engine.step()))
         for item in emitted:
             self.events[item.request_id].append(item.event)
         return emitted
@@ -160,6 +161,20 @@ def test_a_batch_that_fails_only_as_a_whole_ends_nobody() -> None:
     driven.run()
 
     assert all(isinstance(driven.last(f"r{i}"), Finish) for i in range(3))
+
+
+def test_what_a_batch_brought_is_told_before_the_next_is_computed() -> None:
+    driven = Driven(FakeRunner())
+    driven.submit(sequence(5, name="chatting", max_new_tokens=100))
+    driven.step()
+    driven.submit(sequence(50, name="prompt"))
+
+    step = driven.engine.step()
+    told = [item.request_id for item in next(step)]
+    driven.engine.abort("prompt")
+
+    assert told[0] == "chatting"
+    assert list(step) == []
 
 
 def test_a_cancelled_request_gets_nothing_more_and_its_lane_is_free() -> None:
@@ -317,6 +332,18 @@ def test_a_lone_decode_is_computed_in_company_while_a_prompt_is_there() -> None:
     driven.step()
 
     assert driven.runner.batches[-2:] == [[(0, 1), (1, 1)], [(1, 7)]]
+
+
+def test_a_prompt_between_decodes_gives_them_a_token_to_fill_its_gap() -> None:
+    driven = Driven(FakeRunner(n_lanes=3))
+    lengths = {"a": 30, "gone": 1, "c": 30}
+    driven.submit(*(sequence(5, name=name, max_new_tokens=n) for name, n in lengths.items()))
+    driven.step()
+    driven.submit(sequence(20, name="b"))
+
+    driven.step()
+
+    assert driven.runner.batches[-2:] == [[(0, 1), (1, 1), (2, 1)], [(1, 7)]]
 
 
 def test_each_adapter_is_computed_by_itself_and_the_last_one_first() -> None:

@@ -140,8 +140,8 @@ class Engine:
     def _loop(self) -> None:
         try:
             while self._read_inbox(block=not self._scheduler.has_work):
-                if emitted := self.step():
-                    self._emit(emitted)  # one hop to the readers per step, not per token
+                for emitted in self.step():
+                    self._emit(emitted)  # one hop to the readers per batch, not per token
         except Exception as error:  # a bug of ours: nobody may wait for ever
             self._refuse_all(error)
 
@@ -178,23 +178,21 @@ class Engine:
                 return False
         return True
 
-    def step(self) -> list[Emitted]:
-        """Compute what the scheduler wants next; return what it brought."""
+    def step(self) -> Iterator[list[Emitted]]:
+        """Compute what the scheduler wants next; yield what each batch of it brought, at once."""
         for edit in self._scheduler.admit():
             self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
         rows = self._scheduler.schedule()
         if not rows:  # e.g. woken by an abort only
-            return []
+            return
         started_s = self._clock()
-        n_decodes = sum(row.is_decode for row in rows)
-        computed, decodes_s = self._compute(rows)
-        if n_decodes:
-            self._pace.observe_decodes(decodes_s)
-        self._read_inbox(block=False)  # an abort during decode must win over its own token
-        outputs = self._scheduler.update(computed)
-        emitted = [item for output in outputs for item in self._to_emitted(output, started_s)]
-        self._count_step(self._clock() - started_s, somebody_waited=n_decodes > 0)
-        return emitted
+        for computed in self._compute(rows):
+            self._read_inbox(block=False)  # an abort during decode must win over its own token
+            outputs = self._scheduler.update(computed)
+            if emitted := [item for out in outputs for item in self._to_emitted(out, started_s)]:
+                yield emitted
+        somebody_waited = any(row.is_decode for row in rows)
+        self._count_step(self._clock() - started_s, somebody_waited=somebody_waited)
 
     def _count_step(self, elapsed_s: float, *, somebody_waited: bool) -> None:
         counters = self.counters
@@ -203,8 +201,8 @@ class Engine:
         if somebody_waited:
             counters.worst_step_s = max(counters.worst_step_s, elapsed_s)
 
-    def _compute(self, rows: list[Row]) -> tuple[list[tuple[Row, Result]], float]:
-        """Run the rows; return their results, and how long the decodes among them took.
+    def _compute(self, rows: list[Row]) -> Iterator[list[tuple[Row, Result]]]:
+        """Run the rows, batch by batch; yield their results.
 
         Each adapter's rows go by themselves, because llama.cpp has it for a whole batch: its
         decodes in one batch, then each prompt's chunk in one of its own. llama.cpp would split a
@@ -212,23 +210,23 @@ class Engine:
         attention over the prompt's length. The last step's last adapter comes first, because a
         switch costs something.
         """
-        computed: list[tuple[Row, Result]] = []
         decodes_s = 0.0
         for adapter, group in _by_adapter(rows, first=self._adapter):
             self._adapter = adapter
             decodes, chunks = _apart(group)
-            began_s = self._clock()
-            decoded = [item for item in self._compute_decodes(decodes) if item[1] is not None]
-            decodes_s += self._clock() - began_s
-            failed = {row.sequence for row, result in decoded if isinstance(result, DecodeFailed)}
-            computed += decoded
-            computed += [self._compute_chunk(row) for row in chunks if row.sequence not in failed]
-        return computed, decodes_s
+            if decodes:
+                began_s = self._clock()
+                decoded = self._compute_decodes(decodes)
+                decodes_s += self._clock() - began_s
+                yield decoded
+            for row in chunks:
+                if row.sequence.lane is not None:  # else it has failed or was aborted meanwhile
+                    yield [self._compute_chunk(row)]
+        if decodes_s:
+            self._pace.observe_decodes(decodes_s)
 
     def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
-        if not rows:
-            return []
         try:
             return list(zip(rows, self.runner.run(rows), strict=True))
         except DecodeFailed as error:
@@ -316,12 +314,28 @@ def _by_adapter(rows: list[Row], *, first: str | None) -> list[tuple[str | None,
 def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     """Return the decodes, which are computed together, and the chunks of prompts.
 
-    A lone decode takes a prompt's first token along: llama.cpp computes one row alone, over 512
-    cells and more, with a kernel that splits the cache and rounds differently.
+    The first token of a chunk goes with the decodes where its lane lies between theirs: llama.cpp
+    computes only lanes that are neighbours together, so a gap would cost a graph of its own. A lone
+    decode takes a prompt's first token along wherever that is: llama.cpp computes one row alone,
+    over 512 cells and more, with a kernel that splits the cache and rounds differently.
     """
     decodes = [row for row in rows if row.is_decode]
     chunks = [row for row in rows if not row.is_decode]
-    if len(decodes) == 1 and chunks and chunks[0].count > 1:
-        head, chunks[0] = chunks[0].split(1)
-        decodes = sorted([*decodes, head], key=lambda row: row.sequence.lane or 0)
-    return decodes, chunks
+    if not decodes:
+        return [], chunks
+    lowest, highest = _lane_of(decodes[0]), _lane_of(decodes[-1])
+    heads: list[Row] = []
+    rests: list[Row] = []
+    for chunk in chunks:
+        is_between = lowest < _lane_of(chunk) < highest
+        is_companion = lowest == highest and not heads
+        if chunk.count > 1 and (is_between or is_companion):
+            head, chunk = chunk.split(1)
+            heads.append(head)
+        rests.append(chunk)
+    return sorted([*decodes, *heads], key=_lane_of), rests
+
+
+def _lane_of(row: Row) -> int:
+    assert row.sequence.lane is not None, "a row is computed in a lane"
+    return row.sequence.lane
