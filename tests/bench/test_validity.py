@@ -328,19 +328,6 @@ def test_a_server_on_the_same_machine_is_told_with_its_load():
     assert "the server shares this machine with the client (load 2.5)" in remarks(result, NOTE)
 
 
-def test_the_servers_own_counters_are_held_against_ours():
-    measured = Measured(
-        point=closed(4),
-        runs=(run_of(users(4), **STEADY),),
-        server_means={"ttft_ms": 50.0, "tpot_ms": 9.9, "queue_ms": 3.0},
-    )
-
-    words = remarks(summarize_point(measured, slo=None, is_same_host=False), WARNING)
-
-    assert "ttft_ms is 100.0 on average here and 50.0 by the server's own counters (+100%)" in words
-    assert "tpot_ms" not in words
-
-
 def test_stamps_out_of_order_are_invalid():
     wrong = replace(answer(2000), send_ns=2150 * MS)
 

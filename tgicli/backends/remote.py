@@ -258,6 +258,14 @@ class RemoteBackend:
             return False
         return reply.status == HTTPStatus.OK
 
+    async def counters(self) -> str:
+        """Return the server's page for Prometheus; empty where it has none."""
+        try:
+            reply = await self._http.get(f"{self._options.endpoint.prefix}/metrics", self._short())
+        except TgicliError:
+            return ""
+        return reply.body.decode(errors="replace") if reply.status == HTTPStatus.OK else ""
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from tgicli.bench.client import ClientWatch, quiet_gc
+from tgicli.bench.counters import Counted
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.record import Outcome, Record
@@ -82,6 +83,7 @@ class PointRun:
     n_dropped: int  # for Open.max_in_flight
     n_late: int  # sent more than LATE_NS behind the plan
     client: ClientHealth
+    counted: Counted | None = None  # by the server itself, meanwhile; None: it does not tell
 
 
 async def attack(

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import NamedTuple
 
 from tgicli.bench.attack import PointRun
+from tgicli.bench.counters import Counted
 from tgicli.bench.plan import Point
 from tgicli.bench.reading import read
 from tgicli.bench.record import Record
@@ -97,7 +98,6 @@ class _PointLine:
 
     point: Point
     floor: Floor | None = None
-    server_means: Mapping[str, float] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
 
 
@@ -110,6 +110,7 @@ class _RunLine:
     n_dropped: int
     n_late: int
     client: ClientHealth
+    counted: Counted | None = None
 
 
 class _Line(NamedTuple):
@@ -137,7 +138,6 @@ def _point_line(measured: Measured) -> _PointLine:
     return _PointLine(
         point=measured.point,
         floor=measured.floor,
-        server_means=measured.server_means,
         remarks=measured.remarks,
     )
 
@@ -149,6 +149,7 @@ def _run_line(run: PointRun) -> _RunLine:
         n_dropped=run.n_dropped,
         n_late=run.n_late,
         client=run.client,
+        counted=run.counted,
     )
 
 
@@ -176,7 +177,6 @@ def _read_points(lines: Iterable[tuple[int, bytes]]) -> Iterator[Measured]:
                     point=opening.point,
                     runs=(),
                     floor=opening.floor,
-                    server_means=opening.server_means,
                     remarks=opening.remarks,
                 )
             case "run" if measured:

@@ -65,6 +65,11 @@ class Recorder:
         """How long the run has lasted."""
         return time.perf_counter_ns() - self.began_ns
 
+    @property
+    def n_asked(self) -> int:
+        """How many requests have begun."""
+        return self._n_ids
+
     def new_id(self) -> str:
         """Return an id that no request of this run has."""
         self._n_ids += 1

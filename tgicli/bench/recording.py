@@ -6,8 +6,7 @@ Result by `summary.summarize_recording`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Point
@@ -22,7 +21,6 @@ class Measured:
     point: Point
     runs: tuple[PointRun, ...]  # its repeats, in order; one where it was not repeated
     floor: Floor | None = None
-    server_means: Mapping[str, float] = field(default_factory=dict)  # its own counters', "ttft_ms"
     remarks: tuple[Remark, ...] = ()  # on its prompts, which no record tells
 
 

@@ -15,6 +15,7 @@ from textwrap import shorten
 
 from tgicli.bench.answer_facts import IN_ONE_BURST
 from tgicli.bench.client_signals import LATE_MS, MAX_LATE_SHARE, client_remarks, median_of
+from tgicli.bench.counters import counter_remarks
 from tgicli.bench.figures import Stretch
 from tgicli.bench.identities import identity_remarks
 from tgicli.bench.metrics import FirstTokens, first_tokens
@@ -32,7 +33,6 @@ MIN_SENT_SHARE = 0.95  # of the offered requests: fewer is another load
 MIN_HELD_SHARE = 0.90  # of the concurrency that was asked for
 MAX_BURST_SHARE = 0.05
 MAX_CUT_SHARE = 0.10
-MAX_SERVER_DIFFERENCE = 0.10
 MIN_GROWTH = 0.05  # of the requests sent: a backlog that grows by fewer may come and go
 _ORDER = [Severity.INVALID, Severity.WARNING, Severity.NOTE]
 
@@ -59,7 +59,7 @@ def remarks_of(
         *_cache(figures, expects_cache=expects_cache),
         *_streaming(records),
         *identity_remarks(full, steady),
-        *_server(result.full, measured),
+        *counter_remarks(result.full, [run.counted for run in measured.runs]),
         *_samples(figures, n_repeats=len(steady or full)),
         *_host(result, is_same_host=is_same_host),
     ]
@@ -219,19 +219,6 @@ def _streaming(records: Iterable[Record]) -> Iterator[Remark]:
             f"{n_bursts} of {len(answers)} answers came whole, in one burst: the server, or"
             " something between, does not stream; TTFT is as long as the whole answer"
         )
-
-
-def _server(full: WindowFigures, measured: Measured) -> Iterator[Remark]:
-    for name, told in measured.server_means.items():
-        ours = full.metrics.get(name)
-        if ours is None or not ours.mean.value or not told:
-            continue
-        difference = ours.mean.value / told - 1
-        if abs(difference) > MAX_SERVER_DIFFERENCE:
-            yield _warning(
-                f"{name} is {ours.mean.value:.1f} on average here and {told:.1f} by the server's"
-                f" own counters ({difference:+.0%})"
-            )
 
 
 def _samples(figures: WindowFigures, *, n_repeats: int) -> Iterator[Remark]:

@@ -6,7 +6,7 @@ Made by the parent; `run` is called in the other process, on its event loop, one
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tgicli.backends.endpoint import RemoteOptions
@@ -130,9 +130,11 @@ class MeasurePoint:
     async def run(self, session: Session, say: Say) -> PointRun:
         """Do it."""
         from tgicli.bench.attack import AskOptions, attack
+        from tgicli.bench.counters import Counted, grown
 
-        side = session.sides[self.side]
-        return await attack(
+        side, n_before = session.sides[self.side], session.recorder.n_asked
+        before = await side.counters()
+        run = await attack(
             side.backend,
             self.point,
             self.prompts,
@@ -148,6 +150,8 @@ class MeasurePoint:
                 block=self.block,
             ),
         )
+        counts = grown(before, await side.counters())
+        return replace(run, counted=Counted(session.recorder.n_asked - n_before, counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

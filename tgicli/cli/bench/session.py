@@ -19,6 +19,7 @@ from tgicli.errors import RequestError
 
 if TYPE_CHECKING:
     from tgicli.backends.remote import RemoteBackend
+    from tgicli.bench.counters import Count
 
 MAX_USERS = 1024  # that a search goes up to
 MIN_ROOM = 256  # tokens for a chat template, and for prompts that come out longer than wanted
@@ -31,6 +32,13 @@ class Side:
     backend: Backend
     chats: bool  # prompts go through the chat template
     can_ignore_eos: bool = True  # it can be told to go on after the model's end
+    remote: RemoteBackend | None = None  # None: a model in this process
+
+    async def counters(self) -> dict[str, Count]:
+        """Return what the server has counted so far, if it tells."""
+        from tgicli.bench.counters import read_counters
+
+        return {} if self.remote is None else read_counters(await self.remote.counters())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +73,7 @@ class Session:
         opened = observed(options, self.recorder)
         backend = await self._stack.enter_async_context(opened)
         can_ignore_eos = await _can_ignore_eos(backend, chats=chats)
-        side = self.sides[number] = Side(backend, chats, can_ignore_eos)
+        side = self.sides[number] = Side(backend, chats, can_ignore_eos, backend)
         return side
 
     async def open_local(
