@@ -18,6 +18,7 @@ from tgicli.bench.check import (
     MixUp,
     Stage,
     check_prompts,
+    check_words,
     first_difference,
     judge_answers,
     run_check,
@@ -239,3 +240,18 @@ def test_code_words_are_all_different_and_in_their_own_prompts_alone():
         assert [word for word in words if word in str(prompt.prompt)] == [prompt.nonce]
     assert prompts == check_prompts(50, seed=2)
     assert prompts != check_prompts(50, seed=3)
+
+
+def test_refusals_are_told():
+    found = CheckResult(
+        n_prompts=4,
+        matches={},
+        crossings=(),
+        echoes={"alone": 4},
+        problems={},
+        errors={},
+        n_busy=3,
+        n_answered=13,
+    )
+
+    assert "  3 were refused as the server was full, and are not compared" in check_words(found)

@@ -21,10 +21,12 @@ from tests.bench.stamped import (
     run_of,
     users,
 )
+from tgicli.bench.check import CheckResult, Crossing, Match, MixUp, Stage
 from tgicli.bench.counters import Count, Counted
 from tgicli.bench.files import from_json, from_lines, to_csv, to_json, to_lines, to_markdown
 from tgicli.bench.record import Outcome, TokenSource
 from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.report.page import to_html
 from tgicli.bench.result import SCHEMA_VERSION, Floor, Remark, Result, Severity
 from tgicli.bench.slo import parse_slo
 from tgicli.bench.summary import summarize_recording
@@ -37,6 +39,18 @@ FLOOR = Floor(
     ttft_added_p99_ms=2.1,
     icl_added_p50_ms=0.05,
     icl_added_p99_ms=0.6,
+)
+
+
+CHECK = CheckResult(
+    n_prompts=8,
+    matches={Stage.LOAD: Match(n=8, n_equal=7, first_differences=(31,))},
+    crossings=(Crossing(Stage.LOAD, 3, 4, MixUp.FOREIGN),),
+    echoes={Stage.ALONE: 8},
+    problems={"no usage": 2},
+    errors={},
+    n_busy=0,
+    n_answered=32,
 )
 
 
@@ -73,6 +87,7 @@ def a_recording() -> Recording:
         setting=SETTING,
         slo=parse_slo("ttft:200 tpot:50"),
         expects_cache=True,
+        check=CHECK,
         points=(
             Measured(point=closed(4), runs=repeats, floor=FLOOR),
             Measured(point=opened(OFFSETS, arrival="poisson"), runs=(rated,)),
@@ -105,6 +120,15 @@ def test_records_give_the_very_same_result_again():
 
     assert result == a_result()
     assert to_json(result) == to_json(a_result())
+
+
+def test_the_check_of_the_text_is_in_every_document():
+    document = json.loads(to_json(a_result()))
+
+    assert document["check"]["is_sound"] is False
+    assert document["check"]["matches"]["under load"]["n_equal"] == 7
+    assert "- under load: answer 3 has the code word of 4" in to_markdown(a_result())
+    assert "under load: answer 3 has the code word of 4" in to_html(a_result())
 
 
 def test_json_says_whether_to_believe_it_and_what_version_it_is():

@@ -165,6 +165,24 @@ def judge_answers(
     )
 
 
+def check_words(found: CheckResult) -> Iterator[str]:
+    """Say what was found, a line each."""
+    yield f"text: {'sound' if found.is_sound else 'NOT SOUND'}, {found.n_prompts} prompts"
+    for stage, match in found.matches.items():
+        if match.n:
+            places = sorted(match.first_differences)
+            where = f", others from character {places[0]} on" if places else ""
+            yield f"  {stage}: {match.n_equal} of {match.n} texts as alone{where}"
+    for crossing in found.crossings:
+        yield f"  {crossing.stage}: answer {crossing.index} has the code word of {crossing.other}"
+    if found.n_busy:
+        yield f"  {found.n_busy} were refused as the server was full, and are not compared"
+    for name, n in (*found.problems.items(), *found.errors.items()):
+        yield f"  {name}: {n}"
+    if not found.can_tell:
+        yield "  the model repeats no code word, so a mix-up would not have shown"
+
+
 def first_difference(one: str, other: str) -> int | None:
     """Return where two texts differ first, in characters; None: they are equal."""
     if one == other:

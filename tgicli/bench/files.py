@@ -17,6 +17,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import NamedTuple
 
 from tgicli.bench.attack import PointRun
+from tgicli.bench.check import CheckResult
 from tgicli.bench.counters import Counted
 from tgicli.bench.plan import Point
 from tgicli.bench.reading import read
@@ -41,8 +42,13 @@ def to_json(result: Result) -> bytes:
         "is_valid": result.is_valid,
         "setting": asdict(result.setting),
         "points": points,
+        "check": _check(result.check),
     }
     return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _check(check: CheckResult | None) -> Mapping[str, object] | None:
+    return None if check is None else asdict(check) | {"is_sound": check.is_sound}
 
 
 def from_json(data: bytes) -> Result:
@@ -79,6 +85,7 @@ def from_lines(data: bytes) -> Recording:
         setting=opening.setting,
         slo=opening.slo,
         expects_cache=opening.expects_cache,
+        check=opening.check,
         points=points,
     )
 
@@ -90,6 +97,7 @@ class _Head:
     setting: Setting
     slo: Slo | None = None
     expects_cache: bool = False
+    check: CheckResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +134,7 @@ def _lines(recording: Recording) -> Iterator[Mapping[str, object]]:
         "setting": asdict(recording.setting),
         "slo": None if recording.slo is None else asdict(recording.slo),
         "expects_cache": recording.expects_cache,
+        "check": _check(recording.check),
     }
     for measured in recording.points:
         yield asdict(_point_line(measured))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tgicli.bench.attack import PointRun
+from tgicli.bench.check import CheckResult
 from tgicli.bench.plan import Point
 from tgicli.bench.result import Floor, Remark, Setting
 from tgicli.bench.slo import Slo
@@ -31,4 +32,5 @@ class Recording:
     setting: Setting
     points: tuple[Measured, ...]
     slo: Slo | None = None
+    check: CheckResult | None = None
     expects_cache: bool = False  # prompts share a prefix because somebody asked for it

@@ -10,6 +10,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tgicli.bench.check import CheckResult
+
 SCHEMA_VERSION = 1
 
 
@@ -170,6 +172,7 @@ class Result:
 
     setting: Setting
     points: tuple[PointResult, ...]
+    check: CheckResult | None = None  # of the text; None: nobody asked for it
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
+from tgicli.bench.check import check_words
 from tgicli.bench.distributions import QUANTILES
 from tgicli.bench.picking import parse_metric
 from tgicli.bench.result import (
@@ -121,6 +122,8 @@ def _unit(metric: str) -> str:
 def to_markdown(result: Result) -> str:
     """Write a table of the load points, and under it what must be known to believe it."""
     lines = [*_table(result), "", *_remarks(result), *_setting(result.setting)]
+    if result.check is not None:
+        lines += ["", *(f"- {_plain(words)}" for words in check_words(result.check))]
     return "\n".join(lines) + "\n"
 
 

@@ -37,7 +37,7 @@ def summarize_recording(recording: Recording) -> Result:
         )
         for measured in recording.points
     )
-    return Result(setting=recording.setting, points=points)
+    return Result(setting=recording.setting, points=points, check=recording.check)
 
 
 def summarize(

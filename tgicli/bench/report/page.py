@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.record import Record
 from tgicli.bench.report.charts import Series, over_load
 from tgicli.bench.report.parts import figure, list_of, scrolled, section
@@ -48,6 +49,7 @@ def to_html(result: Result, records: Iterable[Record] = ()) -> str:
         ),
         _loads(result.points),
         points,
+        _check(result.check),
     )
     when = f"{setting.target} ({setting.server}), {setting.started_at}, tgicli {setting.tgicli}"
     header = element(
@@ -56,6 +58,13 @@ def to_html(result: Result, records: Iterable[Record] = ()) -> str:
         element("p", escaped(when), class_="quiet"),
     )
     return _page(f"tgicli bench: {setting.model}", header + main + _meanings(result))
+
+
+def _check(check: CheckResult | None) -> str:
+    if check is None:
+        return ""
+    items = "".join(element("li", escaped(words)) for words in check_words(check))
+    return section("text", "The answers' text under load", element("ul", items))
 
 
 def _page(title: str, body: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tgicli.bench.attack import PointRun
-from tgicli.bench.check import CheckResult
+from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired import Paired
 from tgicli.bench.recording import Recording
@@ -15,7 +15,6 @@ from tgicli.bench.result import Estimate, Result, Severity
 from tgicli.bench.sheets import comparison_markdown
 from tgicli.bench.summary import summarize_recording
 from tgicli.bench.verdict import noise_floor
-from tgicli.cli.bench.checking import check_words
 from tgicli.cli.bench.options import Sweeping
 from tgicli.cli.bench.outputs import STDOUT, write_file, write_outputs
 from tgicli.cli.bench.rows import row_table
@@ -51,7 +50,7 @@ def show(loads: Loads, found: Findings, terminal: Terminal) -> int:
         drawn = row_table(model, found.rows, terminal.size().columns)
         terminal.write_stdout(to_stdout(drawn, terminal))
     if any(measured.runs for measured in loads.measured):
-        statuses.append(_show_points(loads, terminal))
+        statuses.append(_show_points(loads, found.check, terminal))
         found.words += _left_out(loads)
     if found.paired is not None:
         statuses.append(_show_paired(loads, found.paired, terminal))
@@ -86,13 +85,14 @@ def _takes_stdout(loads: Loads) -> bool:
     return STDOUT in (output.out, output.html, output.md, output.csv, output.records)
 
 
-def _show_points(loads: Loads, terminal: Terminal) -> int:
+def _show_points(loads: Loads, check: CheckResult | None, terminal: Terminal) -> int:
     options = loads.options
     assert loads.setting is not None
     recording = Recording(
         setting=loads.setting,
         points=tuple(measured for measured in loads.measured if measured.runs),
         slo=options.slo,
+        check=check,
         expects_cache=options.expects_cache,
     )
     result = summarize_recording(recording)
