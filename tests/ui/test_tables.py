@@ -205,6 +205,12 @@ def test_a_verdict_has_its_colour(verdict: str, style: str):
     assert row.spans[-1].style == style
 
 
+def test_where_nothing_is_judged_there_is_no_column_for_it():
+    heading = plain(ratio_rows([replace(RATIO, verdict="")], ("A", "B"), 80))[0]
+
+    assert heading.endswith("95 % interval")
+
+
 def test_a_ratio_that_is_not_known_is_a_dash():
     unknown = replace(RATIO, second=None, change=None, low=None, high=None, verdict="undecided")
 

@@ -123,11 +123,12 @@ def point_rows(points: Sequence[PointRow], n_columns: int, ttft_name: str = "TTF
 def ratio_rows(
     rows: Sequence[RatioRow], names: tuple[str, str], n_columns: int, *, title: str = ""
 ) -> list[Text]:
-    """Return two sides beside each other, with the change's interval and a verdict."""
+    """Return two sides beside each other, with the change's interval and a verdict, if any."""
     names = clean(names[0]), clean(names[1])
     sides = "".join(fitted(name, _SIDE_CELLS - 1).rstrip().rjust(_SIDE_CELLS) for name in names)
     head = f"{fitted(clean(title), _METRIC_CELLS)}{sides}{'change':>9}"
-    shown = [row((f"{head}  {'95 % interval':<{_INTERVAL_CELLS}}verdict", "dim"))]
+    last = "verdict" if any(one.verdict for one in rows) else ""
+    shown = [row((f"{head}  {'95 % interval':<{_INTERVAL_CELLS}}{last}", "dim"))]
     return cropped([*shown, *map(_ratio_row, rows)], n_columns)
 
 
