@@ -84,36 +84,20 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
 
 
-def scheduler_where_20_tokens_are_short(n_lanes: int) -> Scheduler:
-    pace = Pace(max_tokens=512)
-    pace.observe_decodes(0.010)
-    pace.observe_chunk(1, 0.010)  # so 1 token may stand beside a decode, and 200 are a pause
-    return Scheduler(
-        LanePool(n_lanes, reuse=False), pace, token_budget=512, cut=cut_small, reuse=False
-    )
-
-
 def test_a_short_prompt_is_computed_at_once_and_waits_behind_no_long_one() -> None:
-    scheduler = scheduler_where_20_tokens_are_short(n_lanes=6)
-    for name in ["one", "two", "three"]:
-        decoding(scheduler, name)
+    pace = Pace(max_tokens=64)
+    pace.observe_decodes(0.010)
+    pace.observe_chunk(1, 0.010)  # so 20 tokens are short, and 1 may stand beside a decode
+    scheduler = Scheduler(
+        LanePool(4, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
+    )
+    decoding(scheduler, "chatting")
     for name, length in [("long", 21), ("short", 20), ("shorter", 5)]:
         scheduler.add(sequence(length, name=name))
 
-    assert counts(step(scheduler))[3:] == [("short", 0, 20)]
-    assert counts(step(scheduler))[4:] == [("shorter", 0, 5)]
-    assert counts(step(scheduler))[5:] == [("long", 0, LEAST)]
-
-
-def test_of_a_crowd_all_short_prompts_are_computed_at_once_as_far_as_a_pause_allows() -> None:
-    scheduler = scheduler_where_20_tokens_are_short(n_lanes=16)
-    decoding(scheduler, "chatting")
-    scheduler.add(sequence(21, name="long"))
-    for number in range(12):
-        scheduler.add(sequence(20, name=f"short {number}"))
-
-    assert counts(step(scheduler))[1:] == [(f"short {number}", 0, 20) for number in range(10)]
-    assert counts(step(scheduler))[11:] == [("short 10", 0, 20)]  # now they are the fewer
+    assert counts(step(scheduler))[1:] == [("short", 0, 20)]
+    assert counts(step(scheduler))[2:] == [("shorter", 0, 5)]
+    assert counts(step(scheduler))[3:] == [("long", 0, LEAST)]
 
 
 def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:

@@ -5,11 +5,10 @@ no clock.
 
 The budget is a time, because the same number of tokens is nothing on a GPU and a stall on a CPU.
 Beside decodes a step may take STRETCH times a step of decodes alone, so nobody's next token is
-later than that. And a short prompt is computed as a whole: the pause is not seen, and cutting it
-would delay its own first token. While more prompts wait than sequences decode a step may take
-longer, and CROWD_S for short ones: together they wait less than if the few went on, and from then
-on all of them decode side by side, which costs less than one after the other. Alone, a prompt may
-take MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this needs the cost of a
+later than that. While more prompts wait than sequences decode it may take longer, so that a crowd
+that arrives at once is not held up by the first of it. And a short prompt is computed as a whole:
+the pause is not seen, and cutting it would delay its own first token. Alone, a prompt may take
+MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this needs the cost of a
 token, which is learned.
 """
 
@@ -19,7 +18,6 @@ from tgicli.engine.chunks import LEAST
 
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
 SHORT_S = 0.2  # nobody who reads along sees a pause that short
-CROWD_S = 2.0  # a pause for the few that read along, once for each crowd
 MAX_STEP_S = 1.0
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
 FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
@@ -46,11 +44,6 @@ class Pace:
         if self._fixed_tokens is not None:
             return 0
         return self._chunks.n_within(SHORT_S) or 0
-
-    @property
-    def n_crowd_tokens(self) -> int:
-        """How many tokens the short prompts may have together that outnumber the decodes."""
-        return self._chunks.n_within(CROWD_S) or 0
 
     def _wanted(self, n_decodes: int, n_prompts: int) -> int:
         if n_decodes and self._fixed_tokens is not None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import accumulate
 
 from tgicli.core import FinishReason, Token
 from tgicli.engine.chunks import LEAST, SMALL, Cut
@@ -160,27 +159,18 @@ class Scheduler:
 
         Decodes go first, one token each, sorted by lane because llama.cpp puts into one micro-batch
         only neighbouring lanes in increasing order. Prompts share what the pace allows, in order of
-        arrival; but first come those that are computed as a whole.
+        arrival; but first comes a short one as a whole, so that it waits behind no long one.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
         prompts = [s for s in self.running if s.n_pending > 1]
         allowed = self._pace.n_prompt_tokens(len(rows), len(prompts))
-        whole = self._whole(prompts, n_decodes=len(rows))
-        prompts = whole + [s for s in prompts if s not in whole]
-        allowed = max(allowed, sum(s.n_pending for s in whole))
+        short = next((s for s in prompts if self._is_short(s)), None)
+        if short is not None:
+            prompts.remove(short)
+            prompts.insert(0, short)
+            allowed = max(allowed, short.n_pending)
         return rows + self._chunks(prompts, min(allowed, self.token_budget - len(rows)))
-
-    def _whole(self, prompts: list[Sequence], *, n_decodes: int) -> list[Sequence]:
-        """Return the prompts to compute as a whole, so that they wait behind no long one.
-
-        That is a short one; of a crowd that outnumbers the decodes, all that the pace allows.
-        """
-        short = [s for s in prompts if self._is_short(s)]
-        if len(prompts) <= n_decodes:
-            return short[:1]
-        ends = accumulate(s.n_pending for s in short)
-        return short[: max(1, sum(end <= self._pace.n_crowd_tokens for end in ends))]
 
     def _is_short(self, sequence: Sequence) -> bool:
         """Say whether a prompt that was not begun may be computed at once."""
