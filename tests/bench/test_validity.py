@@ -145,6 +145,16 @@ def test_late_and_dropped_requests_are_counted():
     assert "40 of 200 requests were sent more than 10 ms late" in remarks(result, WARNING)
 
 
+def test_a_request_that_was_sent_just_behind_the_end_is_no_load_that_was_missed():
+    times = [500 * number for number in range(9)]
+    sent = [answer(at + 2, sched_ns=at * MS) for at in times]
+
+    result = result_of(sent, opened(times), end_ms=4001)  # the last one is due at 4000
+
+    assert result.figures.n_requests == 8
+    assert remarks(result, INVALID) == ""
+
+
 def test_a_client_that_sent_fewer_than_planned_is_invalid():
     result = result_of(arrivals(spaced())[::2], opened(spaced()), end_ms=9950)
 
