@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.fakes import FakeClock, FakeRunner, sequence
 from tgicli.core import Delta, Finish, FinishReason, Progress
 from tgicli.engine.engine import Emitted, Engine
-from tgicli.engine.scheduler import Row
+from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, TgicliError
 
@@ -161,6 +161,34 @@ def test_a_batch_that_fails_only_as_a_whole_ends_nobody() -> None:
     driven.run()
 
     assert all(isinstance(driven.last(f"r{i}"), Finish) for i in range(3))
+
+
+def test_the_worst_step_is_one_that_a_reader_waited_for() -> None:
+    clock = FakeClock()
+
+    class Slow(FakeRunner):
+        def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+            clock.advance(sum(row.count for row in rows))
+            return super().run(rows)
+
+    engine = Engine(
+        Slow(),
+        lambda items: None,
+        prefix_reuse=False,
+        prompt_tokens_beside_decodes=8,
+        clock=clock,
+    )
+    engine.submit(sequence(50, name="chatting", max_new_tokens=10))
+    engine._read_inbox(block=False)
+    list(engine.step())  # 50 s of a prompt, which nobody waits for
+    list(engine.step())
+    assert engine.counters.worst_step_s == 1
+
+    engine.submit(sequence(40, name="prompt"))
+    engine._read_inbox(block=False)
+    list(engine.step())
+
+    assert engine.counters.worst_step_s == 1 + 8
 
 
 def test_what_a_batch_brought_is_told_before_the_next_is_computed() -> None:

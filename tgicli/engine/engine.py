@@ -186,13 +186,13 @@ class Engine:
         if not rows:  # e.g. woken by an abort only
             return
         started_s = self._clock()
+        somebody_waits = any(row.is_decode for row in rows)
         for computed in self._compute(rows):
             self._read_inbox(block=False)  # an abort during decode must win over its own token
             outputs = self._scheduler.update(computed)
             if emitted := [item for out in outputs for item in self._to_emitted(out, started_s)]:
                 yield emitted
-        somebody_waited = any(row.is_decode for row in rows)
-        self._count_step(self._clock() - started_s, somebody_waited=somebody_waited)
+        self._count_step(self._clock() - started_s, somebody_waited=somebody_waits)
 
     def _count_step(self, elapsed_s: float, *, somebody_waited: bool) -> None:
         counters = self.counters
