@@ -388,6 +388,20 @@ def test_each_adapter_is_computed_by_itself_and_the_last_one_first() -> None:
     assert driven.runner.batches[-1] == [(2, 1), (3, 1)]
 
 
+@pytest.mark.parametrize("n_prompt", [3, 30])
+def test_a_cancel_during_one_adapter_s_batch_is_heard_before_the_next(n_prompt: int) -> None:
+    driven = Driven(FakeRunner(n_lanes=4))
+    driven.submit(sequence(n_prompt, name="gone"), sequence(3, name="red", adapter="red"))
+    driven.step()  # the next begins with the adapter that this one ended with
+    n_events = len(driven.events["gone"])
+
+    driven.engine.abort("gone")  # read when the first batch is done
+    driven.run()
+
+    assert isinstance(driven.last("red"), Finish)
+    assert len(driven.events["gone"]) == n_events
+
+
 def test_a_lone_decode_takes_along_no_token_of_another_adapter() -> None:
     driven = Driven(FakeRunner(n_lanes=2))
     driven.submit(sequence(5, name="a", max_new_tokens=30))

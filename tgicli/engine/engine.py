@@ -213,14 +213,14 @@ class Engine:
         decodes_s = 0.0
         for adapter, group in _by_adapter(rows, first=self._adapter):
             self._adapter = adapter
-            decodes, chunks = _apart(group)
+            decodes, chunks = _apart([row for row in group if _is_held(row)])
             if decodes:
                 began_s = self._clock()
                 decoded = self._compute_decodes(decodes)
                 decodes_s += self._clock() - began_s
                 yield decoded
             for row in chunks:
-                if row.sequence.lane is not None:  # else it has failed or was aborted meanwhile
+                if _is_held(row):
                     yield [self._compute_chunk(row)]
         if decodes_s:
             self._pace.observe_decodes(decodes_s)
@@ -334,6 +334,11 @@ def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
             heads.append(head)
         rests.append(chunk)
     return sorted([*decodes, *heads], key=_lane_of), rests
+
+
+def _is_held(row: Row) -> bool:
+    """Whether its sequence has not ended meanwhile: failed, or aborted between two batches."""
+    return row.sequence.lane is not None
 
 
 def _lane_of(row: Row) -> int:
