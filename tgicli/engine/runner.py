@@ -25,7 +25,7 @@ from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
 from tgicli.engine.room import check_room
-from tgicli.engine.sampler import Candidates, Greedy, Sampler, Scorer
+from tgicli.engine.sampler import Candidates, Reader, Sampler
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.engine.watermark import Watermark
@@ -84,11 +84,10 @@ class Runner:
         self._batch = _Batch(self.n_batch)
         self._samplers: dict[Sequence, Sampler] = {}
         self._candidates: Candidates | None = None
-        self._scorer: Scorer | None = None
         self._watermark: Watermark | None = None
         self._crew = _new_crew(self.n_threads) if model.gpu_layers else None
         # One lane alone does not earn back the time that importing numpy takes.
-        self._greedy = Greedy(model.n_vocab) if options.n_lanes > 1 else None
+        self._reader = Reader(model.n_vocab) if options.n_lanes > 1 else None
 
     def close(self) -> None:
         """Free the context. The model stays."""
@@ -193,7 +192,7 @@ class Runner:
         params = sequence.params
         if params.watermark:
             self._mark(logits, sequence.token_ids[-1])
-        if params.is_plain_greedy and (self._greedy is not None or params.wants_logprobs):
+        if params.is_plain_greedy and (self._reader is not None or params.wants_logprobs):
             return self._take_largest(params, logits)
         if sequence.constraint is None and not params.wants_logprobs:
             return self._sampled(self._sampler(sequence).sample(self._ctx, output))
@@ -204,11 +203,10 @@ class Runner:
 
     def _take_largest(self, params: SamplingParams, logits: Any) -> Sampled:
         """Sample without a chain, which would take longer than the choice."""
-        if self._greedy is None:
-            self._greedy = Greedy(self._model.n_vocab)
+        reader = self._row_reader()
         if params.wants_logprobs:
-            return self._sampled(*self._greedy.with_logprobs(logits, params.top_n_tokens))
-        return self._sampled(self._greedy(logits))
+            return self._sampled(*reader.largest_with_logprobs(logits, params.top_n_tokens))
+        return self._sampled(reader.largest(logits))
 
     def _mark(self, logits: Any, previous_id: int) -> None:
         if self._watermark is None:
@@ -246,14 +244,12 @@ class Runner:
 
         The row's outputs are those from `first` on.
         """
-        if self._scorer is None:
-            self._scorer = Scorer(self._model.n_vocab)
-        sequence = row.sequence
+        reader, sequence = self._row_reader(), row.sequence
         stop = min(row.start + row.count, sequence.n_prompt - 1)
         for position in range(row.start, stop):
             output = first + position - row.start
             logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
-            score = self._scorer(logits, sequence.token_ids[position + 1])
+            score = reader.logprob(logits, sequence.token_ids[position + 1])
             sequence.prompt_logprobs[position + 1] = score
 
     def _sampler(self, sequence: Sequence) -> Sampler:
@@ -264,6 +260,11 @@ class Runner:
             )
             self._samplers[sequence] = sampler
         return sampler
+
+    def _row_reader(self) -> Reader:
+        if self._reader is None:
+            self._reader = Reader(self._model.n_vocab)
+        return self._reader
 
     def _room(self) -> Candidates:
         if self._candidates is None:

@@ -81,8 +81,8 @@ class LogSoftmax:
         return list(zip(indices[order].tolist(), found[order].tolist(), strict=True))
 
 
-class Greedy:
-    """The greedy choice without a chain, which would first copy the whole row."""
+class Reader:
+    """What a row of logits says by itself: without a chain, which would first copy all of it."""
 
     def __init__(self, n_vocab: int) -> None:
         import numpy as np  # as above
@@ -91,15 +91,19 @@ class Greedy:
         self._shape = (n_vocab,)
         self._log_softmax = LogSoftmax(n_vocab)
 
-    def __call__(self, logits: Any) -> int:
+    def largest(self, logits: Any) -> int:
         """Return the first of the largest logits, as llama.cpp's greedy sampler does."""
         return int(self._as_array(logits, self._shape).argmax())
 
-    def with_logprobs(self, logits: Any, n_top: int) -> Scored:
+    def largest_with_logprobs(self, logits: Any, n_top: int) -> Scored:
         """Return it with its log-probability, and the n_top best ids with theirs."""
         row = self._as_array(logits, self._shape)
         token_id = int(row.argmax())
         return token_id, *self._log_softmax(row, token_id, n_top)
+
+    def logprob(self, logits: Any, token_id: int) -> float:
+        """Return the log-probability that the model itself gives a token."""
+        return self._log_softmax(self._as_array(logits, self._shape), token_id)[0]
 
 
 class Candidates:
@@ -146,21 +150,6 @@ class Candidates:
         return self.selected_id, *found
 
 
-class Scorer:
-    """The log-probability that the model itself gives a token, without penalties or filters."""
-
-    def __init__(self, n_vocab: int) -> None:
-        import numpy as np  # as above
-
-        self._as_array = np.ctypeslib.as_array
-        self._shape = (n_vocab,)
-        self._log_softmax = LogSoftmax(n_vocab)
-
-    def __call__(self, logits: Any, token_id: int) -> float:
-        """Return the natural logarithm of a token's probability under a row of logits."""
-        return self._log_softmax(self._as_array(logits, self._shape), token_id)[0]
-
-
 class Sampler:
     """One sequence's chain. Close it when the sequence ends."""
 
@@ -191,9 +180,9 @@ class Sampler:
     def sample_with_logprobs(self, candidates: Candidates) -> Scored:
         """Return the next token, its log-probability and the best ones, and remember it."""
         llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(candidates.array))
-        token_id, logprob, top = candidates.logprobs(self._n_top)
-        llama_cpp.llama_sampler_accept(self._chain, token_id)
-        return token_id, logprob, top
+        scored = candidates.logprobs(self._n_top)
+        llama_cpp.llama_sampler_accept(self._chain, scored[0])
+        return scored
 
     def close(self) -> None:
         """Free the chain and what is in it."""
