@@ -125,16 +125,26 @@ class MeasurePoint:
     block: int  # of the repeat
     ignore_eos: bool
     streams: bool = True
+    reads_counters: bool = False  # of the server, before and after
     measures: bool = True
 
     async def run(self, session: Session, say: Say) -> PointRun:
         """Do it."""
-        from tgicli.bench.attack import AskOptions, attack
+        if not self.reads_counters:
+            return await self._attack(session, say)
         from tgicli.bench.counters import Counted, grown
 
         side, n_before = session.sides[self.side], session.recorder.n_asked
         before = await side.counters()
-        run = await attack(
+        run = await self._attack(session, say)
+        counts = grown(before, await side.counters())
+        return replace(run, counted=Counted(session.recorder.n_asked - n_before, counts))
+
+    async def _attack(self, session: Session, say: Say) -> PointRun:
+        from tgicli.bench.attack import AskOptions, attack
+
+        side = session.sides[self.side]
+        return await attack(
             side.backend,
             self.point,
             self.prompts,
@@ -150,8 +160,6 @@ class MeasurePoint:
                 block=self.block,
             ),
         )
-        counts = grown(before, await side.counters())
-        return replace(run, counted=Counted(session.recorder.n_asked - n_before, counts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,7 @@ class Loads:
                 index=index,
                 block=block,
                 ignore_eos=self.ignores_eos,
+                reads_counters=True,
             ),
             self.screen.hears,
         )
