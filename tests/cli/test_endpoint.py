@@ -584,6 +584,7 @@ def start(url: str, *args: str, code: str | None = None) -> subprocess.Popen[byt
         [sys.executable, *program, "generate", "--no-stdin", "-e", url, "Hi", *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,  # what a buffer took is lost to communicate()
         env={**ENVIRONMENT, "TGICLI_CONFIG": os.devnull},
     )
 

@@ -62,6 +62,7 @@ def start(tiny_model: Path) -> Start:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            bufsize=0,  # what a buffer took is lost to communicate()
             env=ENVIRONMENT,
         )
 
@@ -163,7 +164,9 @@ def test_a_full_context_is_said_on_stderr(generate: Generate) -> None:
 
 def read_some(process: subprocess.Popen[bytes], n_bytes: int = 20) -> bytes:
     assert process.stdout is not None
-    return process.stdout.read(n_bytes)
+    some = process.stdout.read(n_bytes)
+    assert some, "it ended at once"
+    return some
 
 
 def test_ctrl_c_keeps_what_was_printed_and_returns_130(start: Start, generate: Generate) -> None:
