@@ -23,7 +23,8 @@ from tests.faulty import refusing_url, tgi_stream
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
-from tgicli.bench.attack import AskOptions, PointRun, ask, attack
+from tgicli.bench.ask_options import AskOptions
+from tgicli.bench.attack import PointRun, ask, attack
 from tgicli.bench.fake.options import FakeOptions, Fault, directive
 from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.meter import Phase, Progress
@@ -365,6 +366,23 @@ def test_a_slow_beginning_does_not_reach_what_is_measured():
     assert all(record in before for record in slow)
     assert len(run.measured) >= 4
     assert any(r.send_ns < run.point.warm_ns < r.end_ns for r in run.point.records)
+
+
+def test_the_first_request_of_each_user_is_tagged(server: FakeServer):
+    run = load(server.url, Closed(4), prompts_of(ttft_ms=200), n_requests=12)
+
+    tagged = [record.index for record in run.point.records if record.is_first_wave]
+    assert tagged == [0, 1, 2, 3]
+    assert len(run.point.records) >= 12
+
+
+def test_neither_a_user_alone_nor_a_schedule_has_a_first_wave(server: FakeServer):
+    alone = load(server.url, Closed(1), prompts_of(), n_requests=3)
+    planned = load(server.url, offsets(0, 5, 10), prompts_of())
+
+    records = [*alone.point.records, *planned.point.records]
+    assert len(records) >= 6
+    assert not any(record.is_first_wave for record in records)
 
 
 def test_users_begin_one_after_the_other(server: FakeServer):

@@ -11,7 +11,8 @@ import pytest
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
-from tgicli.bench.attack import AskOptions, ask
+from tgicli.bench.ask_options import AskOptions
+from tgicli.bench.attack import ask
 from tgicli.bench.check import (
     CheckResult,
     Crossing,

@@ -161,6 +161,39 @@ def test_a_client_that_sent_fewer_than_planned_is_invalid():
     assert "the client did not keep up" in remarks(result, INVALID)
 
 
+def first_wave(n_users: int) -> list[Record]:
+    return [answer(user, ttft_ms=500, is_first_wave=True) for user in range(n_users)]
+
+
+def test_users_first_requests_are_told_of_where_they_are_among_the_figures():
+    later = users(4, first_ms=610)
+
+    result = result_of(first_wave(4) + later, closed(5), warm_ms=0, end_ms=8000)  # never steady
+
+    words = remarks(result, NOTE)
+    assert result.figures.n_first_wave == 4
+    assert "4 of 164 requests are users' first ones, which were sent together" in words
+    assert "their median TTFT is 500 ms, the others' 100 ms" in words
+
+
+def test_users_first_requests_that_the_warm_up_took_are_not_told_of():
+    later = users(4, first_ms=610)
+
+    result = result_of(first_wave(4) + later, closed(4), warm_ms=650, end_ms=8000)
+
+    assert result.full.n_first_wave == 4
+    assert result.figures.n_first_wave == 0
+    assert "first ones" not in remarks(result, NOTE)
+
+
+def test_where_nobody_asked_a_second_time_there_are_no_others():
+    result = result_of(first_wave(4), closed(5), warm_ms=0, end_ms=600)
+
+    assert "4 of 4 requests are users' first ones, which were sent together" in [
+        remark.text for remark in result.remarks
+    ]
+
+
 def queued(offsets_ms: list[float], *, service_ms: float) -> list[Record]:
     """Answer one request after another, each in so long a time."""
     ends = accumulate(offsets_ms, lambda end, at: max(end, at) + service_ms, initial=0.0)

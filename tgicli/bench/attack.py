@@ -23,15 +23,16 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 
+from tgicli.bench.ask_options import AskOptions
 from tgicli.bench.client import ClientWatch, quiet_gc
 from tgicli.bench.counters import Counted
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.record import Outcome, Record
-from tgicli.bench.recorder import Asked, Note, Recorder
+from tgicli.bench.recorder import Note, Recorder
 from tgicli.bench.result import ClientHealth
 from tgicli.bench.warmup import MAX_S, Warmup
-from tgicli.core import Backend, GenerationRequest, Message, SamplingParams
+from tgicli.core import Backend
 from tgicli.errors import TgicliError
 
 STAGGER_S = 0.02  # between two users' first requests ...
@@ -44,33 +45,6 @@ PROGRESS_S = 0.25
 OPEN_WARMUP_SHARE = 0.2  # of a schedule, at most, where nobody says
 OPEN_WARMUP_ANSWERS = 8
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskOptions:
-    """How all requests of one load are asked, and where their records belong."""
-
-    chats: bool  # a plain prompt goes through the chat template
-    temperature: float = 0.0
-    ignore_eos: bool = True  # so that all answers are as long as was asked for
-    streams: bool = True  # False: whole answers are asked for
-    seed: int | None = None
-    point: int = 0
-    side: int = 0
-    block: int = 0
-
-    def to_request(self, prompt: Prompt, request_id: str) -> GenerationRequest:
-        """Return the request that asks a prompt."""
-        asked = prompt.prompt
-        if self.chats and isinstance(asked, str):
-            asked = (Message("user", asked),)
-        params = SamplingParams(
-            temperature=self.temperature,
-            ignore_eos=self.ignore_eos,
-            seed=self.seed,
-            max_new_tokens=prompt.max_new_tokens,
-        )
-        return GenerationRequest(id=request_id, prompt=asked, params=params, streams=self.streams)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,28 +87,9 @@ async def ask(
     index: int = 0,
 ) -> Record:
     """Ask one prompt and record the answer, whatever becomes of it."""
-    request = options.to_request(prompt, recorder.new_id())
-    note = recorder.begin(_asked(request, prompt, options, index))
+    note = recorder.begin(options.to_asked(prompt, recorder.new_id(), index=index))
     await _listen(backend, note)
     return recorder.end(note)
-
-
-def _asked(
-    request: GenerationRequest,
-    prompt: Prompt,
-    options: AskOptions,
-    index: int,
-    sched_ns: int | None = None,
-) -> Asked:
-    return Asked(
-        request=request,
-        prompt=prompt,
-        index=index,
-        point=options.point,
-        side=options.side,
-        block=options.block,
-        sched_ns=sched_ns,
-    )
 
 
 async def _listen(backend: Backend, note: Note) -> None:
@@ -278,17 +233,19 @@ class _Attack:
                 stagger_s = min(STAGGER_S, MAX_STAGGER_S / n_users)
                 async with asyncio.TaskGroup() as group:
                     for user in range(n_users):
-                        group.create_task(self._be(user, wait_s=user * stagger_s))
+                        group.create_task(self._be(user, n_users, wait_s=user * stagger_s))
             case Open() as load:
                 async with asyncio.TaskGroup() as group:
                     await self._pace(load, group)
 
-    async def _be(self, user: int, *, wait_s: float) -> None:
+    async def _be(self, user: int, n_users: int, *, wait_s: float) -> None:
         """Be a user: ask again as soon as there is an answer; a failure takes a breath."""
         await asyncio.sleep(wait_s)
+        is_first = n_users > 1  # one that is alone meets an idle server every time
         while True:
             number, is_wanted = next(self._numbers), self._begin_one()
-            record = await self._ask(number, user=user, is_wanted=is_wanted)
+            record = await self._ask(number, user=user, is_wanted=is_wanted, is_first_wave=is_first)
+            is_first = False
             if record.outcome is not Outcome.OK:
                 await asyncio.sleep(BREATH_S)
 
@@ -324,13 +281,24 @@ class _Attack:
         return is_wanted
 
     async def _ask(
-        self, number: int, *, user: int, is_wanted: bool, sched_ns: int | None = None
+        self,
+        number: int,
+        *,
+        user: int,
+        is_wanted: bool,
+        sched_ns: int | None = None,
+        is_first_wave: bool = False,
     ) -> Record:
         """Ask, and keep the record if it is wanted."""
         index = number % len(self._prompts)
-        prompt = self._prompts[index]
-        request = self._options.to_request(prompt, self._recorder.new_id())
-        note = self._recorder.begin(_asked(request, prompt, self._options, index, sched_ns))
+        asked = self._options.to_asked(
+            self._prompts[index],
+            self._recorder.new_id(),
+            index=index,
+            sched_ns=sched_ns,
+            is_first_wave=is_first_wave,
+        )
+        note = self._recorder.begin(asked)
         self._meter.n_in_flight += 1
         try:
             await _listen(self._backend, note)

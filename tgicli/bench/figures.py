@@ -54,6 +54,7 @@ def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) ->
         n_busy=outcomes[Outcome.BUSY],
         n_errors=outcomes[Outcome.ERROR],
         n_cut=outcomes[Outcome.CUT],
+        n_first_wave=sum(record.is_first_wave for record in flat),
         errors=_count(record.error for record in flat if record.outcome is Outcome.ERROR),
         problems=_count(problem for record in flat for problem in record.problems),
         metrics=_metrics(ok),

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tgicli.bench.attack import MAX_STAGGER_S, STAGGER_S, AskOptions, attack
+from tgicli.bench.ask_options import AskOptions
+from tgicli.bench.attack import MAX_STAGGER_S, STAGGER_S, attack
 from tgicli.bench.fake.options import directive
 from tgicli.bench.metrics import icl_ms, ttft_ms
 from tgicli.bench.plan import Closed, Point, Prompt

@@ -47,6 +47,7 @@ class Record:
     point: int = 0  # which load point
     side: int = 0  # 0: A, 1: B, where two are compared
     block: int = 0  # which repeat, or which block of a comparison
+    is_first_wave: bool = False  # its user's first, sent when all others sent theirs
     sched_ns: int | None = None  # when the plan wanted it sent; None: closed loop
     send_ns: int  # just before it is handed to the transport
     conn_ns: int | None = None  # when the connection made for it was ready; None: one was kept

@@ -45,6 +45,7 @@ class Asked:
     side: int = 0
     block: int = 0
     sched_ns: int | None = None  # since the run began
+    is_first_wave: bool = False
 
 
 class Recorder:
@@ -233,6 +234,7 @@ class Note:
             point=asked.point,
             side=asked.side,
             block=asked.block,
+            is_first_wave=asked.is_first_wave,
             sched_ns=asked.sched_ns,
             send_ns=self._send_ns - self._recorder.began_ns,
             conn_ns=self._since_began(self._conn_ns),

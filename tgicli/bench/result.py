@@ -49,6 +49,7 @@ class WindowFigures:
     n_busy: int
     n_errors: int
     n_cut: int
+    n_first_wave: int = 0  # of all of these, that were users' first ones, sent at once
     errors: Mapping[str, int]  # by class
     problems: Mapping[str, int]  # of framing, by name
     metrics: Mapping[str, Distribution]  # by JSON name: "ttft_ms", "tpot_ms", "icl_ms", ...

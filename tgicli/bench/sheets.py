@@ -93,6 +93,7 @@ def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
         "n_busy": figures.n_busy,
         "n_errors": figures.n_errors,
         "n_cut": figures.n_cut,
+        "n_first_wave": figures.n_first_wave,
         "lost_tps": figures.lost_tps,
         "rps_offered": figures.rps_offered,
         "rps_sent": figures.rps_sent,

@@ -18,13 +18,13 @@ from tgicli.bench.client_signals import LATE_MS, MAX_LATE_SHARE, client_remarks,
 from tgicli.bench.counters import counter_remarks
 from tgicli.bench.figures import Stretch
 from tgicli.bench.identities import identity_remarks
-from tgicli.bench.metrics import FirstTokens, first_tokens
+from tgicli.bench.metrics import FirstTokens, first_tokens, ttft_ms
 from tgicli.bench.plan import Open
 from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recording import Measured
 from tgicli.bench.result import PointResult, Remark, Severity, WindowFigures
 from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
-from tgicli.bench.windows import Span, done_inside, mean_in_flight
+from tgicli.bench.windows import Span, done_inside, mean_in_flight, sent_inside
 
 MAX_MESSAGE = 120  # characters
 BAD_ERROR_SHARE = 0.05
@@ -54,6 +54,7 @@ def remarks_of(
         *client_remarks(figures, result.client, load, result.floor),
         *_load(result, measured, steady or full),
         *_window(result, full, steady),
+        *_first_wave(figures, steady or full),
         *_outcomes(figures, records),
         *_tokens(figures, records),
         *_cache(figures, expects_cache=expects_cache),
@@ -146,6 +147,24 @@ def _window(
             f"{len(full) - len(steady)} of {len(full)} repeats were never at full load and are left"
             " out"
         )
+
+
+def _first_wave(figures: WindowFigures, stretches: Sequence[Stretch]) -> Iterator[Remark]:
+    """Whether requests that met an idle server together are among those that are told of."""
+    if not figures.n_first_wave:
+        return
+    sent = [r for records, span in stretches for r in sent_inside(records, span)]
+    first, later = (
+        [ms for r in sent if r.is_first_wave is is_first and (ms := ttft_ms(r)) is not None]
+        for is_first in (True, False)
+    )
+    told = ""
+    if first and later:
+        told = f": their median TTFT is {median(first):.0f} ms, the others' {median(later):.0f} ms"
+    yield _note(
+        f"{figures.n_first_wave} of {figures.n_requests} requests are users' first ones, which"
+        f" were sent together{told}"
+    )
 
 
 def _outcomes(figures: WindowFigures, records: Sequence[Record]) -> Iterator[Remark]:

@@ -74,6 +74,21 @@ def test_validity_comes_before_everything_else():
     assert "3 dropped 3 errors 3 refused as busy cache 0 %" in text
 
 
+def test_users_first_requests_are_counted_and_named():
+    result, records = closed_run(4)
+    tagged = [replace(record, is_first_wave=i < 4) for i, record in enumerate(records)]
+    steady = result.points[0].steady
+    assert steady is not None
+    with_wave = replace(result.points[0], steady=replace(steady, n_first_wave=4))
+
+    before = words(to_html(result, records))
+    text = words(to_html(replace(result, points=(with_wave,)), tagged))
+
+    assert "users' first requests" not in before
+    assert f"users' first requests 4 of {steady.n_requests}" in text
+    assert text.count("its user's first,") == 2 * 4  # waiting and streaming
+
+
 def test_the_worst_remark_is_first_and_names_its_point():
     result, records = open_run(2, 8)
 

@@ -277,6 +277,8 @@ def _request(frame: Frame, record: Record, began_ns: int, top: float, height: fl
 
 def _told_request(record: Record) -> str:
     words = f"request {record.index}: {record.outcome.value}, {record.n_tokens:,} tokens"
+    if record.is_first_wave:
+        words += ", its user's first"
     if record.chunks:
         words += f", first after {(record.chunks[0].at_ns - record.send_ns) / NS_PER_MS:,.0f} ms"
     return f"{words}, over after {(record.end_ns - record.send_ns) / NS_PER_MS:,.0f} ms"

@@ -46,6 +46,7 @@ def _facts(point: PointResult) -> dict[str, str]:
     return {
         "window": f"{figures.end_s - figures.start_s:.1f} s, {kind}",
         "left out of it": f"{100 * point.excluded_share:.0f} % of requests",
+        **_first_wave(figures),
         "at once, on average": number_text(figures.concurrency_mean),
         "ended by": _counts(figures.finish_reasons),
         "tokens counted by": _counts(figures.token_sources),
@@ -54,6 +55,11 @@ def _facts(point: PointResult) -> dict[str, str]:
         **_trouble(figures),
         **(_floor(point.floor) if point.floor else {}),
     }
+
+
+def _first_wave(figures: WindowFigures) -> dict[str, str]:
+    n = figures.n_first_wave
+    return {"users' first requests": f"{n:,} of {figures.n_requests:,}"} if n else {}
 
 
 def _lengths(figures: WindowFigures) -> dict[str, str]:

@@ -141,7 +141,8 @@ class MeasurePoint:
         return replace(run, counted=Counted(session.recorder.n_asked - n_before, counts))
 
     async def _attack(self, session: Session, say: Say) -> PointRun:
-        from tgicli.bench.attack import AskOptions, attack
+        from tgicli.bench.ask_options import AskOptions
+        from tgicli.bench.attack import attack
 
         side = session.sides[self.side]
         return await attack(

@@ -106,7 +106,8 @@ class _ReadAlong:
         self._n_asked = 0
 
     async def ask(self, prompt: Prompt, streams: bool) -> Record:
-        from tgicli.bench.attack import AskOptions, ask
+        from tgicli.bench.ask_options import AskOptions
+        from tgicli.bench.attack import ask
         from tgicli.cli.bench.overheard import Overheard
 
         side, self._n_asked = self._side, self._n_asked + 1
@@ -167,7 +168,8 @@ class CheckJob:
 
 def _asking(session: Session, *, ignore_eos: bool) -> Callable[[Prompt, bool], Awaitable[Record]]:
     """Return what asks the first target one prompt, in pieces or whole."""
-    from tgicli.bench.attack import AskOptions, ask
+    from tgicli.bench.ask_options import AskOptions
+    from tgicli.bench.attack import ask
 
     side = session.sides[0]
 
@@ -215,7 +217,8 @@ class RowsJob:
         n_new: int,
         speed: Callable[[Record], float],
     ) -> list[float]:
-        from tgicli.bench.attack import AskOptions, ask
+        from tgicli.bench.ask_options import AskOptions
+        from tgicli.bench.attack import ask
         from tgicli.bench.prompts import Length, synthetic
 
         prompts = synthetic(
