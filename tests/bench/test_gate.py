@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 import pytest
 
 from tests.bench import results
+from tgicli.bench import gate as gating
+from tgicli.bench.comparable import from_result
 from tgicli.bench.gate import (
     DEFAULT_CONDITIONS,
+    Condition,
+    GateResult,
     GateStatus,
     Standing,
-    gate,
     parse_conditions,
     ratio_of,
 )
@@ -20,6 +24,10 @@ from tgicli.bench.result import Distribution, Estimate, Remark, Result, Severity
 from tgicli.errors import ConfigError
 
 TPOT = parse_conditions("tpot>5%")
+
+
+def gate(base: Result, new: Result, conditions: Sequence[Condition], **flags: bool) -> GateResult:
+    return gating.gate(from_result(base), from_result(new), conditions, **flags)
 
 
 @lru_cache

@@ -194,6 +194,12 @@ def test_two_sides_stand_beside_each_other_with_interval_and_verdict():
     ]
 
 
+def test_what_grows_many_times_is_told_as_a_factor():
+    grown = replace(RATIO, change=13.459, low=8.0, high=20.5)
+
+    assert "   x 14.5  x 9.0 to 21.5     slower" in plain(ratio_rows([grown], ("A", "B"), 80))[1]
+
+
 @pytest.mark.parametrize(
     ("verdict", "style"),
     [("faster", "green"), ("slower", "red"), ("same within 2 %", "green"), ("undecided", "yellow")],

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 from tgicli.bench.attack import PointRun
 from tgicli.bench.check import CheckResult
+from tgicli.bench.comparable import Comparable, from_result
 from tgicli.bench.counters import Counted
+from tgicli.bench.foreign.reading import TOOLS, from_foreign
 from tgicli.bench.plan import Point
 from tgicli.bench.reading import read
 from tgicli.bench.record import Record
@@ -57,9 +59,38 @@ def from_json(data: bytes) -> Result:
     Raises:
         ConfigError: it is none, or a later version's; says what is wrong and where.
     """
-    document = _parse(data, "the result")
+    return _to_result(_parse(data, "the result"))
+
+
+def _to_result(document: Mapping[str, object]) -> Result:
     _check_kind(document, _RESULT)
     return read(Result, document, "result")
+
+
+def to_comparable(data: bytes) -> Comparable:
+    """Read a result to be compared, ours or another load generator's.
+
+    Raises:
+        ConfigError: it is neither; says what is wrong.
+    """
+    documents = _parse_all(data)
+    if "kind" in documents[0]:
+        return from_result(_to_result(documents[0]))
+    found = from_foreign(documents)
+    if found is None:
+        raise ConfigError(f"this is no result of tgicli bench, {TOOLS}")
+    return found
+
+
+def _parse_all(data: bytes) -> list[dict[str, object]]:
+    """Read a JSON object, or one a line."""
+    lines = [line for line in data.splitlines() if line.strip()]
+    try:
+        return [_parse(data, "the result")]
+    except ConfigError:
+        if len(lines) < 2:
+            raise
+    return [_parse(line, f"line {number}") for number, line in enumerate(lines, start=1)]
 
 
 def to_lines(recording: Recording) -> bytes:

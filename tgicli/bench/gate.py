@@ -1,7 +1,7 @@
 """Hold a new result against an earlier one: `--fail-on 'tpot>5%,output_tps<-5%'`.
 
-Called by `bench compare`. Pure: two results in, rows and a status out. Fails only where all of the
-interval is past the threshold, never on the figure alone; refuses to compare what can't be.
+Called by `bench compare`. Pure: two measurements in, rows and a status out. Fails only where all of
+the interval is past the threshold, never on the figure alone; refuses to compare what can't be.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tgicli.bench.comparable import Comparable, LoadFigures
 from tgicli.bench.picking import Metric, parse_metric
-from tgicli.bench.result import Estimate, PointResult, Result, Severity
+from tgicli.bench.result import Estimate, Severity
 from tgicli.errors import ConfigError
 
 DEFAULT_CONDITIONS = "ttft>10%,tpot>5%,output_tps<-5%"
-MAX_LENGTH_DIFFERENCE = 0.05  # of the answers' mean length: more is other work
+MAX_LENGTH_DIFFERENCE = 0.05  # of the prompts' and answers' mean lengths: more is other work
 _CONDITION = re.compile(r"([\w.]+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%")
 _HOW_LONG = {"duration", "duration_s", "requests", "n_requests", "repeat", "warmup", "warmup_s"}
 
@@ -101,20 +102,20 @@ def parse_conditions(text: str) -> tuple[Condition, ...]:
 
 
 def gate(
-    base: Result,
-    new: Result,
+    base: Comparable,
+    new: Comparable,
     conditions: Sequence[Condition],
     *,
     is_strict: bool = False,
     allows_differences: bool = False,
 ) -> GateResult:
-    """Compare two results, load point by load point, which are matched by name.
+    """Compare two measurements, load point by load point, which are matched by name.
 
     Different work is refused unless allows_differences; then it is only noted.
     """
     differences = tuple(_differences(base, new))
     warnings = (*_remarks("base", base, Severity.WARNING), *_remarks("new", new, Severity.WARNING))
-    notes = (*_surroundings(base, new), *warnings)
+    notes = (*_surroundings(base, new), *_meanings(base, new), *warnings)
     pairs = _pairs(base, new)
     if not pairs or (differences and not allows_differences):
         reasons = differences or ("base has no load point",)
@@ -157,13 +158,13 @@ def _parse(text: str) -> Condition:
     return Condition(parse_metric(name), sign == ">", threshold)
 
 
-def _pairs(base: Result, new: Result) -> list[tuple[PointResult, PointResult]]:
+def _pairs(base: Comparable, new: Comparable) -> list[tuple[LoadFigures, LoadFigures]]:
     by_name = {point.name: point for point in new.points}
     return [(point, by_name[point.name]) for point in base.points if point.name in by_name]
 
 
-def _row(base: PointResult, new: PointResult, condition: Condition) -> Row:
-    a, b = condition.metric.of(base), condition.metric.of(new)
+def _row(base: LoadFigures, new: LoadFigures, condition: Condition) -> Row:
+    a, b = (side.figures.get(condition.metric.key) for side in (base, new))
     found = ratio_of(a, b) if a and b else None
     ratio, low, high = found or (None, None, None)
     return Row(
@@ -187,58 +188,60 @@ def _status(rows: Sequence[Row], *, is_strict: bool) -> GateStatus:
     return GateStatus.PASSED
 
 
-def _differences(base: Result, new: Result) -> Iterator[str]:
+def _differences(base: Comparable, new: Comparable) -> Iterator[str]:
     """Say where the two did different work."""
-    if base.setting.model != new.setting.model:
-        yield f"the model was {base.setting.model!r} and is {new.setting.model!r}"
-    yield from _option_differences(base, new)
+    if base.model != new.model:
+        yield f"the model was {base.model!r} and is {new.model!r}"
+    if base.tool != new.tool:
+        yield (
+            f"base is {base.tool}'s and new is {new.tool}'s: whether they asked the same can't be"
+            " told"
+        )
+    else:
+        yield from _option_differences(base, new)
     names, new_names = [p.name for p in base.points], [p.name for p in new.points]
     for name in names:
         if name not in new_names:
             yield f"{name!r} was measured in base only; new has {', '.join(new_names) or 'nothing'}"
     for a, b in _pairs(base, new):
-        if (a.concurrency, a.rate, a.arrival) != (b.concurrency, b.rate, b.arrival):
-            yield f"{a.name!r} is not the same load in both: {_load(a)} and {_load(b)}"
+        if a.load != b.load:
+            yield f"{a.name!r} is not the same load in both: {a.load} and {b.load}"
         yield from _length_differences(a, b)
 
 
-def _option_differences(base: Result, new: Result) -> Iterator[str]:
-    was, now = base.setting.options, new.setting.options
+def _option_differences(base: Comparable, new: Comparable) -> Iterator[str]:
+    was, now = base.options, new.options
     for name in sorted({*was, *now} - _HOW_LONG):
         if was.get(name) != now.get(name):
             yield f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
 
 
-def _length_differences(base: PointResult, new: PointResult) -> Iterator[str]:
-    was, now = base.figures.mean_new_tokens, new.figures.mean_new_tokens
-    if was and now and abs(math.log(now / was)) > math.log1p(MAX_LENGTH_DIFFERENCE):
-        yield f"{base.name!r}: the answers' lengths differ: {was:.1f} and {now:.1f} tokens"
-
-
-def _load(point: PointResult) -> str:
-    if point.rate is not None:
-        return f"{point.rate:g} requests/s ({point.arrival})"
-    return f"concurrency {point.concurrency}"
-
-
-def _surroundings(base: Result, new: Result) -> Iterator[str]:
-    """Say what else differs, from which a difference may come."""
-    a, b = base.setting, new.setting
-    named = {
-        "server": (a.server, b.server),
-        "machine": (a.machine, b.machine),
-        "cores": (a.n_cores, b.n_cores),
-        "server on the client's machine": (a.is_same_host, b.is_same_host),
-        "tgicli": (a.tgicli, b.tgicli),
-        "Python": (a.python, b.python),
+def _length_differences(base: LoadFigures, new: LoadFigures) -> Iterator[str]:
+    lengths = {
+        "prompts": (base.mean_prompt_tokens, new.mean_prompt_tokens),
+        "answers": (base.mean_new_tokens, new.mean_new_tokens),
     }
-    for name, (was, now) in named.items():
+    for whose, (was, now) in lengths.items():
+        if was and now and abs(math.log(now / was)) > math.log1p(MAX_LENGTH_DIFFERENCE):
+            yield f"{base.name!r}: the {whose}' lengths differ: {was:.1f} and {now:.1f} tokens"
+
+
+def _surroundings(base: Comparable, new: Comparable) -> Iterator[str]:
+    """Say what else differs, from which a difference may come; of what both tell."""
+    for name, was in base.surroundings.items():
+        now = new.surroundings.get(name, was)
         if was != now:
             yield f"{name}: {was} in base, {now} in new"
 
 
-def _remarks(which: str, result: Result, severity: Severity) -> Iterator[str]:
-    for point in result.points:
+def _meanings(base: Comparable, new: Comparable) -> Iterator[str]:
+    """Say where figures of the same name are not the same thing."""
+    if base.tool != new.tool:
+        yield from (f"{side.tool}: {words}" for side in (base, new) for words in side.meanings)
+
+
+def _remarks(which: str, measured: Comparable, severity: Severity) -> Iterator[str]:
+    for point in measured.points:
         for remark in point.remarks:
             if remark.severity is severity:
                 yield f"{which}, {point.name!r}: {remark.text}"

@@ -33,6 +33,11 @@ class Metric:
     statistic: str | None = None  # of a distribution; None: it is one number
 
     @property
+    def key(self) -> str:
+        """What it is found by: a JSON name, and which statistic: "ttft_ms.p50", "output_tps"."""
+        return self.name if self.statistic is None else f"{self.name}.{self.statistic}"
+
+    @property
     def label(self) -> str:
         """How it is shown, and how a user writes it."""
         short = self.name.removesuffix("_ms")
@@ -64,6 +69,12 @@ class Metric:
         if sample is None or self.statistic is None:
             return None
         return sample.mean if self.statistic == "mean" else sample.quantiles.get(self.statistic)
+
+
+METRICS = (
+    *(Metric(name) for name in SCALARS),
+    *(Metric(name, statistic) for name in SAMPLES for statistic in STATISTICS),
+)
 
 
 def parse_metric(text: str) -> Metric:

@@ -18,6 +18,7 @@ from tgicli.ui.rows import clean, cropped, fitted, flowed, row
 
 _NAME_CELLS = 16
 _METRIC_CELLS, _SIDE_CELLS, _INTERVAL_CELLS = 14, 10, 18
+_MANY_TIMES = 10.0  # a larger growth is told as a factor: per cent would be hard to read
 _REMARK_STYLES = {"invalid": "red", "warning": "yellow", "note": "dim"}
 _STAR = "* the largest: too few requests for this percentile"
 
@@ -295,12 +296,12 @@ def _footnotes(points: Sequence[PointRow], columns: Sequence[_Column]) -> list[T
 def _ratio_row(one: RatioRow) -> Text:
     interval = ""
     if one.low is not None and one.high is not None:
-        interval = f"{100 * one.low:+.1f} to {_percent(one.high)}"
+        interval = _range(one.low, one.high)
     sides = "".join(short(value).rjust(_SIDE_CELLS) for value in (one.first, one.second))
     verdict = clean(one.verdict)
     return row(
         (fitted(clean(one.name), _METRIC_CELLS), "bold"),
-        f"{sides}{_percent(one.change):>9}  {interval:<{_INTERVAL_CELLS}}",
+        f"{sides}{_change(one.change):>9}  {interval:<{_INTERVAL_CELLS}}",
         (verdict, _VERDICT_STYLES.get(verdict.partition(" ")[0], "")),
     )
 
@@ -314,5 +315,13 @@ _VERDICT_STYLES = {
 }
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:+.1f} %"
+def _range(low: float, high: float) -> str:
+    if high >= _MANY_TIMES:
+        return f"x {1 + low:,.1f} to {1 + high:,.1f}"
+    return f"{100 * low:+.1f} to {_change(high)}"
+
+
+def _change(share: float | None) -> str:
+    if share is None:
+        return "-"
+    return f"{100 * share:+.1f} %" if share < _MANY_TIMES else f"x {1 + share:,.1f}"

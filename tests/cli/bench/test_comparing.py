@@ -14,6 +14,8 @@ from tgicli.bench.result import Estimate, Remark, Result, Severity
 from tgicli.cli.bench.status import BenchStatus
 from tgicli.errors import ExitStatus
 
+FOREIGN = Path(__file__).parents[2] / "bench" / "foreign"
+
 
 @pytest.fixture(scope="module")
 def base() -> Result:
@@ -130,3 +132,40 @@ def test_a_file_that_is_no_result_is_named(cli: Cli, tmp_path: Path, base: Resul
 
     assert outcome.status == ExitStatus.USAGE
     assert str(tmp_path / "no.json") in outcome.stderr
+
+
+def test_two_files_of_another_tool_are_compared(cli: Cli):
+    path = str(FOREIGN / "guidellm-0.8.1.json")
+
+    outcome = cli("bench", "compare", path, path, "--fail-on", "ttft.mean>20%")
+
+    assert outcome.status == ExitStatus.OK, outcome.stderr
+    assert "concurrency 2" in outcome.stdout
+    assert outcome.stdout.endswith("passed\n")
+
+
+def test_our_result_and_another_tools_are_compared_if_somebody_insists(
+    cli: Cli, tmp_path: Path, base: Result
+):
+    (ours,) = written(tmp_path, base=base)
+    theirs = str(FOREIGN / "aiperf-0.13.0.json")
+
+    refused = cli("bench", "compare", ours, theirs)
+    shown = cli("bench", "compare", ours, theirs, "--allow-differences")
+
+    assert refused.status == ExitStatus.USAGE
+    assert "base is tgicli bench's and new is AIPerf's" in refused.stderr
+    assert shown.status == ExitStatus.OK
+    assert shown.stdout.startswith("concurrency 4 ")
+    assert "note: AIPerf: TPOT is what it calls inter-token latency\n" in shown.stderr
+
+
+def test_a_file_of_nobody_names_who_is_known(cli: Cli, tmp_path: Path):
+    (tmp_path / "x.json").write_text('{"a": 1}')
+
+    outcome = cli("bench", "compare", str(tmp_path / "x.json"), str(tmp_path / "x.json"))
+
+    assert outcome.status == ExitStatus.USAGE
+    assert "x.json: this is no result of tgicli bench, vllm bench serve, guidellm or AIPerf" in (
+        outcome.stderr
+    )

@@ -69,7 +69,10 @@ def run(ctx: typer.Context, flags: BenchFlags) -> None:
 @app.command("compare")
 def compare(
     ctx: typer.Context,
-    base: Annotated[Path, typer.Argument(metavar="BASE", help="A result, as --json writes it.")],
+    base: Annotated[
+        Path,
+        typer.Argument(metavar="BASE", help="A result, as --json writes it; or another tool's."),
+    ],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Another one, of the same loads.")],
     fail_on: Annotated[
         str | None,
@@ -96,10 +99,14 @@ def compare(
       tgicli bench compare base.json new.json
       tgicli bench compare base.json new.json --fail-on 'tpot>5%,output_tps<-5%'
       tgicli bench compare q4.json q8.json --allow-differences
+      tgicli bench compare vllm-base.json vllm-new.json --fail-on 'ttft.mean>10%'
 
     A condition fails only if even the end of the interval that speaks for the new one is past it. A
     measurement that was invalid is refused with 4; two that were made of different work (another
     model, other prompts, other loads) with 2.
+
+    What `vllm bench serve` (--save-result, --save-detailed), guidellm and AIPerf have written is
+    read, too. Figures that come without an interval are shown, and decide nothing.
     """
     from tgicli.cli.bench.comparing import compare_files
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tgicli.bench.files import from_json
+from tgicli.bench.comparable import Comparable
+from tgicli.bench.files import to_comparable
 from tgicli.bench.gate import (
     DEFAULT_CONDITIONS,
     GateResult,
@@ -14,7 +15,6 @@ from tgicli.bench.gate import (
     gate,
     parse_conditions,
 )
-from tgicli.bench.result import Result
 from tgicli.cli.bench.outputs import read_file
 from tgicli.cli.bench.showing import to_stdout
 from tgicli.errors import ConfigError
@@ -67,9 +67,9 @@ def _words(found: GateResult, *, allows_differences: bool) -> Iterator[str]:
     yield from (f"note: {note}" for note in found.notes)
 
 
-def _read(path: Path) -> Result:
+def _read(path: Path) -> Comparable:
     try:
-        return from_json(read_file(path))
+        return to_comparable(read_file(path))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
