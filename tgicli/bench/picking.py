@@ -77,6 +77,14 @@ METRICS = (
 )
 
 
+def unit_of(name: str) -> str:
+    """Return the unit of a figure, by its JSON name; empty where it has none."""
+    for end, unit in {"_ms": "ms", "_s": "s", "_tps": "tokens/s", "_tps_est": "tokens/s"}.items():
+        if name.endswith(end):
+            return unit
+    return "1/s" if "rps" in name else ""
+
+
 def parse_metric(text: str) -> Metric:
     """Read a name such as `ttft`, `ttft_ms`, `itl.p95` or `output_tps`.
 

@@ -23,6 +23,11 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    def times(self, factor: float) -> Estimate:
+        """Return it in another unit."""
+        ends = (self.value, self.low, self.high)
+        return Estimate(*(None if end is None else end * factor for end in ends))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:

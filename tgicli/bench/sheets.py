@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from tgicli.bench.check import check_words
 from tgicli.bench.distributions import QUANTILES
-from tgicli.bench.picking import parse_metric
+from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
+from tgicli.bench.picking import unit_of
 from tgicli.bench.result import (
     Distribution,
     Estimate,
     PointResult,
     Result,
-    Setting,
     WindowFigures,
 )
-from tgicli.bench.verdict import Comparison, Ratio, Verdict
 
-_NONE = "–"  # noqa: RUF001  # what could not be measured, in a table for people
 _INTERVALS = [f"{name}{end}" for name in QUANTILES for end in ("", "_low", "_high")]
 _COLUMNS = ["point", "concurrency", "rate", "window", "is_valid", "metric", "unit", "n"]
 _COLUMNS += ["value", "low", "high", "sd", "min", "max", "mad", "n_outliers", *_INTERVALS]
@@ -58,10 +56,10 @@ def _rows(point: PointResult) -> Iterator[dict[str, Cell]]:
             "is_valid": point.is_valid,
         }
         for metric, sample in figures.metrics.items():
-            yield place | {"metric": metric, "unit": _unit(metric)} | _sample_cells(sample)
+            yield place | {"metric": metric, "unit": unit_of(metric)} | _sample_cells(sample)
         for metric, estimate in _single_figures(figures).items():
             if estimate.value is not None:
-                yield place | {"metric": metric, "unit": _unit(metric)} | _ends("value", estimate)
+                yield place | {"metric": metric, "unit": unit_of(metric)} | _ends("value", estimate)
 
 
 def _sample_cells(sample: Distribution) -> dict[str, Cell]:
@@ -113,48 +111,12 @@ def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
     }
 
 
-def _unit(metric: str) -> str:
-    for end, unit in {"_ms": "ms", "_s": "s", "_tps": "tokens/s", "_tps_est": "tokens/s"}.items():
-        if metric.endswith(end):
-            return unit
-    return "1/s" if "rps" in metric else ""
-
-
 def to_markdown(result: Result) -> str:
     """Write a table of the load points, and under it what must be known to believe it."""
-    lines = [*_table(result), "", *_remarks(result), *_setting(result.setting)]
+    lines = [*_table(result), "", *_remarks(result), *setting_lines(result.setting)]
     if result.check is not None:
-        lines += ["", *(f"- {_plain(words)}" for words in check_words(result.check))]
+        lines += ["", *(f"- {plain(words)}" for words in check_words(result.check))]
     return "\n".join(lines) + "\n"
-
-
-def comparison_markdown(
-    comparison: Comparison, names: tuple[str, str], setting: Setting, words: Iterable[str]
-) -> str:
-    """Write a table of two sides, and under it the words that must be known beside it."""
-    titles = ["Metric", "A", "B", "Change", "95 % interval", "Verdict"]
-    lines = [_row(titles), _row(["---", *["--:"] * 4, "---"])]
-    lines += [_row(_ratio_cells(*one, comparison)) for one in comparison.metrics.items()]
-    sides = [f"- {side}: {_plain(name)}" for side, name in zip("AB", names, strict=True)]
-    told = [f"- {_plain(one)}" for one in words]
-    return "\n".join([*lines, "", *sides, *told, "", *_setting(setting)]) + "\n"
-
-
-def _ratio_cells(label: str, ratio: Ratio, comparison: Comparison) -> list[str]:
-    unit = _unit(parse_metric(label).name)
-    within = f" within {100 * comparison.same_within:g} %"
-    return [
-        f"{label}, {unit}" if unit else label,
-        _number(ratio.a),
-        _number(ratio.b),
-        _change(ratio.value),
-        _NONE if ratio.low is None else f"{_change(ratio.low)} to {_change(ratio.high)}",
-        f"{ratio.verdict}{within if ratio.verdict is Verdict.SAME else ''}",
-    ]
-
-
-def _change(ratio: float | None) -> str:
-    return _NONE if ratio is None else f"{100 * (ratio - 1):+.1f} %"
 
 
 def _table(result: Result) -> Iterator[str]:
@@ -163,14 +125,14 @@ def _table(result: Result) -> Iterator[str]:
     titles += [f"{' / '.join(gap_names) or 'ICL'} p50", "p99", "E2E p50", "Tokens/s", "Requests/s"]
     is_held = any(point.figures.goodput_rps for point in result.points)
     titles += ["Good requests/s"] if is_held else []
-    yield _row(titles)
-    yield _row(["---", "---"] + ["--:"] * (len(titles) - 2))
+    yield table_row(titles)
+    yield table_row(["---", "---"] + ["--:"] * (len(titles) - 2))
     for point in result.points:
         figures = point.figures
         cells = _latency_cells(point)
         if is_held:
             cells.append(_estimate(figures.goodput_rps or Estimate(None)))
-        yield _row(cells)
+        yield table_row(cells)
 
 
 def _latency_cells(point: PointResult) -> list[str]:
@@ -196,23 +158,17 @@ def _latency_cells(point: PointResult) -> list[str]:
 def _quantile(sample: Distribution | None, name: str) -> str:
     """A percentile, or the largest value, called so, where there are too few for one."""
     if sample is None:
-        return _NONE
+        return NONE
     estimate = sample.quantiles.get(name)
-    return f"{_number(sample.max)} (max)" if estimate is None else _number(estimate.value)
+    return f"{number_cell(sample.max)} (max)" if estimate is None else number_cell(estimate.value)
 
 
 def _estimate(estimate: Estimate) -> str:
     if estimate.value is None or estimate.low is None or estimate.high is None:
-        return _number(estimate.value)
+        return number_cell(estimate.value)
     half = (estimate.high - estimate.low) / 2
-    return f"{_number(estimate.value)} ± {_number(half) if half >= 10 else format(half, '.2g')}"
-
-
-def _number(value: float | None) -> str:
-    """Three digits, or whole ones from a hundred on."""
-    if value is None:
-        return _NONE
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    within = number_cell(half) if half >= 10 else f"{half:.2g}"
+    return f"{number_cell(estimate.value)} ± {within}"
 
 
 def _remarks(result: Result) -> Iterator[str]:
@@ -222,22 +178,5 @@ def _remarks(result: Result) -> Iterator[str]:
     yield ""
     for point in result.points:
         for remark in point.remarks:
-            yield f"- {_plain(point.name)}: **{remark.severity}**: {_plain(remark.text)}"
+            yield f"- {plain(point.name)}: **{remark.severity}**: {plain(remark.text)}"
     yield ""
-
-
-def _setting(setting: Setting) -> Iterator[str]:
-    where = f"{setting.machine}, {setting.n_cores} cores, Python {setting.python}"
-    yield f"{_plain(setting.model)} on {_plain(setting.server)}, {_plain(setting.target)};"
-    yield f"tgicli {setting.tgicli}, {_plain(where)}, seed {setting.seed}, {setting.started_at}:"
-    yield ""
-    yield from ("    " + line for line in setting.command.splitlines())
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(map(_plain, cells)) + " |"
-
-
-def _plain(text: str) -> str:
-    """Keep what a server or a user named from breaking the table."""
-    return " ".join(text.replace("|", "\\|").split())

@@ -87,6 +87,12 @@ class Comparison:
         lengths = self.lengths
         return lengths is not None and _excludes_one(lengths.low, lengths.high)
 
+    def said(self, ratio: Ratio) -> str:
+        """Return a verdict in words; the same is the same within something."""
+        if ratio.verdict is Verdict.SAME:
+            return f"{ratio.verdict.value} within {100 * self.same_within:g} %"
+        return ratio.verdict.value
+
 
 def judge(
     low: float | None, high: float | None, *, same_within: float, is_more_better: bool = False

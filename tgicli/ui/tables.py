@@ -324,4 +324,6 @@ def _range(low: float, high: float) -> str:
 def _change(share: float | None) -> str:
     if share is None:
         return "-"
-    return f"{100 * share:+.1f} %" if share < _MANY_TIMES else f"x {1 + share:,.1f}"
+    if share >= _MANY_TIMES:
+        return f"x {1 + share:,.1f}"
+    return f"{round(100 * share, 1) + 0.0:+.1f} %"  # never -0.0

@@ -13,11 +13,13 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.bench.report.pages import comparison_page, streaming_page
 from tests.bench.results import closed_run, open_run
 from tests.clients.installing import program
 from tgicli.bench.report.page import to_html
 
 OpenReport = Callable[..., Page]
+OF_LOADS = pytest.mark.parametrize("file", ["closed", "open"], indirect=True)
 
 # The text of every chart is to be inside of it, and no two are to be at one place.
 LOST_WORDS = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
@@ -41,12 +43,23 @@ def browser() -> Iterator[Browser]:
         yield chromium
 
 
-@pytest.fixture(scope="module", params=["closed", "open"])
+def of_loads(kind: str) -> str:
+    result, records = closed_run(1, 4, 16) if kind == "closed" else open_run(2, 4, 8)
+    return to_html(result, records)
+
+
+@pytest.fixture(scope="module", params=["closed", "open", "comparison", "streaming"])
 def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of three points."""
-    result, records = closed_run(1, 4, 16) if request.param == "closed" else open_run(2, 4, 8)
+    """A report: of three points, of two sides, or of streams and whole answers."""
+    match request.param:
+        case "comparison":
+            text = comparison_page(noise={"ttft": 0.03})
+        case "streaming":
+            text = streaming_page()
+        case kind:
+            text = of_loads(kind)
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(to_html(result, records), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -86,6 +99,7 @@ def test_no_word_of_a_chart_is_cut_or_covered(open_report: OpenReport, width: in
     assert page.evaluate(LOST_WORDS) == []
 
 
+@OF_LOADS
 def test_the_figures_of_three_points_need_no_scrolling_on_a_screen(open_report: OpenReport):
     page = open_report(viewport={"width": 1280, "height": 900})
 
@@ -94,6 +108,7 @@ def test_the_figures_of_three_points_need_no_scrolling_on_a_screen(open_report: 
     assert table.evaluate("e => e.scrollWidth <= e.clientWidth")
 
 
+@OF_LOADS
 def test_validity_is_the_first_thing_seen(open_report: OpenReport):
     page = open_report(viewport={"width": 390, "height": 640})
 
@@ -103,6 +118,7 @@ def test_validity_is_the_first_thing_seen(open_report: OpenReport):
     assert banner["y"] + banner["height"] < 640
 
 
+@OF_LOADS
 def test_what_scrolls_is_reached_by_the_keyboard(open_report: OpenReport):
     page = open_report(viewport={"width": 390, "height": 640})
 
@@ -121,6 +137,7 @@ def test_it_can_be_printed(open_report: OpenReport):
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
+@OF_LOADS
 def test_a_chart_is_named_for_who_can_not_see_it(open_report: OpenReport):
     page = open_report()
 

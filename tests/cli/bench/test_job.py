@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -132,28 +133,42 @@ def test_text_is_checked_under_load(cli: Cli, url: str):
     assert "text: sound, " in outcome.stdout
 
 
-def test_streams_are_held_against_whole_answers(cli: Cli, url: str):
-    outcome = bench(cli, url, "--stream-vs-full", "--requests", "2", "--output-tokens", "16")
+def test_streams_are_held_against_whole_answers(cli: Cli, url: str, tmp_path: Path):
+    files = {name: tmp_path / f"streams.{name}" for name in ("json", "html", "md", "csv")}
+    flags = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+
+    outcome = bench(
+        cli, url, "--stream-vs-full", "--requests", "2", "--output-tokens", "16", *flags
+    )
 
     assert outcome.status == ExitStatus.OK, outcome.stderr
     assert "head start of the stream" in outcome.stdout
+    found = json.loads(files["json"].read_text())["found"]
+    rows = {row["metric"]: row for row in csv.DictReader(files["csv"].read_text().splitlines())}
+    assert float(rows["head_start_ms"]["value"]) == found["head_start_ms"]["value"]
+    assert rows["n_text_equal"]["value"] == str(found["n_text_equal"])
+    assert "| head start of the stream, ms | " in files["md"].read_text()
+    assert files["html"].read_text().startswith("<!doctype html>")
 
 
 def test_a_server_is_compared_with_itself(cli: Cli, url: str, tmp_path: Path):
-    file = tmp_path / "comparison.json"
+    files = {name: tmp_path / f"comparison.{name}" for name in ("json", "html", "md", "csv")}
+    flags = [word for name, path in files.items() for word in (f"--{name}", str(path))]
 
-    flags = ("--noise", *BRIEF, "--repeat", "2", "-c", "2")
-
-    outcome = bench(cli, url, *flags, "--json", str(file), "--md", str(tmp_path / "comparison.md"))
+    outcome = bench(cli, url, "--noise", *BRIEF, "--repeat", "2", "-c", "2", *flags)
 
     assert outcome.status == ExitStatus.OK, outcome.stderr
-    found = json.loads(file.read_text())["found"]
+    found = json.loads(files["json"].read_text())["found"]
     assert found["n_blocks"] == 2
     assert found["noise"]["output_tps"] > 0
     assert f"noise floor: ttft {100 * found['noise']['ttft']:.1f} %, " in outcome.stdout
-    table = (tmp_path / "comparison.md").read_text()
+    table = files["md"].read_text()
     assert "| output_tps, tokens/s | " in table
     assert "noise floor: ttft " in table
+    rows = {row["metric"]: row for row in csv.DictReader(files["csv"].read_text().splitlines())}
+    assert float(rows["tpot"]["ratio"]) == found["metrics"]["tpot"]["value"]
+    assert len(rows["tpot"]["per_block"].split()) == 2
+    assert files["html"].read_text().startswith("<!doctype html>")
 
 
 def test_answers_of_other_lengths_are_told_and_decide_nothing(cli: Cli, url: str):

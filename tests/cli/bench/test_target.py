@@ -40,7 +40,7 @@ def test_a_file_with_a_servers_name_is_a_model(tmp_path: Path, monkeypatch: pyte
         (["http://a", "--concurrency", "1", "--rate", "1"], "--concurrency and --rate exclude"),
         (["http://a", "--vs", "http://b", "--noise"], "--vs and --noise exclude each other"),
         (["http://a", "--vs", "http://b", "-c", "1,2"], "a comparison is made at one load"),
-        (["http://a", "--noise", "--html", "x"], "--html is not for comparisons"),
+        (["http://a", "--noise", "--records", "x"], "--records is not for comparisons"),
         (["http://a", "--noise", "--check"], "--check looks at one target's text"),
         (["http://a", "--retries", "3"], "--retries must be 0"),
         (["http://a", "--find-max"], "--find-max needs an objective"),

@@ -15,7 +15,6 @@ from tgicli.bench.foreign.told import (
     number,
     of_summary,
     opened,
-    scaled,
     single,
     text,
 )
@@ -108,4 +107,4 @@ def _estimate(
     told: object, value: tuple[str, ...], interval: tuple[str, ...], factor: float
 ) -> Estimate:
     low, high = (number(told, *interval, end) for end in ("lower", "upper"))
-    return scaled(Estimate(number(told, *value), low, high), factor)
+    return Estimate(number(told, *value), low, high).times(factor)

@@ -107,11 +107,5 @@ def failures(n_ok: float | None, n_failed: float | None) -> Iterator[Remark]:
     yield Remark(severity, f"{n_failed:.0f} of {n_all:.0f} requests failed ({share:.1%})")
 
 
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """Return it in another unit."""
-    ends = (estimate.value, estimate.low, estimate.high)
-    return Estimate(*(None if end is None else end * factor for end in ends))
-
-
 def _named(name: str, figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
     return {f"{name}.{statistic}": one for statistic, one in figures.items()}

@@ -12,9 +12,18 @@ from collections.abc import Iterable, Sequence
 from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.record import Record
 from tgicli.bench.report.charts import Series, over_load
-from tgicli.bench.report.parts import figure, list_of, scrolled, section
+from tgicli.bench.report.parts import (
+    figure,
+    headed,
+    list_of,
+    page,
+    remark_item,
+    scrolled,
+    section,
+    setting_section,
+    verdict_card,
+)
 from tgicli.bench.report.point import point_section
-from tgicli.bench.report.style import style_sheet
 from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.report.tables import METRICS, figures_table
 from tgicli.bench.result import (
@@ -22,12 +31,9 @@ from tgicli.bench.result import (
     PointResult,
     Remark,
     Result,
-    Setting,
     Severity,
     WindowFigures,
 )
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def to_html(result: Result, records: Iterable[Record] = ()) -> str:
@@ -43,7 +49,7 @@ def to_html(result: Result, records: Iterable[Record] = ()) -> str:
     main = element(
         "main",
         _verdict(result),
-        _setting(setting),
+        setting_section(setting),
         section(
             "figures", "Figures", scrolled(figures_table(result.points), "Figures of all points")
         ),
@@ -52,12 +58,8 @@ def to_html(result: Result, records: Iterable[Record] = ()) -> str:
         _check(result.check),
     )
     when = f"{setting.target} ({setting.server}), {setting.started_at}, tgicli {setting.tgicli}"
-    header = element(
-        "header",
-        element("h1", f"Load on {escaped(setting.model)}"),
-        element("p", escaped(when), class_="quiet"),
-    )
-    return _page(f"tgicli bench: {setting.model}", header + main + _meanings(result))
+    header = headed(f"Load on {setting.model}", when)
+    return page(f"tgicli bench: {setting.model}", header + main + _meanings(result))
 
 
 def _check(check: CheckResult | None) -> str:
@@ -65,17 +67,6 @@ def _check(check: CheckResult | None) -> str:
         return ""
     items = "".join(element("li", escaped(words)) for words in check_words(check))
     return section("text", "The answers' text under load", element("ul", items))
-
-
-def _page(title: str, body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{escaped(title)}</title>\n<style>\n{style_sheet()}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
 
 
 def _verdict(result: Result) -> str:
@@ -87,17 +78,12 @@ def _verdict(result: Result) -> str:
         word, look = "INVALID", "invalid"
     elif Severity.WARNING in severities:
         word, look = "VALID, with warnings", "warned"
-    facts = "".join(element("span", escaped(fact)) for fact in _health(result.points))
-    line = element("span", word, class_="word")
-    items = "".join(_remark(remark, names, len(result.points)) for remark, names in _told(remarks))
-    return element(
-        "section",
-        element("h2", line),
-        element("p", facts, class_="facts"),
-        element("ul", items) if items else "",
-        class_=f"verdict {look}",
-        aria_label="Validity",
+    n_points = len(result.points)
+    items = "".join(
+        remark_item(remark, "" if len(names) == n_points else ", ".join(names))
+        for remark, names in _told(remarks)
     )
+    return verdict_card("Validity", word, look, _health(result.points), items)
 
 
 def _told(remarks: Iterable[tuple[PointResult, Remark]]) -> list[tuple[Remark, list[str]]]:
@@ -107,12 +93,6 @@ def _told(remarks: Iterable[tuple[PointResult, Remark]]) -> list[tuple[Remark, l
         names.setdefault(remark, []).append(point.name)
     order = [Severity.INVALID, Severity.WARNING, Severity.NOTE]
     return sorted(names.items(), key=lambda pair: order.index(pair[0].severity))
-
-
-def _remark(remark: Remark, names: Sequence[str], n_points: int) -> str:
-    where = "" if len(names) == n_points else f"{', '.join(names)}: "
-    severity = element("strong", f"{remark.severity.value}: ")
-    return element("li", severity, escaped(f"{where}{remark.text}"))
 
 
 def _health(points: Sequence[PointResult]) -> list[str]:
@@ -136,28 +116,6 @@ def _health(points: Sequence[PointResult]) -> list[str]:
         f"{sum(f.n_busy for f in all_figures):,} refused as busy",
         f"cache {100 * max(hits):.0f} %" if hits else "cache not told",
     ]
-
-
-def _setting(setting: Setting) -> str:
-    facts = {
-        "target": setting.target,
-        "server": setting.server,
-        "model": setting.model,
-        "seed": str(setting.seed),
-        "started": setting.started_at,
-        "client": f"tgicli {setting.tgicli}, Python {setting.python}",
-        "machine": f"{setting.machine}, {setting.n_cores} cores",
-        "server's machine": "this one, too" if setting.is_same_host else "another",
-        **{name: _option(value) for name, value in setting.options.items()},
-    }
-    command = element("pre", element("code", escaped(setting.command)))
-    return section("setting", "Setting", command, list_of(facts))
-
-
-def _option(value: str | float | bool | None) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "not set" if value is None else str(value)
 
 
 def _loads(points: Sequence[PointResult]) -> str:

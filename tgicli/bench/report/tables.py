@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tgicli.bench.report.parts import table, title_cell
 from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.result import Distribution, Estimate, PointResult, WindowFigures
 
@@ -31,6 +32,7 @@ METRICS = {
     "stall_ratio": ("stalled share", "of an answer's time, in gaps over 3 times its median"),
     "conn_ms": ("connecting", "until a new connection was ready"),
     "queue_ms": ("queue", "as the server told"),
+    "output_tps": ("tokens/s", "of all answers together, where they arrived"),
     "chunks": ("pieces", "of text, by answer"),
     "tok_per_chunk": ("tokens per piece", "by answer"),
 }
@@ -56,28 +58,32 @@ def figures_table(points: Sequence[PointResult]) -> str:
     columns = [*_COUNTS]
     if any(point.figures.goodput_rps is not None for point in points):
         columns.append(_GOODPUT)
-    top = [_th(title, "col", rowspan=2) for title in ("load", *(title for title, _ in columns))]
-    top += [_th(group.title, "colgroup", colspan=len(group.quantiles)) for group in groups]
-    below = [_th(name, "col") for group in groups for name in group.quantiles]
+    top = [
+        title_cell(title, "col", rowspan=2) for title in ("load", *(title for title, _ in columns))
+    ]
+    top += [title_cell(group.title, "colgroup", colspan=len(group.quantiles)) for group in groups]
+    below = [title_cell(name, "col") for group in groups for name in group.quantiles]
     rows = [
-        element("tr", _th(point.name, "row"), *_values(point, columns), *_cells(point, groups))
+        element(
+            "tr", title_cell(point.name, "row"), *_values(point, columns), *_cells(point, groups)
+        )
         for point in points
     ]
     caption = "Times in milliseconds; below a figure its 95 % interval, if requests are enough."
-    return _table(caption, [top, below], rows)
+    return table(caption, [top, below], rows)
 
 
 def metrics_table(point: PointResult) -> str:
     """Return a row for each metric of one point."""
     titles = ["n", "mean", "sd", "min", "p50", "p90", "p95", "p99", "max", "MAD", "outliers"]
-    head = [_th("metric", "col"), *(_th(title, "col") for title in titles)]
+    head = [title_cell("metric", "col"), *(title_cell(title, "col") for title in titles)]
     figures = point.figures
     rows = [
         element("tr", _metric_name(name, figures), *_metric_cells(figures.metrics[name]))
         for name in dict.fromkeys([*METRICS, *figures.metrics])
         if name in figures.metrics
     ]
-    return _table(
+    return table(
         "Times in milliseconds. Outliers: past Tukey's fences; none was taken out.", [head], rows
     )
 
@@ -187,17 +193,3 @@ def _metric_cells(sample: Distribution) -> list[str]:
 
 def _number_cell(value: float | None) -> str:
     return element("td", _UNKNOWN if value is None else number_text(value))
-
-
-def _th(text: str, scope: str, **spans: int) -> str:
-    return element("th", escaped(text), scope=scope, **spans)
-
-
-def _table(caption: str, heads: Sequence[Sequence[str]], rows: Sequence[str]) -> str:
-    head = "".join(element("tr", *cells) for cells in heads)
-    return element(
-        "table",
-        element("caption", element("span", escaped(caption))),
-        element("thead", head),
-        element("tbody", *rows),
-    )

@@ -11,20 +11,19 @@ from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired import Paired
 from tgicli.bench.recording import Recording
-from tgicli.bench.result import Estimate, Result, Severity
-from tgicli.bench.sheets import comparison_markdown
+from tgicli.bench.result import Result, Severity
 from tgicli.bench.summary import summarize_recording
 from tgicli.bench.verdict import noise_floor
 from tgicli.cli.bench.options import Sweeping
-from tgicli.cli.bench.outputs import STDOUT, write_file, write_outputs
+from tgicli.cli.bench.outputs import STDOUT, write_outputs
+from tgicli.cli.bench.paired_outputs import side_names, write_comparison, write_streaming
 from tgicli.cli.bench.rows import row_table
-from tgicli.cli.bench.showing import comparison_table, to_stdout
+from tgicli.cli.bench.showing import comparison_table, stream_table, to_stdout
 from tgicli.cli.bench.single_jobs import Row
 from tgicli.cli.bench.status import BenchStatus
 from tgicli.cli.bench.sweeping import meets_slo
-from tgicli.cli.bench.versus import is_undecided, paired_words, to_json
+from tgicli.cli.bench.versus import is_undecided, paired_words
 from tgicli.ui.rows import clean
-from tgicli.ui.tables import grid_rows
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -118,18 +117,10 @@ def misses_slo(result: Result) -> bool:
 
 def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> int:
     options, comparison = loads.options, paired.comparison
-    assert loads.setting is not None
-    assert options.other is not None
     if options.compares_noise:
         comparison = replace(comparison, noise=noise_floor(comparison))
-    names = (options.target.shown, options.other.shown)
-    words = list(paired_words(comparison, paired.stop))
-    if options.output.out is not None:
-        document = to_json(loads.setting, comparison, loads.remarks)
-        write_file(options.output.out, document, terminal)
-    if options.output.md is not None:
-        text = comparison_markdown(comparison, names, loads.setting, words)
-        write_file(options.output.md, text.encode(), terminal)
+    names, words = side_names(loads), list(paired_words(comparison, paired.stop))
+    write_comparison(loads, comparison, words, terminal)
     if not _takes_stdout(loads):
         terminal.write_stdout(comparison_table(comparison, names, terminal))
     for line in words:
@@ -138,42 +129,10 @@ def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> 
 
 
 def _show_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> int:
-    assert loads.setting is not None
-    if loads.options.output.out is not None:
-        write_file(loads.options.output.out, to_json(loads.setting, found, loads.remarks), terminal)
+    write_streaming(loads, found, terminal)
     if not _takes_stdout(loads):
-        drawn = grid_rows(
-            (f"{found.n_pairs} pairs", "mean", "95 % interval"),
-            list(_streaming_cells(found)),
-            terminal.size().columns,
-        )
-        terminal.write_stdout(to_stdout(drawn, terminal))
+        terminal.write_stdout(stream_table(found, terminal))
     for remark in found.remarks:
         _tell(loads, f"{remark.severity.value}: {remark.text}", terminal)
     is_invalid = any(remark.severity is Severity.INVALID for remark in found.remarks)
     return BenchStatus.INVALID if is_invalid else 0
-
-
-def _streaming_cells(found: StreamVsFull) -> Iterator[tuple[str, str, str]]:
-    for name, estimate, unit, factor in (
-        ("first words, streamed", found.ttft_ms, " ms", 1),
-        ("last words, streamed", found.e2e_stream_ms, " ms", 1),
-        ("whole answer at once", found.e2e_full_ms, " ms", 1),
-        ("head start of the stream", found.head_start_ms, " ms", 1),
-        ("wait for it, of the whole's", found.wait_share, " %", 100),
-        ("cost of streaming", found.stream_cost_pct, " %", 1),
-    ):
-        yield name, _spelled(estimate.value, unit, factor), _interval(estimate, unit, factor)
-    yield "texts that are equal", f"{found.n_text_equal} of {found.n_texts}", ""
-    yield "token counts that are", f"{found.n_tokens_equal} of {found.n_counted}", ""
-
-
-def _spelled(value: float | None, unit: str, factor: int) -> str:
-    return "-" if value is None else f"{factor * value:,.1f}{unit}"
-
-
-def _interval(estimate: Estimate, unit: str, factor: int) -> str:
-    if estimate.low is None or estimate.high is None:
-        return "-"
-    low, high = _spelled(estimate.low, "", factor), _spelled(estimate.high, unit, factor)
-    return f"{low} to {high}"

@@ -171,11 +171,8 @@ def _check(ctx: typer.Context, flags: BenchFlags) -> None:
             raise ConfigError(
                 "--check looks at one target's text; leave out what it is compared to"
             )
-        for name in ("html", "csv", "records"):
-            if is_flag(ctx, name):
-                raise ConfigError(f"--{name} is not for comparisons, which --json writes")
-        if flags.comparing.stream_vs_full and is_flag(ctx, "md"):
-            raise ConfigError("--md is not for --stream-vs-full, which --json writes")
+        if is_flag(ctx, "records"):
+            raise ConfigError("--records is not for comparisons, which --json writes")
     if flags.measuring.repeat > 1 and flags.load.sweep:
         raise ConfigError("--repeat and --sweep exclude each other; choose one")
 

@@ -6,7 +6,7 @@ Called on the main thread. Whether files can be written is looked at before anyt
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tgicli.bench.result import Result
 
 STDOUT = Path("-")
+
+Writer = tuple[Path | None, Callable[[], bytes]]  # where, if anywhere, and what
 
 
 def check_outputs(output: OutputFlags) -> None:
@@ -55,7 +57,7 @@ def write_outputs(
     """
     from tgicli.bench.files import to_csv, to_json, to_lines, to_markdown
 
-    writers: list[tuple[Path | None, Callable[[], bytes]]] = [
+    writers: list[Writer] = [
         (output.out, lambda: to_json(result)),
         (output.md, lambda: to_markdown(result).encode()),
         (output.csv, lambda: to_csv(result)),
@@ -67,6 +69,11 @@ def write_outputs(
         from tgicli.cli.bench.showing import result_table
 
         terminal.write_stdout(result_table(result, recording, terminal))
+    write_files(writers, terminal)
+
+
+def write_files(writers: Iterable[Writer], terminal: Terminal) -> None:
+    """Write each file that is wanted, and make only those. Raises ConfigError when one can't be."""
     for path, make in writers:
         if path is not None:
             write_file(path, make(), terminal)

@@ -6,12 +6,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from tgicli.bench.full import StreamVsFull
+from tgicli.bench.paired_sheets import StreamFigure, stream_figures
 from tgicli.bench.result import Distribution, Estimate, PointResult, Result, WindowFigures
-from tgicli.bench.verdict import Comparison, Ratio, Verdict
+from tgicli.bench.verdict import Comparison, Ratio
 from tgicli.cli.bench.charts import plot_rows
 from tgicli.ui.plots import needs_ascii
 from tgicli.ui.rows import Row, clean, flowed, row, to_bytes
-from tgicli.ui.tables import Health, PointRow, RatioRow, Spread, ratio_rows, result_rows
+from tgicli.ui.tables import (
+    Health,
+    PointRow,
+    RatioRow,
+    Spread,
+    grid_rows,
+    ratio_rows,
+    result_rows,
+)
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -171,6 +181,25 @@ def comparison_table(comparison: Comparison, names: tuple[str, str], terminal: T
     return to_stdout([*legend, row(""), *table], terminal)
 
 
+def stream_table(found: StreamVsFull, terminal: Terminal) -> bytes:
+    """Return what streaming gained and cost."""
+    cells = [(one.label, _spelled(one), _interval(one)) for one in stream_figures(found)]
+    cells.append(("texts that are equal", f"{found.n_text_equal} of {found.n_texts}", ""))
+    cells.append(("token counts that are", f"{found.n_tokens_equal} of {found.n_counted}", ""))
+    titles = (f"{found.n_pairs} pairs", "mean", "95 % interval")
+    return to_stdout(grid_rows(titles, cells, terminal.size().columns), terminal)
+
+
+def _spelled(one: StreamFigure) -> str:
+    value = one.estimate.value
+    return "-" if value is None else f"{round(value, 1) + 0.0:,.1f} {one.unit}"  # never -0.0
+
+
+def _interval(one: StreamFigure) -> str:
+    low, high = one.estimate.low, one.estimate.high
+    return "-" if low is None or high is None else f"{low:,.1f} to {high:,.1f} {one.unit}"
+
+
 def _ratio_row(name: str, ratio: Ratio, comparison: Comparison) -> RatioRow:
     return RatioRow(
         name=name,
@@ -179,12 +208,5 @@ def _ratio_row(name: str, ratio: Ratio, comparison: Comparison) -> RatioRow:
         change=ratio.value - 1,
         low=None if ratio.low is None else ratio.low - 1,
         high=None if ratio.high is None else ratio.high - 1,
-        verdict=verdict_words(ratio.verdict, comparison),
+        verdict=comparison.said(ratio),
     )
-
-
-def verdict_words(verdict: Verdict, comparison: Comparison) -> str:
-    """Say a verdict; the same is the same within something."""
-    if verdict is Verdict.SAME:
-        return f"{verdict.value} within {100 * comparison.same_within:g} %"
-    return verdict.value

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ from tgicli.bench.paired import (
 )
 from tgicli.bench.plan import Prompt
 from tgicli.bench.recording import Measured
-from tgicli.bench.result import Remark, Setting
 from tgicli.bench.verdict import Comparison, Figures
 from tgicli.cli.bench.jobs import MeasurePoint
 from tgicli.cli.bench.options import Sweeping, Users
@@ -37,7 +35,6 @@ from tgicli.cli.bench.single_jobs import StreamVsFullJob
 if TYPE_CHECKING:
     from tgicli.cli.bench.runs import Loads
 
-SCHEMA_VERSION = 1
 TOTAL_S = 174.0  # for all turns, where nobody says how long one is
 ANSWERS_PER_USER = 4  # in a turn
 N_PROMPTS = 64  # of a turn; further ones are these with other nonces
@@ -149,18 +146,3 @@ def paired_words(comparison: Comparison, why: Stop) -> Iterator[str]:
     if comparison.noise:
         floor = ", ".join(f"{name} {100 * share:.1f} %" for name, share in comparison.noise.items())
         yield f"noise floor: {floor}: so many blocks can't tell less from no difference"
-
-
-def to_json(
-    setting: Setting, found: Comparison | StreamVsFull, remarks: Sequence[Remark] = ()
-) -> bytes:
-    """Write a comparison."""
-    kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
-    document = {
-        "kind": f"tgicli bench {kind}",
-        "schema_version": SCHEMA_VERSION,
-        "setting": dataclasses.asdict(setting),
-        "remarks": [dataclasses.asdict(remark) for remark in remarks],
-        "found": dataclasses.asdict(found),
-    }
-    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"

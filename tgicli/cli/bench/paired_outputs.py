@@ -1,0 +1,89 @@
+"""Write comparisons where they are wanted: JSON, Markdown, CSV, HTML. On the main thread."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tgicli.bench.full import StreamVsFull
+from tgicli.bench.result import Remark, Setting
+from tgicli.bench.verdict import Comparison
+from tgicli.cli.bench.outputs import write_files
+from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.cli.bench.runs import Loads
+
+SCHEMA_VERSION = 1
+
+
+def side_names(loads: Loads) -> tuple[str, str]:
+    """Return what the two sides are called."""
+    options = loads.options
+    assert options.other is not None
+    return options.target.shown, options.other.shown
+
+
+def write_comparison(
+    loads: Loads, comparison: Comparison, words: Sequence[str], terminal: Terminal
+) -> None:
+    """Write two sides' comparison into every file that is wanted.
+
+    Raises:
+        ConfigError: a file can't be written, after all.
+    """
+    from tgicli.bench.paired_sheets import comparison_csv, comparison_markdown
+    from tgicli.bench.report.comparison import comparison_html
+
+    setting, names, output = _setting(loads), side_names(loads), loads.options.output
+    write_files(
+        [
+            (output.out, lambda: _to_json(setting, comparison, loads.remarks)),
+            (output.md, lambda: comparison_markdown(comparison, names, setting, words).encode()),
+            (output.csv, lambda: comparison_csv(comparison)),
+            (output.html, lambda: comparison_html(comparison, names, setting, words).encode()),
+        ],
+        terminal,
+    )
+
+
+def write_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> None:
+    """Write what streaming gained and cost into every file that is wanted.
+
+    Raises:
+        ConfigError: a file can't be written, after all.
+    """
+    from tgicli.bench.paired_sheets import stream_csv, stream_markdown
+    from tgicli.bench.report.streaming import stream_html
+
+    setting, output = _setting(loads), loads.options.output
+    write_files(
+        [
+            (output.out, lambda: _to_json(setting, found, loads.remarks)),
+            (output.md, lambda: stream_markdown(found, setting).encode()),
+            (output.csv, lambda: stream_csv(found)),
+            (output.html, lambda: stream_html(found, setting, loads.remarks).encode()),
+        ],
+        terminal,
+    )
+
+
+def _setting(loads: Loads) -> Setting:
+    assert loads.setting is not None  # something was measured
+    return loads.setting
+
+
+def _to_json(
+    setting: Setting, found: Comparison | StreamVsFull, remarks: Sequence[Remark]
+) -> bytes:
+    kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
+    document = {
+        "kind": f"tgicli bench {kind}",
+        "schema_version": SCHEMA_VERSION,
+        "setting": dataclasses.asdict(setting),
+        "remarks": [dataclasses.asdict(remark) for remark in remarks],
+        "found": dataclasses.asdict(found),
+    }
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
