@@ -43,7 +43,24 @@ def test_what_is_short_depends_on_the_device() -> None:
 
     learning.observe_chunk(100, 0.5)
 
-    assert learning.n_short_tokens == pytest.approx(pace.SHORT_S / 0.005, abs=1)
+    assert learning.n_pause_tokens == pytest.approx(pace.PAUSE_S / 0.005, abs=1)
+    assert learning.n_short_tokens == pace.MAX_PAUSES * learning.n_pause_tokens
+
+
+@given(n_pending=st.integers(1, 1000), token_s=st.floats(1e-6, 1))
+def test_pieces_are_of_one_size_and_none_is_longer_than_a_pause(
+    n_pending: int, token_s: float
+) -> None:
+    learning = Pace(max_tokens=512)
+    learning.observe_chunk(100, 100 * token_s)
+    pause, sizes = max(learning.n_pause_tokens, 1), []
+
+    while n_pending:
+        sizes.append(learning.n_piece_tokens(n_pending))
+        n_pending -= sizes[-1]
+
+    assert max(sizes) <= pause
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_small_chunks_do_not_make_tokens_look_dear() -> None:
@@ -52,7 +69,7 @@ def test_small_chunks_do_not_make_tokens_look_dear() -> None:
     for _ in range(20):
         learning.observe_chunk(3, 0.015 + 3 * 0.003)
 
-    assert learning.n_short_tokens == pytest.approx((pace.SHORT_S - 0.015) / 0.003, abs=2)
+    assert learning.n_pause_tokens == pytest.approx((pace.PAUSE_S - 0.015) / 0.003, abs=2)
 
 
 @given(

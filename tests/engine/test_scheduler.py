@@ -6,7 +6,7 @@ from tests.fakes import sampled, sequence
 from tgicli.core import FinishReason, SamplingParams
 from tgicli.engine.chunks import LEAST, SMALL, cut_small
 from tgicli.engine.lanes import LanePool
-from tgicli.engine.pace import Pace
+from tgicli.engine.pace import MAX_PAUSES, Pace
 from tgicli.engine.scheduler import Row, Scheduler
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed
@@ -84,20 +84,46 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
 
 
-def test_a_short_prompt_is_computed_at_once_and_waits_behind_no_long_one() -> None:
+def beside_a_decode(**n_tokens: int) -> Scheduler:
+    """Return a scheduler with prompts: 20 tokens take a pause, and 1 stands beside a decode."""
     pace = Pace(max_tokens=64)
     pace.observe_decodes(0.010)
-    pace.observe_chunk(1, 0.010)  # so 20 tokens are short, and 1 may stand beside a decode
+    pace.observe_chunk(1, 0.010)
     scheduler = Scheduler(
-        LanePool(4, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
+        LanePool(5, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
     )
     decoding(scheduler, "chatting")
-    for name, length in [("long", 21), ("short", 20), ("shorter", 5)]:
+    for name, length in n_tokens.items():
         scheduler.add(sequence(length, name=name))
+    return scheduler
 
-    assert counts(step(scheduler))[1:] == [("short", 0, 20)]
-    assert counts(step(scheduler))[2:] == [("shorter", 0, 5)]
-    assert counts(step(scheduler))[3:] == [("long", 0, LEAST)]
+
+def test_a_short_prompt_and_a_long_one_do_not_wait_for_each_other() -> None:
+    scheduler = beside_a_decode(long=MAX_PAUSES * 20 + 1, short=20, shorter=5)
+
+    assert counts(step(scheduler))[1:] == [("short", 0, 20), ("long", 0, LEAST)]
+    assert counts(step(scheduler))[2:] == [("shorter", 0, 5), ("long", LEAST, LEAST)]
+    assert counts(step(scheduler))[3:] == [("long", 2 * LEAST, LEAST)]
+
+
+def test_a_prompt_of_several_pauses_comes_in_pieces_of_one_size() -> None:
+    scheduler = beside_a_decode(prompt=50)
+
+    assert [counts(step(scheduler))[-1][1:] for _ in range(3)] == [(0, 17), (17, 17), (34, 16)]
+
+
+def test_short_prompts_share_a_pause_as_far_as_it_holds_them_whole() -> None:
+    scheduler = beside_a_decode(a=5, b=10, c=6, d=3)
+
+    assert counts(step(scheduler))[1:] == [("a", 0, 5), ("b", 0, 10)]
+    assert counts(step(scheduler))[3:] == [("c", 0, 6), ("d", 0, 3)]
+
+
+def test_where_nobody_waits_for_a_token_prompts_need_no_pauses() -> None:
+    scheduler = beside_a_decode(long=90, short=20)
+    scheduler.abort("chatting")
+
+    assert counts(step(scheduler)) == [("short", 0, 20), ("long", 0, 44)]
 
 
 def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:

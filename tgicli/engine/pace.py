@@ -6,18 +6,21 @@ no clock.
 The budget is a time, because the same number of tokens is nothing on a GPU and a stall on a CPU.
 Beside decodes a step may take STRETCH times a step of decodes alone, so nobody's next token is
 later than that. While more prompts wait than sequences decode it may take longer, so that a crowd
-that arrives at once is not held up by the first of it. And a short prompt is computed as a whole:
-the pause is not seen, and cutting it would delay its own first token. Alone, a prompt may take
-MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this needs the cost of a
-token, which is learned.
+that arrives at once is not held up by the first of it. A short prompt is computed in a pause or a
+few: each is too short to be seen, and smaller pieces would cost all who wait more than they spare.
+Alone, a prompt may take MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this
+needs the cost of a token, which is learned.
 """
 
 from __future__ import annotations
 
+import math
+
 from tgicli.engine.chunks import LEAST
 
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
-SHORT_S = 0.2  # nobody who reads along sees a pause that short
+PAUSE_S = 0.2  # nobody who reads along sees a pause that short
+MAX_PAUSES = 4  # for one prompt: so long its neighbours' answers come slowly
 MAX_STEP_S = 1.0
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
 FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
@@ -39,11 +42,21 @@ class Pace:
         return max(1, min(self._wanted(n_decodes, n_prompts), self._max_tokens - n_decodes))
 
     @property
-    def n_short_tokens(self) -> int:
-        """How long a prompt may be that is computed as a whole, whoever decodes beside it."""
+    def n_pause_tokens(self) -> int:
+        """How many prompt tokens take one pause; 0: none is to be made, or nobody knows."""
         if self._fixed_tokens is not None:
             return 0
-        return self._chunks.n_within(SHORT_S) or 0
+        return self._chunks.n_within(PAUSE_S) or 0
+
+    @property
+    def n_short_tokens(self) -> int:
+        """How long a prompt may be that is computed in pauses, whoever decodes beside it."""
+        return MAX_PAUSES * self.n_pause_tokens
+
+    def n_piece_tokens(self, n_pending: int) -> int:
+        """Return the next piece of a short prompt: all of it, or pieces of one size."""
+        n_pieces = math.ceil(n_pending / max(self.n_pause_tokens, 1))
+        return math.ceil(n_pending / n_pieces)
 
     def _wanted(self, n_decodes: int, n_prompts: int) -> int:
         if n_decodes and self._fixed_tokens is not None:

@@ -158,24 +158,39 @@ class Scheduler:
         """Return the rows of the next step, decodes first.
 
         Decodes go first, one token each, sorted by lane because llama.cpp puts into one micro-batch
-        only neighbouring lanes in increasing order. Prompts share what the pace allows, in order of
-        arrival; but first comes a short one as a whole, so that it waits behind no long one.
+        only neighbouring lanes in increasing order. Short prompts come before long ones, each kind
+        in order of arrival. Beside decodes short ones take a pause together, and long ones share
+        what the pace allows besides, so that neither kind waits for the other.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
+        left = self.token_budget - len(rows)
         prompts = [s for s in self.running if s.n_pending > 1]
-        allowed = self._pace.n_prompt_tokens(len(rows), len(prompts))
-        short = next((s for s in prompts if self._is_short(s)), None)
-        if short is not None:
-            prompts.remove(short)
-            prompts.insert(0, short)
-            allowed = max(allowed, short.n_pending)
-        return rows + self._chunks(prompts, min(allowed, self.token_budget - len(rows)))
+        long = [s for s in prompts if not self._is_short(s)]
+        short = [s for s in prompts if self._is_short(s)]
+        if not rows:
+            return self._chunks(short + long, min(self._pace.n_prompt_tokens(0), left))
+        pieces = self._pieces(short, left)
+        left -= sum(row.count for row in pieces)
+        allowed = self._pace.n_prompt_tokens(len(rows), len(long))
+        return rows + pieces + self._chunks(long, min(allowed, left))
 
     def _is_short(self, sequence: Sequence) -> bool:
-        """Say whether a prompt that was not begun may be computed at once."""
-        is_new = sequence.n_computed == sequence.n_cached
-        return is_new and sequence.n_pending <= self._pace.n_short_tokens
+        """Say whether all of a prompt, as far as no lane held it, takes but a few pauses."""
+        return sequence.n_prompt - sequence.n_cached <= self._pace.n_short_tokens
+
+    def _pieces(self, prompts: list[Sequence], budget: int) -> list[Row]:
+        """Return the next pieces of short prompts: as many as a pause holds, and one at least."""
+        rows: list[Row] = []
+        pause = self._pace.n_pause_tokens
+        for sequence in prompts:
+            n_tokens = self._pace.n_piece_tokens(sequence.n_pending)
+            if rows and n_tokens > pause:
+                break
+            rows += self._chunks([sequence], min(n_tokens, budget))
+            pause -= n_tokens
+            budget -= n_tokens
+        return rows
 
     def _chunks(self, prompts: list[Sequence], budget: int) -> list[Row]:
         """Return the next chunks of prompts, in their order, with so many tokens in all."""
