@@ -69,7 +69,28 @@ def test_small_chunks_do_not_make_tokens_look_dear() -> None:
     for _ in range(20):
         learning.observe_chunk(3, 0.015 + 3 * 0.003)
 
-    assert learning.n_pause_tokens == pytest.approx((pace.PAUSE_S - 0.015) / 0.003, abs=2)
+    assert learning.n_pause_tokens == pytest.approx((pace.PAUSE_S - 0.015) / 0.003, abs=3)
+
+
+def test_chunks_of_nearly_one_size_do_not_make_tokens_look_cheap() -> None:
+    """A line through 12 and 13 tokens that took as long would say that a token costs nothing."""
+    learning = Pace(max_tokens=512)
+    for k in range(20):
+        learning.observe_chunk(12 + k % 2, 0.050)
+
+    assert learning.n_pause_tokens == pytest.approx(4 * 12.5, abs=1)
+
+
+def test_a_chunk_grows_until_it_takes_its_time() -> None:
+    """From a single one of 3 tokens on, each as large as was learned until then."""
+    learning = Pace(max_tokens=512)
+    learning.observe_decodes(0.030)
+    n_tokens = 3
+    for _ in range(30):
+        learning.observe_chunk(n_tokens, 0.007 + 0.0028 * n_tokens)
+        n_tokens = learning.n_prompt_tokens(4)
+
+    assert n_tokens == pytest.approx((1.5 * 0.030 - 0.007) / 0.0028, abs=1)
 
 
 @given(

@@ -83,42 +83,37 @@ class Pace:
 
 
 class ChunkCost:
-    """What a chunk costs: something for itself, and something for each token.
+    """What chunks cost, by their size: the mean of about one size, newer ones weighing more.
 
-    A line through the observations, the newer ones weighing more (exponentially weighted least
-    squares). Told apart, because the cost of a chunk of three tokens says little about one of
-    sixty: taken for a price per token it would keep chunks small, and so itself high.
+    By size, because the cost of three tokens, mostly that of reading the weights, says little about
+    that of sixty; and what sixty cost is to be known still after a long prompt in threes. Between
+    two sizes the cost lies on a line. Past the largest it is proportional: a line would, through
+    sizes that are nearly the same, find by chance that a token costs nothing.
     """
 
     def __init__(self) -> None:
-        self._weight = self._n = self._s = self._nn = self._ns = 0.0
+        self._seen: dict[int, tuple[float, float]] = {}  # size class: mean tokens and seconds
 
     def observe(self, n_tokens: int, elapsed_s: float) -> None:
         """Learn from one chunk."""
-        keep = 1 - _WEIGHT
-        self._weight = keep * self._weight + 1
-        self._n = keep * self._n + n_tokens
-        self._s = keep * self._s + max(elapsed_s, 1e-9)
-        self._nn = keep * self._nn + n_tokens * n_tokens
-        self._ns = keep * self._ns + n_tokens * elapsed_s
+        size_class = n_tokens.bit_length()  # sizes of one are within a factor of two
+        mean_n, mean_s = self._seen.get(size_class, (None, None))
+        self._seen[size_class] = (
+            _average(mean_n, n_tokens),
+            _average(mean_s, max(elapsed_s, 1e-9)),
+        )
 
     def n_within(self, budget_s: float) -> int | None:
         """Return how many tokens fit into a time; None while nothing is known."""
-        if not self._weight:
+        if not self._seen:
             return None
-        fixed_s, token_s = self._line()
-        return max(0, int((budget_s - fixed_s) / token_s))
-
-    def _line(self) -> tuple[float, float]:
-        """Return the cost of a chunk and that of a token, both in seconds."""
-        mean_n, mean_s = self._n / self._weight, self._s / self._weight
-        spread = self._nn / self._weight - mean_n * mean_n
-        if spread > 1e-6 * mean_n * mean_n:  # else all chunks were equal
-            token_s = (self._ns / self._weight - mean_n * mean_s) / spread
-            fixed_s = mean_s - token_s * mean_n
-            if token_s > 0 and fixed_s > 0:
-                return fixed_s, token_s
-        return 0.0, mean_s / mean_n
+        fewer, least_s = 0.0, 0.0
+        for n_tokens, seconds in sorted(self._seen.values()):
+            if seconds > budget_s:
+                share = (budget_s - least_s) / (seconds - least_s)
+                return int(fewer + share * (n_tokens - fewer))
+            fewer, least_s = n_tokens, max(seconds, least_s)
+        return int(fewer * budget_s / least_s)
 
 
 def _average(old: float | None, new: float) -> float:
