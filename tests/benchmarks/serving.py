@@ -4,7 +4,8 @@ Both servers run all the time, with the same model, threads, lanes and context a
 of them is asked and the other one idles. All answers are greedy and streamed by the same client,
 each from its server's own route. Prompts differ from their first word on, and from round to round,
 so no cache helps where none is meant to. Three kinds of work:
-    distinct  N clients, each with its next prompt as soon as its last answer is complete
+    distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
+              has --paragraphs of some 40 tokens
     shared    8 clients whose prompts share their first 300 words
     arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
 
@@ -105,6 +106,10 @@ class Prompts:
             f"and it is told by a traveller who came there by chance. The first chapter begins:\n\n"
         )
 
+    def paragraphs(self, count: int) -> str:
+        """Return so many short prompts as one."""
+        return "".join(self.short() for _ in range(count))
+
     def long(self, n_words: int) -> str:
         """Return so many words."""
         words: list[str] = []
@@ -148,6 +153,7 @@ def _parse() -> argparse.Namespace:
     clients = [1, 4, 8, 16]
     made.add_argument("--clients", type=int, nargs="+", default=clients, metavar="N")
     made.add_argument("--n-new", type=int, default=64, metavar="N", help="tokens of an answer")
+    made.add_argument("--paragraphs", type=int, default=1, metavar="N", help="of a prompt")
     made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
     made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
     return made.parse_args()
@@ -180,7 +186,8 @@ async def _take_turns(
     n_new = options.n_new
     distinct: list[dict[int, Work]] = [{} for _ in sides]
     for n_clients in options.clients:
-        texts = [prompts.short() for _ in range(max(options.requests, 3 * n_clients))]
+        count = max(options.requests, 3 * n_clients)
+        texts = [prompts.paragraphs(options.paragraphs) for _ in range(count)]
         for side, works in zip(sides, distinct, strict=True):
             works[n_clients] = await _work(side, texts, n_clients, n_new)
     texts = prompts.sharing(300, 24)

@@ -75,6 +75,15 @@ def test_two_histograms_stand_beside_each_other():
     assert len(rows) <= 49
 
 
+def test_a_few_values_are_no_histogram():
+    few = replace(VIEW, ttft_ms=TTFT_MS[:7], tpot_ms=TPOT_MS[:7])
+    enough = replace(VIEW, ttft_ms=TTFT_MS[:8], tpot_ms=TPOT_MS[:7])
+
+    assert not any("n 7" in row for row in drawn(State(few), 160, 50))
+    assert [row for row in drawn(State(enough), 160, 50) if "n 8" in row]
+    assert not any("n 7" in row for row in drawn(State(enough), 160, 50))
+
+
 def test_a_narrow_window_has_one_histogram():
     rows = drawn(State(VIEW), columns=60)
 

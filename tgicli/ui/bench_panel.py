@@ -32,6 +32,7 @@ _GAP_CELLS = 4
 _PLOT_CELLS = 36  # the narrowest plot that may stand beside another
 _LEAST_BAR_LINES, _MOST_BAR_LINES = 2, 10
 _PLOT_FRAME_LINES = 3  # a blank, a title and the numbers below
+_LEAST_VALUES = 8  # of a histogram: fewer have no shape
 _N_FOR_P90 = 36  # fewer requests say nothing about it
 
 
@@ -239,9 +240,10 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
 def _plots(view: BenchView, n_columns: int, n_free: int, is_ascii: bool) -> list[Text]:
     """Return histograms, two beside each other where the window is wide; none without room."""
     n_lines = min(n_free - _PLOT_FRAME_LINES, _MOST_BAR_LINES)
-    if n_lines < _LEAST_BAR_LINES or not view.ttft_ms:
+    if n_lines < _LEAST_BAR_LINES or len(view.ttft_ms) < _LEAST_VALUES:
         return []
-    is_wide = n_columns >= 2 * _PLOT_CELLS + _GAP_CELLS and bool(view.tpot_ms)
+    has_both = len(view.tpot_ms) >= _LEAST_VALUES
+    is_wide = n_columns >= 2 * _PLOT_CELLS + _GAP_CELLS and has_both
     n_cells = (n_columns - _GAP_CELLS) // 2 if is_wide else n_columns
     samples = [("TTFT", view.ttft_ms), ("TPOT", view.tpot_ms)][: 2 if is_wide else 1]
     plots = [
