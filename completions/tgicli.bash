@@ -165,6 +165,7 @@ _tgicli() {
             'tgicli bench --rate' | \
             'tgicli bench --arrival' | \
             'tgicli bench --burstiness' | \
+            'tgicli bench --burst' | \
             'tgicli bench --ramp' | \
             'tgicli bench --max-in-flight' | \
             'tgicli bench --prompt-tokens' | \
@@ -217,6 +218,7 @@ _tgicli() {
             'tgicli bench run --rate' | \
             'tgicli bench run --arrival' | \
             'tgicli bench run --burstiness' | \
+            'tgicli bench run --burst' | \
             'tgicli bench run --ramp' | \
             'tgicli bench run --max-in-flight' | \
             'tgicli bench run --prompt-tokens' | \
@@ -438,6 +440,7 @@ _tgicli() {
             'tgicli bench --rate' | \
             'tgicli bench --arrival' | \
             'tgicli bench --burstiness' | \
+            'tgicli bench --burst' | \
             'tgicli bench --ramp' | \
             'tgicli bench --max-in-flight' | \
             'tgicli bench --prompt-tokens' | \
@@ -490,6 +493,7 @@ _tgicli() {
             'tgicli bench run --rate' | \
             'tgicli bench run --arrival' | \
             'tgicli bench run --burstiness' | \
+            'tgicli bench run --burst' | \
             'tgicli bench run --ramp' | \
             'tgicli bench run --max-in-flight' | \
             'tgicli bench run --prompt-tokens' | \
@@ -579,9 +583,9 @@ _tgicli() {
                 'tgicli chat') words='' files='' ;;
                 'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
                 'tgicli serve') words='' files='' ;;
-                'tgicli bench -') words='-c --concurrency --rate --arrival --burstiness --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli bench -') words='-c --concurrency --rate --arrival --burstiness --burst --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli bench') words='run compare report selftest' files='' ;;
-                'tgicli bench run -') words='-c --concurrency --rate --arrival --burstiness --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli bench run -') words='-c --concurrency --rate --arrival --burstiness --burst --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli bench run') words='' files='' ;;
                 'tgicli bench compare -') words='--fail-on --strict --allow-differences --traceback --profile -h --help' ;;
                 'tgicli bench compare') words='' files='yes' ;;

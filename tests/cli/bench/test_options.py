@@ -51,6 +51,7 @@ def test_each_kind_of_load_is_understood(understood: Understood):
     assert understood("http://a", "--rate", "2", "--burstiness", "0.5").plan == (
         Rate(2.0, "gamma:0.5"),
     )
+    assert understood("http://a", "--rate", "2", "--burst", "8").plan == (Rate(2.0, "burst:8"),)
     assert isinstance(understood("http://a", "--ramp", "1:5:9").plan, tuple)
     (ramp,) = understood("http://a", "--ramp", "1:5:9").plan  # type: ignore[misc]
     assert isinstance(ramp, Ramped)

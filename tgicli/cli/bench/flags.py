@@ -54,10 +54,17 @@ class LoadFlags:
         "poisson",
         metavar="KIND",
         panel=LOAD,
-        help="When --rate sends: constant, poisson, or gamma:K, burstier the smaller K is.",
+        help="When --rate sends: constant, poisson, gamma:K (burstier for a smaller K), or burst:N.",
     )
     burstiness: float | None = option(
         None, metavar="K", panel=LOAD, help="The same as --arrival gamma:K; 1 is poisson."
+    )
+    burst: int | None = option(
+        None,
+        metavar="N",
+        panel=LOAD,
+        least=1,
+        help="The same as --arrival burst:N: N at once, then none until --rate allows the next N.",
     )
     ramp: str | None = option(
         None,

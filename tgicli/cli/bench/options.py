@@ -161,7 +161,7 @@ def _check(ctx: typer.Context, flags: BenchFlags) -> None:
     _exclude(ctx, ("vs", "noise", "stream_vs_full"))
     _exclude(ctx, ("dataset", "prompt_tokens"))
     _exclude(ctx, ("trace", "dataset"))
-    _exclude(ctx, ("arrival", "burstiness"))
+    _exclude(ctx, ("arrival", "burstiness", "burst"))
     _exclude(ctx, ("duration", "ramp"))
     _exclude(ctx, ("duration", "trace"))
     if flags.judging.find_max and flags.judging.slo is None:
@@ -201,6 +201,8 @@ def _plan(ctx: typer.Context, flags: BenchFlags, *, compares: bool) -> Plan:
     }
     ranks = {name: rank_of(ctx, name) for name, is_wanted in wanted.items() if is_wanted}
     first = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+    if is_flag(ctx, "burst") and not {"rate", "ramp"} & {*first}:
+        raise ConfigError("--burst says how a rate's requests come together; add --rate")
     if len(first) > 1:
         spelled = " and ".join(f"--{name.replace('_', '-')}" for name in first)
         raise ConfigError(f"{spelled} exclude each other; choose one kind of load")
@@ -240,6 +242,10 @@ def _arrival(load: LoadFlags) -> str:
     Raises:
         ConfigError: there is no such way.
     """
-    arrival = load.arrival if load.burstiness is None else f"gamma:{load.burstiness:g}"
+    arrival = load.arrival
+    if load.burstiness is not None:
+        arrival = f"gamma:{load.burstiness:g}"
+    if load.burst is not None:
+        arrival = f"burst:{load.burst}"
     check_arrival(arrival)
     return arrival
