@@ -706,7 +706,7 @@ complete -c tgicli -n '__tgicli_at tgicli bench' -a report -d 'Show a result aga
 complete -c tgicli -n '__tgicli_at tgicli bench' -a selftest -d 'Measure what this client adds by itself, on this machine.'
 complete -c tgicli -n '__tgicli_at tgicli bench' -s c -l concurrency -r -f -d 'So many users, each of whom asks again once answered; a load point for each N.'
 complete -c tgicli -n '__tgicli_at tgicli bench' -l rate -r -f -d 'Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.'
-complete -c tgicli -n '__tgicli_at tgicli bench' -l arrival -r -f -d 'When --rate sends: constant, poisson, gamma:K (burstier for a smaller K), or burst:N.'
+complete -c tgicli -n '__tgicli_at tgicli bench' -l arrival -r -f -d 'When --rate sends: constant, poisson, gamma:K (a smaller K: burstier) or burst:N.'
 complete -c tgicli -n '__tgicli_at tgicli bench' -l burstiness -r -f -d 'The same as --arrival gamma:K; 1 is poisson.'
 complete -c tgicli -n '__tgicli_at tgicli bench' -l burst -r -f -d 'The same as --arrival burst:N: N at once, then none until --rate allows the next N.'
 complete -c tgicli -n '__tgicli_at tgicli bench' -l ramp -r -f -d 'Let the rate go from A to B requests a second within S seconds.'
@@ -772,7 +772,7 @@ complete -c tgicli -n '__tgicli_at tgicli bench' -s h -l help -d 'Show this page
 complete -c tgicli -n '__tgicli_at tgicli bench' -f
 complete -c tgicli -n '__tgicli_at tgicli bench run' -s c -l concurrency -r -f -d 'So many users, each of whom asks again once answered; a load point for each N.'
 complete -c tgicli -n '__tgicli_at tgicli bench run' -l rate -r -f -d 'Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.'
-complete -c tgicli -n '__tgicli_at tgicli bench run' -l arrival -r -f -d 'When --rate sends: constant, poisson, gamma:K (burstier for a smaller K), or burst:N.'
+complete -c tgicli -n '__tgicli_at tgicli bench run' -l arrival -r -f -d 'When --rate sends: constant, poisson, gamma:K (a smaller K: burstier) or burst:N.'
 complete -c tgicli -n '__tgicli_at tgicli bench run' -l burstiness -r -f -d 'The same as --arrival gamma:K; 1 is poisson.'
 complete -c tgicli -n '__tgicli_at tgicli bench run' -l burst -r -f -d 'The same as --arrival burst:N: N at once, then none until --rate allows the next N.'
 complete -c tgicli -n '__tgicli_at tgicli bench run' -l ramp -r -f -d 'Let the rate go from A to B requests a second within S seconds.'

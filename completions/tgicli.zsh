@@ -219,7 +219,7 @@ _tgicli_bench() {
     _arguments -C -s -S \
         '(-c --concurrency)'{-c+,--concurrency=}'[So many users, each of whom asks again once answered; a load point for each N.]:N,...: ' \
         '(--rate)--rate=[Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.]:R,...: ' \
-        '(--arrival)--arrival=[When --rate sends\: constant, poisson, gamma\:K (burstier for a smaller K), or burst\:N.]:KIND: ' \
+        '(--arrival)--arrival=[When --rate sends\: constant, poisson, gamma\:K (a smaller K\: burstier) or burst\:N.]:KIND: ' \
         '(--burstiness)--burstiness=[The same as --arrival gamma\:K; 1 is poisson.]:K: ' \
         '(--burst)--burst=[The same as --arrival burst\:N\: N at once, then none until --rate allows the next N.]:N: ' \
         '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \
@@ -309,7 +309,7 @@ _tgicli_bench_run() {
     _arguments -s -S \
         '(-c --concurrency)'{-c+,--concurrency=}'[So many users, each of whom asks again once answered; a load point for each N.]:N,...: ' \
         '(--rate)--rate=[Send R requests a second, whatever becomes of those before; a load point for each. A model in this process computes 8 at once; the others wait.]:R,...: ' \
-        '(--arrival)--arrival=[When --rate sends\: constant, poisson, gamma\:K (burstier for a smaller K), or burst\:N.]:KIND: ' \
+        '(--arrival)--arrival=[When --rate sends\: constant, poisson, gamma\:K (a smaller K\: burstier) or burst\:N.]:KIND: ' \
         '(--burstiness)--burstiness=[The same as --arrival gamma\:K; 1 is poisson.]:K: ' \
         '(--burst)--burst=[The same as --arrival burst\:N\: N at once, then none until --rate allows the next N.]:N: ' \
         '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \

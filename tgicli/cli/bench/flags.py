@@ -54,7 +54,7 @@ class LoadFlags:
         "poisson",
         metavar="KIND",
         panel=LOAD,
-        help="When --rate sends: constant, poisson, gamma:K (burstier for a smaller K), or burst:N.",
+        help="When --rate sends: constant, poisson, gamma:K (a smaller K: burstier) or burst:N.",
     )
     burstiness: float | None = option(
         None, metavar="K", panel=LOAD, help="The same as --arrival gamma:K; 1 is poisson."
