@@ -120,7 +120,7 @@ def test_short_prompts_share_a_pause_as_far_as_it_holds_them_whole() -> None:
 
 
 def test_where_nobody_waits_for_a_token_prompts_need_no_pauses() -> None:
-    scheduler = beside_a_decode(long=90, short=20)
+    scheduler = beside_a_decode(long=MAX_PAUSES * 20 + 1, short=20)
     scheduler.abort("chatting")
 
     assert counts(step(scheduler)) == [("short", 0, 20), ("long", 0, 44)]

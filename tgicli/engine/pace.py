@@ -6,10 +6,10 @@ no clock.
 The budget is a time, because the same number of tokens is nothing on a GPU and a stall on a CPU.
 Beside decodes a step may take STRETCH times a step of decodes alone, so nobody's next token is
 later than that. While more prompts wait than sequences decode it may take longer, so that a crowd
-that arrives at once is not held up by the first of it. A short prompt is computed in a pause or a
-few: each is too short to be seen, and smaller pieces would cost all who wait more than they spare.
-Alone, a prompt may take MAX_STEP_S, so that a cancel is heard soon and progress is shown. All this
-needs the cost of a token, which is learned.
+that arrives at once is not held up by the first of it. A short prompt is computed in pauses, one or
+several: each is too short to be seen, and smaller pieces would cost all who wait more than they
+spare. Alone, a prompt may take MAX_STEP_S, so that a cancel is heard soon and progress is shown.
+All this needs the cost of a token, which is learned.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tgicli.engine.chunks import LEAST
 
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
 PAUSE_S = 0.2  # nobody who reads along sees a pause that short
-MAX_PAUSES = 4  # for one prompt: so long its neighbours' answers come slowly
+MAX_PAUSES = 8  # for one prompt: so long its neighbours' answers come slowly
 MAX_STEP_S = 1.0
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
 FIRST_TOKENS_BESIDE_DECODES = 8  # the same beside decodes
