@@ -155,6 +155,25 @@ def test_a_request_that_was_sent_just_behind_the_end_is_no_load_that_was_missed(
     assert remarks(result, INVALID) == ""
 
 
+def test_a_burst_that_was_sent_just_behind_the_end_is_no_load_that_was_missed():
+    times = [1000 * (number // 4) for number in range(20)]  # 4 at once, each second
+    sent = [answer(at + 2, sched_ns=at * MS) for at in times]
+
+    result = result_of(sent, opened(times), end_ms=4001)  # the last 4 are due at 4000
+
+    assert result.figures.n_requests == 16
+    assert remarks(result, INVALID) == ""
+
+
+def test_a_client_that_sent_a_burst_late_did_not_keep_up():
+    times = [1000 * (number // 4) for number in range(20)]
+    sent = [answer(at + 50, sched_ns=at * MS) for at in times]
+
+    result = result_of(sent, opened(times), end_ms=4001)
+
+    assert "the client did not keep up" in remarks(result, INVALID)
+
+
 def test_a_client_that_sent_fewer_than_planned_is_invalid():
     result = result_of(arrivals(spaced())[::2], opened(spaced()), end_ms=9950)
 
