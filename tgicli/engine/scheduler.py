@@ -176,7 +176,7 @@ class Scheduler:
         return rows + pieces + self._chunks(long, min(allowed, left))
 
     def _is_short(self, sequence: Sequence) -> bool:
-        """Say whether all of a prompt, as far as no lane held it, takes but a few pauses."""
+        """Say whether a prompt, as far as no lane held it, takes no more pauses than one may."""
         return sequence.n_prompt - sequence.n_cached <= self._pace.n_short_tokens
 
     def _pieces(self, prompts: list[Sequence], budget: int) -> list[Row]:
