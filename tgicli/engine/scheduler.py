@@ -166,18 +166,15 @@ class Scheduler:
         rows.sort(key=lambda row: row.sequence.lane or 0)
         left = self.token_budget - len(rows)
         prompts = [s for s in self.running if s.n_pending > 1]
-        long = [s for s in prompts if not self._is_short(s)]
-        short = [s for s in prompts if self._is_short(s)]
+        n_short = self._pace.n_short_tokens  # of a prompt, as far as no lane held it
+        short = [s for s in prompts if s.n_prompt - s.n_cached <= n_short]
+        long = [s for s in prompts if s.n_prompt - s.n_cached > n_short]
         if not rows:
             return self._chunks(short + long, min(self._pace.n_prompt_tokens(0), left))
         pieces = self._pieces(short, left)
         left -= sum(row.count for row in pieces)
         allowed = self._pace.n_prompt_tokens(len(rows), len(long))
         return rows + pieces + self._chunks(long, min(allowed, left))
-
-    def _is_short(self, sequence: Sequence) -> bool:
-        """Say whether a prompt, as far as no lane held it, takes no more pauses than one may."""
-        return sequence.n_prompt - sequence.n_cached <= self._pace.n_short_tokens
 
     def _pieces(self, prompts: list[Sequence], budget: int) -> list[Row]:
         """Return the next pieces of short prompts: as many as a pause holds, and one at least."""
