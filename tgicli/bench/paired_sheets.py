@@ -5,8 +5,6 @@ Called by the command. Pure. A figure that could not be measured is an empty cel
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,12 +12,11 @@ from tgicli.bench.full import StreamVsFull
 from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
 from tgicli.bench.picking import parse_metric, unit_of
 from tgicli.bench.result import Estimate, Setting
+from tgicli.bench.sheets import Cell, csv_bytes
 from tgicli.bench.verdict import Comparison, Ratio
 
 _RATIO_COLUMNS = ["metric", "unit", "a", "b", "ratio", "low", "high", "verdict"]
 _RATIO_COLUMNS += ["same_within", "n_blocks", "per_block"]
-
-Cell = str | int | float | None
 
 
 class StreamFigure(NamedTuple):
@@ -46,7 +43,7 @@ def stream_figures(found: StreamVsFull) -> tuple[StreamFigure, ...]:
 
 def comparison_csv(comparison: Comparison) -> bytes:
     """Write one row a metric: geometric means of the sides, their ratio, and each block's."""
-    return _csv(
+    return csv_bytes(
         _RATIO_COLUMNS,
         [
             {
@@ -88,7 +85,7 @@ def stream_csv(found: StreamVsFull) -> bytes:
         for one in stream_figures(found)
     ]
     rows += [{"metric": name, "unit": "", "value": n} for name, n in counts.items()]
-    return _csv(["metric", "unit", "value", "low", "high"], rows)
+    return csv_bytes(["metric", "unit", "value", "low", "high"], rows)
 
 
 def comparison_markdown(
@@ -144,11 +141,3 @@ def _stream_cells(one: StreamFigure) -> list[str]:
 def _text(table: Sequence[str], words: Iterable[str], setting: Setting) -> str:
     told = [f"- {plain(one)}" for one in words]
     return "\n".join([*table, "", *told, "", *setting_lines(setting)]) + "\n"
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()

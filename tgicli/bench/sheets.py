@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tgicli.bench.check import check_words
 from tgicli.bench.distributions import QUANTILES
@@ -35,11 +35,15 @@ def to_csv(result: Result) -> bytes:
     `value` is the mean of a metric that every request has, or the figure itself, with the ends of
     its 95 % interval. What could not be measured is left empty.
     """
+    return csv_bytes(_COLUMNS, (row for point in result.points for row in _rows(point)))
+
+
+def csv_bytes(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> bytes:
+    """Write rows by their columns' names; what a row lacks is an empty cell."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for point in result.points:
-        writer.writerows(_rows(point))
+    writer.writerows(rows)
     return text.getvalue().encode()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tgicli.bench.markdown import NONE
 from tgicli.bench.paired_sheets import change_words
 from tgicli.bench.picking import parse_metric, unit_of
 from tgicli.bench.report.paired_charts import blocks, changes
@@ -103,14 +104,14 @@ def _figures(comparison: Comparison) -> list[str]:
 
 
 def _cells(label: str, ratio: Ratio, comparison: Comparison) -> list[str]:
-    interval = "–"  # noqa: RUF001  # not known
+    interval = NONE
     if ratio.low is not None and ratio.high is not None:
         interval = f"{change_words(ratio.low)} to {change_words(ratio.high)}"
     words = [number_text(ratio.a), number_text(ratio.b), change_words(ratio.value)]
     words += [interval, comparison.said(ratio)]
     if comparison.noise:
         floor = comparison.noise.get(label)
-        words.append("–" if floor is None else f"{100 * floor:.1f} %")  # noqa: RUF001
+        words.append(NONE if floor is None else f"{100 * floor:.1f} %")
     return [element("td", escaped(one)) for one in words]
 
 

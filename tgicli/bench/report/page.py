@@ -21,6 +21,7 @@ from tgicli.bench.report.parts import (
     scrolled,
     section,
     setting_section,
+    validity,
     verdict_card,
 )
 from tgicli.bench.report.point import point_section
@@ -72,12 +73,7 @@ def _check(check: CheckResult | None) -> str:
 def _verdict(result: Result) -> str:
     """Say first whether to believe the rest."""
     remarks = [(point, remark) for point in result.points for remark in point.remarks]
-    severities = {remark.severity for _, remark in remarks}
-    word, look = "VALID", "valid"
-    if not result.is_valid:
-        word, look = "INVALID", "invalid"
-    elif Severity.WARNING in severities:
-        word, look = "VALID, with warnings", "warned"
+    word, look = validity({remark.severity for _, remark in remarks})
     n_points = len(result.points)
     items = "".join(
         remark_item(remark, "" if len(names) == n_points else ", ".join(names))

@@ -5,11 +5,11 @@ Used by each kind of report. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tgicli.bench.report.style import style_sheet
 from tgicli.bench.report.svg import element, escaped
-from tgicli.bench.result import Remark, Setting
+from tgicli.bench.result import Remark, Setting, Severity
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -90,6 +90,15 @@ def verdict_card(label: str, word: str, look: str, facts: Sequence[str], items: 
         element("ul", items) if items else "",
         class_=f"verdict {look}",
         aria_label=label,
+    )
+
+
+def validity(severities: Collection[Severity]) -> tuple[str, str]:
+    """Return whether to believe figures with such remarks: a word, and how its card looks."""
+    if Severity.INVALID in severities:
+        return "INVALID", "invalid"
+    return (
+        ("VALID, with warnings", "warned") if Severity.WARNING in severities else ("VALID", "valid")
     )
 
 

@@ -21,11 +21,12 @@ from tgicli.bench.report.parts import (
     setting_section,
     table,
     title_cell,
+    validity,
     verdict_card,
 )
 from tgicli.bench.report.svg import element
 from tgicli.bench.report.tables import estimate_cell
-from tgicli.bench.result import Remark, Setting, Severity
+from tgicli.bench.result import Remark, Setting
 
 
 def stream_html(found: StreamVsFull, setting: Setting, remarks: Sequence[Remark]) -> str:
@@ -43,12 +44,7 @@ def stream_html(found: StreamVsFull, setting: Setting, remarks: Sequence[Remark]
 
 
 def _verdict(found: StreamVsFull, remarks: Sequence[Remark]) -> str:
-    severities = {remark.severity for remark in remarks}
-    word, look = "VALID", "valid"
-    if Severity.INVALID in severities:
-        word, look = "INVALID", "invalid"
-    elif Severity.WARNING in severities:
-        word, look = "VALID, with warnings", "warned"
+    word, look = validity({remark.severity for remark in remarks})
     facts = [
         f"{found.n_pairs} pairs, {found.n_failed} failed",
         f"{found.n_text_equal} of {found.n_texts} texts are equal",
