@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import termios
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO
 
 from tests.ui.screen import Window
@@ -55,3 +56,13 @@ class PseudoTerminal:
             return os.read(self._master, 65536)
         except OSError:  # EIO: the program's side is closed
             return b""
+
+
+@contextlib.contextmanager
+def held_terminal() -> Iterator[Terminal]:
+    """Give a terminal on which somebody pressed Ctrl-S, and at the end Ctrl-Q."""
+    master, slave = os.openpty()
+    with os.fdopen(master), os.fdopen(slave, "w") as stderr:
+        termios.tcflow(slave, termios.TCOOFF)
+        yield Terminal.from_streams(None, None, stderr, {"TERM": "xterm"})
+        termios.tcflow(slave, termios.TCOON)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import termios
 
 import pytest
@@ -11,7 +10,7 @@ from rich.text import Text
 
 from tests.fakes import FakeClock
 from tests.server.conftest import eventually
-from tests.ui.pty import PseudoTerminal
+from tests.ui.pty import PseudoTerminal, held_terminal
 from tgicli.ui.painter import FRAME_S, Painter
 from tgicli.ui.rows import row
 from tgicli.ui.terminal import Terminal
@@ -121,16 +120,22 @@ def test_elsewhere_nothing_is_painted():
 
 
 def test_a_terminal_that_is_held_holds_nobody():
-    master, slave = os.openpty()
-    with os.fdopen(master), os.fdopen(slave, "w") as stderr:
-        termios.tcflow(slave, termios.TCOOFF)
-        where = Terminal.from_streams(None, None, stderr, {"TERM": "xterm"})
-        painter = Painter(where, lambda size: lines("x")).start()
+    with held_terminal() as held:
+        painter = Painter(held, lambda size: lines("x")).start()
 
         painter.changed()
         assert eventually(lambda: painter._painted is not None)
         painter.close()
 
         assert painter._thread.is_alive()
-        termios.tcflow(slave, termios.TCOON)
+    painter._thread.join()
+
+
+def test_a_terminal_held_since_before_the_first_frame_holds_nobody():
+    with held_terminal() as held:
+        painter = Painter(held, lambda size: lines("x")).start()
+
+        painter.close(keeps=True)
+
+        assert painter._thread.is_alive()
     painter._thread.join()

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import os
 import termios
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +13,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from tests.fakes import FakeClock
-from tests.ui.pty import PseudoTerminal
+from tests.ui.pty import PseudoTerminal, held_terminal
 from tgicli.ui.panel import Panel, RequestLine, ServerView, draw
 from tgicli.ui.terminal import Terminal
 
@@ -347,16 +345,6 @@ def test_colour_is_the_user_s_choice(no_colour: str, has_colour: bool) -> None:
         panel.close()
 
     assert (b"\x1b[32m" in pseudo.received) == has_colour
-
-
-@contextlib.contextmanager
-def held_terminal() -> Iterator[Terminal]:
-    """Give a terminal on which somebody pressed Ctrl-S, and at the end Ctrl-Q."""
-    master, slave = os.openpty()
-    with os.fdopen(master), os.fdopen(slave, "w") as stderr:
-        termios.tcflow(slave, termios.TCOOFF)
-        yield Terminal.from_streams(None, None, stderr, {"TERM": "xterm"})
-        termios.tcflow(slave, termios.TCOON)
 
 
 def test_a_terminal_that_is_held_holds_nobody() -> None:

@@ -37,6 +37,7 @@ class Painter:
         self._painted: tuple[list[str], os.terminal_size] | None = None
         self._has_news = threading.Event()
         self._is_closing = threading.Event()
+        self._keeps = False
         # A daemon: a terminal that takes no bytes must not keep the process alive.
         self._thread = threading.Thread(target=self._paint_all, name="painter", daemon=True)
 
@@ -52,18 +53,13 @@ class Painter:
 
     def close(self, *, keeps: bool = False) -> None:
         """Take away what was painted, or leave the last state with the cursor below it."""
+        self._keeps = keeps
         self._is_closing.set()
         self._has_news.set()
-        if self._thread.is_alive():
+        if self._thread.ident is None:
+            self._end()
+        else:  # the thread ends what it painted, as only it may wait for the terminal
             self._thread.join(_PATIENCE_S)
-        if self._thread.is_alive() or not self._terminal.stderr_can_animate:
-            return
-        if keeps:
-            self._paint()
-        if self._painted is not None:
-            n_rows = len(self._painted[0])
-            end = "\r\n" * n_rows if keeps else f"\r{ERASE_BELOW}"
-            self._terminal.write_stderr(end.encode())
 
     def tick(self) -> None:
         """Paint a frame, if there is news and a frame may be painted now."""
@@ -83,6 +79,17 @@ class Painter:
             self._is_closing.wait(self._rest_s)
             if not self._is_closing.is_set():
                 self.tick()
+        self._end()
+
+    def _end(self) -> None:
+        if not self._terminal.stderr_can_animate:
+            return
+        if self._keeps:
+            self._paint()
+        if self._painted is not None:
+            n_rows = len(self._painted[0])
+            end = "\r\n" * n_rows if self._keeps else f"\r{ERASE_BELOW}"
+            self._terminal.write_stderr(end.encode())
 
     def _paint(self) -> None:
         size = self._terminal.stderr_size()
