@@ -102,9 +102,7 @@ def main() -> None:
     _print_bandwidth(measured, gpus[0] if gpus else present[0])
     if options.serving:
         for path in paths.values():
-            clients = ["--clients", *map(str, options.batches)]
-            size = ["--n-new", str(options.n_new), "--repeat", str(options.repeat)]
-            is_true &= _run_beside("serving.py", options, "--model", str(path), *clients, *size)
+            is_true &= _run_beside("serving.py", options, "--model", str(path), *_serving(options))
     raise SystemExit(0 if is_true else 1)
 
 
@@ -128,6 +126,14 @@ def _parse() -> argparse.Namespace:
     options.add_argument("--serving", action="store_true", help="compare the servers, too")
     options.add_argument("--no-truth", dest="truth", action="store_false")
     return options.parse_args()
+
+
+def _serving(options: argparse.Namespace) -> list[str]:
+    """Return a load for a large device: 256-token prompts, and a prefix of 2,000 tokens."""
+    most = str(max(options.batches))
+    load = ["--clients", *map(str, options.batches), "--lanes", most, "--sharers", most]
+    size = ["--paragraphs", "6", "--prefix-words", "1500", "--ctx-size", "4096"]
+    return [*load, *size, "--n-new", str(options.n_new), "--repeat", str(options.repeat)]
 
 
 def _run_beside(script: str, options: argparse.Namespace, *arguments: str) -> bool:

@@ -6,7 +6,7 @@ each from its server's own route. Prompts differ from their first word on, and f
 so no cache helps where none is meant to. Three kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
               has --paragraphs of some 40 tokens
-    shared    8 clients whose prompts share their first 300 words
+    shared    --sharers clients whose prompts share their first --prefix-words
     arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
 
 What would make it lie: other programs on the machine (--patience measures disturbed rounds again);
@@ -42,7 +42,6 @@ from server_process import ServerProcess
 from streaming_client import Answer, ask_llama, ask_tgi
 
 Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None]]
-LANES = 8
 HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
 SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
 PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
@@ -142,7 +141,7 @@ def main() -> None:
         asyncio.run(_warm_up(sides, prompts))
         pairs = rounds(options, lambda: asyncio.run(_take_turns(sides, prompts, options)))
     _print_distinct(pairs, options.clients)
-    _print_shared(pairs)
+    _print_shared(pairs, options.prefix_words)
     _print_arrival(pairs)
 
 
@@ -154,6 +153,9 @@ def _parse() -> argparse.Namespace:
     made.add_argument("--clients", type=int, nargs="+", default=clients, metavar="N")
     made.add_argument("--n-new", type=int, default=64, metavar="N", help="tokens of an answer")
     made.add_argument("--paragraphs", type=int, default=1, metavar="N", help="of a prompt")
+    made.add_argument("--lanes", type=int, default=8, metavar="N", help="of each server")
+    made.add_argument("--sharers", type=int, default=8, metavar="N", help="clients with a prefix")
+    made.add_argument("--prefix-words", type=int, default=300, metavar="N", help="that they share")
     made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
     made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
     return made.parse_args()
@@ -164,9 +166,9 @@ def _servers(
 ) -> tuple[ServerProcess, ServerProcess]:
     threads = ["--threads", str(options.threads)]
     ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
-    ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(LANES)]
-    theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(LANES)]
-    theirs += ["-c", str(options.ctx_size * LANES), "--no-kv-unified"]
+    ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(options.lanes)]
+    theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(options.lanes)]
+    theirs += ["-c", str(options.ctx_size * options.lanes), "--no-kv-unified"]
     return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
 
 
@@ -190,8 +192,8 @@ async def _take_turns(
         texts = [prompts.paragraphs(options.paragraphs) for _ in range(count)]
         for side, works in zip(sides, distinct, strict=True):
             works[n_clients] = await _work(side, texts, n_clients, n_new)
-    texts = prompts.sharing(300, 24)
-    shared = [await _work(side, texts, LANES, n_new) for side in sides]
+    texts = prompts.sharing(options.prefix_words, max(options.requests, options.sharers))
+    shared = [await _work(side, texts, options.sharers, n_new) for side in sides]
     running, long = [prompts.short() for _ in range(4)], prompts.long(1200)
     n_endless = options.ctx_size - 128
     arrivals = [await _arrival(side, running, long, n_endless) for side in sides]
@@ -246,8 +248,9 @@ def _print_distinct(pairs: list[list[Round]], clients: Sequence[int]) -> None:
     _print_work("clients", rows)
 
 
-def _print_shared(pairs: list[list[Round]]) -> None:
-    _print_work("prefix", [_row("300 words", [[one.shared for one in pair] for pair in pairs])])
+def _print_shared(pairs: list[list[Round]], n_words: int) -> None:
+    works = [[one.shared for one in pair] for pair in pairs]
+    _print_work("prefix", [_row(f"{n_words:,} words", works)])
 
 
 def _row(name: str, pairs: list[list[Work]]) -> list[str]:
