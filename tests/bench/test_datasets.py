@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tgicli.bench.blocks import Opening
 from tgicli.bench.dataset_entries import Item
 from tgicli.bench.datasets import (
     draw,
@@ -20,6 +22,7 @@ from tgicli.bench.datasets import (
 from tgicli.bench.prompts import Length
 from tgicli.bench.result import Severity
 from tgicli.bench.ruler import Exactness, Ruler, Word
+from tgicli.bench.words import WORDS
 from tgicli.core import Message
 from tgicli.errors import ConfigError
 
@@ -31,6 +34,13 @@ RULER = Ruler(
     n_task=9.0,
     characters_per_token=4.0,
     exactness=Exactness.COUNTED,
+)
+COUNTING = dataclasses.replace(
+    RULER,
+    words=tuple(Word(text, 1.0) for text in WORDS),
+    n_nonce=9.0,
+    n_inner_nonce=9.0,
+    n_task=8.0,
 )
 ITEMS = tuple(Item(prompt=text) for text in "abcde")
 MS = 1_000_000
@@ -184,7 +194,49 @@ def test_a_trace_has_mooncakes_milliseconds_and_lengths(tmp_path: Path):
         Item(prompt=None, n_prompt_tokens=50, max_new_tokens=9),
     )
     assert "2 requests within 2 s; timestamps read as milliseconds" in trace.remarks[0].text
-    assert "hash_ids are not replayed" in trace.remarks[1].text
+    assert "hash_ids are not replayed" in trace.remarks[1].text  # [1] has 50 tokens here, there 60
+
+
+def test_prompts_with_equal_hash_ids_begin_alike(tmp_path: Path):
+    path = lines(
+        tmp_path,
+        {"timestamp": 0, "input_length": 100, "hash_ids": [1, 2, 3, 4]},
+        {"timestamp": 1, "input_length": 80, "hash_ids": [1, 2, 9]},
+        {"timestamp": 2, "input_length": 90, "hash_ids": [5, 2, 3]},
+    )
+
+    trace = read_trace(path)
+    texts = [
+        str(one.prompt)
+        for one in drawn(trace.items, None, ruler=COUNTING, keeps_order=True).prompts
+    ]
+
+    assert [n_tokens(text) for text in texts] == [100, 80, 90]
+    assert [one.opening for one in trace.items] == [Opening((1, 2), 32), Opening((1, 2), 32), None]
+    assert common([text.split() for text in texts[:2]]) == 64
+    assert common([text.split() for text in texts[1:]]) == 0
+    assert "blocks of 32 tokens: an earlier prompt has 24 %" in trace.remarks[1].text
+
+
+def test_a_prompt_that_came_before_has_a_number_of_its_own_at_its_end(tmp_path: Path):
+    entry = {"timestamp": 0, "input_length": 70, "hash_ids": [1, 2]}
+
+    trace = read_trace(lines(tmp_path, entry, entry))
+    first, second = drawn(trace.items, None, ruler=COUNTING).prompts
+
+    assert str(first.prompt).removesuffix(first.nonce) == str(second.prompt).removesuffix(
+        second.nonce
+    )
+    assert first.nonce != second.nonce
+    assert [n_tokens(str(one.prompt)) for one in (first, second)] == [70, 70]
+
+
+def test_a_prompt_too_short_for_its_block_is_its_number(tmp_path: Path):
+    entry = {"timestamp": 0, "input_length": 3, "hash_ids": [1]}
+
+    first, second = drawn(read_trace(lines(tmp_path, entry, entry)).items, None).prompts
+
+    assert (first.prompt, second.prompt) == (first.nonce, second.nonce)
 
 
 def test_a_trace_with_a_decimal_point_has_seconds(tmp_path: Path):
@@ -216,6 +268,11 @@ def test_a_trace_is_an_open_loop(tmp_path: Path):
         ('{"timestamp": 5}', "none of `prompt`, `messages` and `input_length`"),
         ('{"timestamp": 5, "input_length": 0}', "`input_length` must be a whole number > 0, got 0"),
         ('{"timestamp": 5, "input_length": 5, "output_length": -1}', "`output_length` .* got -1"),
+        ('{"timestamp": 5, "input_length": 5, "hash_ids": 1}', "`hash_ids` must be a list, got 1"),
+        (
+            '{"timestamp": 5, "input_length": 5, "hash_ids": [1.5]}',
+            "`hash_ids` must be whole numbers, got 1.5",
+        ),
     ],
 )
 def test_a_bad_line_of_a_trace_is_told(tmp_path: Path, line: str, words: str):
@@ -223,8 +280,22 @@ def test_a_bad_line_of_a_trace_is_told(tmp_path: Path, line: str, words: str):
         read_trace(file(tmp_path, line))
 
 
-def drawn(items: tuple[Item, ...] = ITEMS, n: int | None = 5, *, seed: int = 1, **options):
-    return draw(items, n, output_tokens=Length(16, 16), seed=seed, ruler=RULER, **options)
+def drawn(
+    items: tuple[Item, ...] = ITEMS, n: int | None = 5, *, seed: int = 1, ruler=RULER, **options
+):
+    lengths = Length(16, 16)
+    return draw(items, n, output_tokens=lengths, seed=seed, ruler=ruler, **options)
+
+
+def n_tokens(text: str) -> int:
+    """Count as COUNTING does: words, and nine for a number."""
+    return sum(9 if word.isdigit() else 1 for word in text.split())
+
+
+def common(texts: list[list[str]]) -> int:
+    """Return how many words they begin with alike."""
+    pairs = enumerate(zip(*texts, strict=False))
+    return next(index for index, (one, other) in pairs if one != other)
 
 
 def test_all_prompts_are_asked_before_one_is_asked_again():

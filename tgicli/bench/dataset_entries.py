@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tgicli.bench.blocks import Opening
 from tgicli.core import Message
 
 _NEW_TOKENS = ("max_tokens", "output_tokens", "max_new_tokens", "output_length")
@@ -26,6 +27,7 @@ class Item:
     n_prompt_tokens: int | None = None
     max_new_tokens: int | None = None  # None: not told
     answer: str = ""  # what somebody answered once; as long as it shall the answer be
+    opening: Opening | None = None  # of a prompt that is to be made: what others begin with, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Timed:
 
     timestamp: int | float
     item: Item
-    shares_prefixes: bool  # it says which of its blocks are in other prompts, too
+    block_ids: tuple[int, ...]  # equal ones stand for equal tokens; empty: it does not say
 
 
 def to_item(entry: object) -> Item:
@@ -54,15 +56,14 @@ def to_item(entry: object) -> Item:
 def to_timed(entry: object) -> Timed:
     """Read a line of a trace: `timestamp`, and a prompt or its `input_length`."""
     fields = _object(entry)
-    timestamp = _timestamp(fields.get("timestamp"))
+    timestamp, block_ids = _timestamp(fields.get("timestamp")), _block_ids(fields.get("hash_ids"))
     if "prompt" in fields or "messages" in fields:
-        item = to_item(fields)
-    elif "input_length" in fields:
-        n_tokens = _count(fields["input_length"], "input_length")
-        item = Item(prompt=None, n_prompt_tokens=n_tokens, max_new_tokens=_new_tokens(fields))
-    else:
+        return Timed(timestamp, to_item(fields), ())
+    if "input_length" not in fields:
         raise ValueError("none of `prompt`, `messages` and `input_length`")
-    return Timed(timestamp, item, bool(fields.get("hash_ids")))
+    n_tokens = _count(fields["input_length"], "input_length")
+    item = Item(prompt=None, n_prompt_tokens=n_tokens, max_new_tokens=_new_tokens(fields))
+    return Timed(timestamp, item, block_ids)
 
 
 def to_question(entry: object) -> Item | None:
@@ -132,6 +133,17 @@ def _timestamp(value: object) -> int | float:
 
 def _is_time(value: int | float) -> bool:
     return abs(value) < _MAX_TIMESTAMP  # not a number is not, either
+
+
+def _block_ids(value: object) -> tuple[int, ...]:
+    ids = () if value is None else _list(value, "`hash_ids`")
+    return tuple(_block_id(one) for one in ids)
+
+
+def _block_id(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"`hash_ids` must be whole numbers, got {_show(value)}")
+    return value
 
 
 def _text(value: object, name: str) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from tgicli.bench.dataset_entries import Item, to_item, to_question, to_timed
+from tgicli.bench.blocks import find_shared
+from tgicli.bench.dataset_entries import Item, Timed, to_item, to_question, to_timed
 from tgicli.bench.plan import Open, Prompt
-from tgicli.bench.prompts import Length, begin_with, compose, draw_nonces
+from tgicli.bench.prompts import Length, begin_with, compose, compose_behind, draw_nonces
 from tgicli.bench.result import Remark, Severity
 from tgicli.bench.ruler import Ruler
 from tgicli.errors import ConfigError
@@ -109,7 +110,8 @@ def read_trace(path: Path) -> Trace:
     """Read lines of JSON with `timestamp`, and `prompt`, `messages` or `input_length`.
 
     Timestamps that are all whole numbers are milliseconds, as Mooncake's traces have them; one with
-    a decimal point makes all of them seconds. The first request is sent at once.
+    a decimal point makes all of them seconds. The first request is sent at once. Prompts with equal
+    `hash_ids` begin alike.
 
     Raises:
         ConfigError: as read_dataset.
@@ -121,11 +123,27 @@ def read_trace(path: Path) -> Trace:
     offsets = tuple(round((line.timestamp - first) * scale) for line in lines)
     unit = "milliseconds" if is_ms else "seconds"
     words = f"{len(lines)} requests within {offsets[-1] / 1e9:g} s; timestamps read as {unit}"
-    remarks = [Remark(Severity.NOTE, f"trace: {words}")]
-    if any(line.shares_prefixes for line in lines):
-        words = "the trace's hash_ids are not replayed: no two prompts begin alike"
-        remarks.append(Remark(Severity.NOTE, words))
-    return Trace(tuple(line.item for line in lines), offsets, tuple(remarks))
+    items, remarks = _with_openings(lines)
+    return Trace(items, offsets, (Remark(Severity.NOTE, f"trace: {words}"), *remarks))
+
+
+def _with_openings(lines: Sequence[Timed]) -> tuple[tuple[Item, ...], tuple[Remark, ...]]:
+    """Return the lines' items, with the blocks that they share, and what must be known of these."""
+    items = tuple(line.item for line in lines)
+    if not any(line.block_ids for line in lines):
+        return items, ()
+    lengths = [item.n_prompt_tokens or 0 for item in items]
+    shared = find_shared(lengths, [line.block_ids for line in lines])
+    if shared is None:
+        words = "the trace's hash_ids are not replayed, as no size of block fits all its lengths"
+        return items, (Remark(Severity.WARNING, f"{words}: no two prompts begin alike"),)
+    words = (
+        f"hash_ids are blocks of {shared.n_block_tokens} tokens: an earlier prompt has "
+        f"{100 * shared.repeated:.0f} % of the prompts' tokens, which a prefix cache may answer for"
+    )
+    openings = zip(items, shared.openings, strict=True)
+    shared_items = tuple(replace(item, opening=opening) for item, opening in openings)
+    return shared_items, (Remark(Severity.NOTE, words),)
 
 
 def draw(
@@ -194,6 +212,7 @@ class _Maker:
         overrides_lengths: bool,
     ) -> None:
         self._output_tokens = output_tokens
+        self._seed = seed
         self._random = Random(f"data set of {seed}")
         self._ruler = ruler
         self._nonces = draw_nonces(seed)
@@ -207,7 +226,10 @@ class _Maker:
             asked = begin_with(nonce, item.prompt) if nonce else item.prompt
             return Prompt(prompt=asked, max_new_tokens=new, nonce=nonce)
         n_tokens = max(item.n_prompt_tokens or 1, round(self._ruler.n_nonce))
-        text = compose(n_tokens, nonce, self._ruler, self._random)
+        if item.opening is not None and n_tokens > self._ruler.n_inner_nonce:
+            text = compose_behind(item.opening, n_tokens, nonce, self._seed, self._ruler)
+        else:
+            text = compose(n_tokens, nonce, self._ruler, self._random)
         return Prompt(prompt=text, n_tokens=n_tokens, max_new_tokens=new, nonce=nonce)
 
     def _new_tokens(self, item: Item) -> int | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
+from tgicli.bench.blocks import Opening
 from tgicli.bench.plan import Prompt
 from tgicli.bench.ruler import NONCE_DIGITS, OPENING, TASK, Ruler, calibrate
 from tgicli.core import Message
@@ -24,6 +25,7 @@ __all__ = [
     "begin_with",
     "calibrate",
     "compose",
+    "compose_behind",
     "draw_nonces",
     "synthetic",
     "with_nonce",
@@ -148,6 +150,13 @@ def _shared(n_tokens: int, seed: int, ruler: Ruler) -> str:
 def compose(n_tokens: int, nonce: str, ruler: Ruler, random: Random) -> str:
     """Return a text of n tokens that begins with a nonce."""
     return nonce + _rest(n_tokens - ruler.n_nonce, ruler, random)
+
+
+def compose_behind(opening: Opening, n_tokens: int, nonce: str, seed: int, ruler: Ruler) -> str:
+    """Return a text of n tokens that begins as others do, and has its nonce where that ends."""
+    n_shared = min(opening.n_tokens, n_tokens - round(ruler.n_inner_nonce))
+    n_rest = n_tokens - n_shared - ruler.n_inner_nonce
+    return opening.text(n_shared, seed, ruler) + nonce + _rest(n_rest, ruler, Random(nonce))
 
 
 def _rest(n_tokens: float, ruler: Ruler, random: Random) -> str:

@@ -130,8 +130,11 @@ def test_a_variables_model_is_not_the_one_asked_of_a_server(
     assert target.options.model is None
 
 
-def test_prefixes_are_reused_where_that_is_what_is_measured(understood: Understood):
-    target = understood("m.gguf", "--shared-prefix", "64").target
+@pytest.mark.parametrize("words", [("--shared-prefix", "64"), ("--trace", "trace.jsonl")])
+def test_prefixes_are_reused_where_that_is_what_is_measured(
+    understood: Understood, words: tuple[str, str]
+):
+    target = understood("m.gguf", *words).target
 
     assert isinstance(target, LocalTarget)
     assert target.loading.prefix_reuse

@@ -35,6 +35,11 @@ class Asking:
             return options.prompt_tokens.longest + options.shared_prefix, n_new
         return max(map(_prompt_room, self.items)), max(_new_room(i, n_new) for i in self.items)
 
+    @property
+    def expects_cache(self) -> bool:
+        """Whether prompts begin alike because somebody wants it, or because they once did."""
+        return self.options.shared_prefix > 0 or any(item.opening for item in self.items)
+
     def draw(self, ruler: Ruler, *, n_ctx: int) -> Drawn:
         """Make the prompts, with what whoever reads the figures must know of them.
 

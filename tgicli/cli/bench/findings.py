@@ -92,7 +92,7 @@ def _show_points(loads: Loads, check: CheckResult | None, terminal: Terminal) ->
         points=tuple(measured for measured in loads.measured if measured.runs),
         slo=options.slo,
         check=check,
-        expects_cache=options.expects_cache,
+        expects_cache=loads.asking.expects_cache,
     )
     result = summarize_recording(recording)
     write_outputs(result, recording, options.output, terminal)

@@ -91,11 +91,6 @@ class BenchOptions:
     command: str  # without anything secret
 
     @property
-    def expects_cache(self) -> bool:
-        """Whether prompts begin alike because somebody wants it."""
-        return self.shared_prefix > 0
-
-    @property
     def compares(self) -> bool:
         """Whether two things are measured in turns."""
         return self.other is not None or self.compares_streaming

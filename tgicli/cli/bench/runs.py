@@ -210,7 +210,7 @@ class Loads:
             measured,
             slo=self.options.slo,
             is_same_host=self.options.target.is_same_host,
-            expects_cache=self.options.expects_cache,
+            expects_cache=self.asking.expects_cache,
         )
 
     async def _floor(self, point: Point) -> Floor | None:

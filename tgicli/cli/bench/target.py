@@ -109,8 +109,8 @@ def _target(ctx: typer.Context, remote: EndpointOptions, loading: LoadingOptions
 
 def _loading(ctx: typer.Context, flags: BenchFlags) -> LoadingOptions:
     """Return how to load a model: it reuses prefixes if they are measured, or somebody says so."""
-    loading = flags.loading
-    if flags.prompts.shared_prefix or is_flag(ctx, "prefix_reuse"):
+    loading, has_shared = flags.loading, flags.prompts.shared_prefix or flags.load.trace
+    if has_shared or is_flag(ctx, "prefix_reuse"):
         return loading
     return dataclasses.replace(loading, prefix_reuse=False)
 
