@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from tests.fakes import sequence
 from tgicli.engine.chunks import LEAST
-from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
+from tgicli.engine.lanes import MIN_SHARED_TOKENS, LaneEdit, LanePool, common_prefix_length
+
+SHARED = list(range(500, 500 + MIN_SHARED_TOKENS))
 
 
 def test_the_lowest_free_lane_is_taken_so_that_busy_lanes_lie_densely() -> None:
@@ -34,24 +36,91 @@ def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
     assert after.n_computed == after.n_cached == 3
 
 
+def test_an_idle_lane_that_would_lose_much_is_copied_and_keeps_it() -> None:
+    pool = LanePool(3, reuse=True)
+    before = sequence([*SHARED, *range(100)])
+    pool.acquire(before)
+    pool.release(before, n_valid=len(before.token_ids))
+
+    edit = pool.acquire(sequence([*SHARED, 7, 8, 9]))
+
+    assert edit == LaneEdit(1, 0, len(SHARED))
+    assert pool.acquire(sequence([*before.token_ids, 7, 8, 9])).n_keep == len(before.token_ids)
+
+
+def test_a_conversation_outlives_another_that_begins_with_the_same_few_tokens() -> None:
+    pool = LanePool(2, reuse=True)
+    first, second = sequence([1, 2, *range(100)]), sequence([1, 2, *range(200, 300)])
+    for one in (first, second):
+        pool.acquire(one)
+        pool.release(one, n_valid=len(one.token_ids))
+
+    edit = pool.acquire(sequence([*first.token_ids, 7, 8, 9]))
+
+    assert edit == LaneEdit(0, 0, len(first.token_ids))
+
+
+def test_what_was_left_alone_the_longest_makes_room() -> None:
+    pool = LanePool(3, reuse=True)
+    held = [sequence(list(range(start, start + 50))) for start in (100, 200, 300)]
+    for one in held:
+        pool.acquire(one)
+    for one in (held[1], held[0], held[2]):
+        pool.release(one, n_valid=50)
+
+    assert [pool.acquire(sequence([1, 2, 3])).lane for _ in range(3)] == [1, 0, 2]
+
+
+def test_beside_busy_lanes_the_next_one_is_a_neighbour() -> None:
+    pool = LanePool(6, reuse=True)
+    held = [sequence([n, 2, 3]) for n in range(6)]
+    for one in held:
+        pool.acquire(one)
+    for n in (0, 1, 3, 4, 5):  # 0 was left alone the longest
+        pool.release(held[n], n_valid=3)
+
+    lanes = [pool.acquire(sequence([9, 9, 9])).lane for _ in range(5)]
+
+    assert lanes == [1, 0, 3, 4, 5]
+
+
+def test_a_gap_between_busy_lanes_is_filled_first() -> None:
+    pool = LanePool(4, reuse=True)
+    held = [sequence([n, 2, 3]) for n in range(3)]
+    for one in held:
+        pool.acquire(one)
+    pool.release(held[1], n_valid=3)
+
+    assert pool.acquire(sequence([9, 9, 9])).lane == 1
+
+
 def test_a_busy_lane_with_the_prefix_is_copied() -> None:
     pool = LanePool(3, reuse=True)
-    running = sequence([1, 2, 3, 4])
+    running = sequence([*SHARED, 4])
     pool.acquire(running)
-    running.n_computed = 4
+    running.n_computed = len(SHARED) + 1
 
-    edit = pool.acquire(sequence([1, 2, 3, 7, 8, 9]))
+    edit = pool.acquire(sequence([*SHARED, 7, 8, 9]))
 
-    assert edit == LaneEdit(1, 0, 3)
+    assert edit == LaneEdit(1, 0, len(SHARED))
+
+
+def test_a_few_tokens_are_computed_again_rather_than_copied() -> None:
+    pool = LanePool(3, reuse=True)
+    running = sequence([*SHARED[1:], 4])
+    pool.acquire(running)
+    running.n_computed = len(SHARED)
+
+    assert pool.acquire(sequence([*SHARED[1:], 7, 8, 9])) == LaneEdit(1, 1, 0)
 
 
 def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
     pool = LanePool(2, reuse=True)
-    running = sequence([1, 2, 3, 4])
+    running = sequence([*SHARED, 3, 4])
     pool.acquire(running)
-    running.n_computed = 2
+    running.n_computed = len(SHARED)
 
-    assert pool.acquire(sequence([1, 2, 3, 4, 5])).n_keep == 2
+    assert pool.acquire(sequence([*SHARED, 3, 4, 5, 6])).n_keep == len(SHARED)
 
 
 def test_the_last_prompt_tokens_are_always_computed() -> None:

@@ -130,9 +130,10 @@ def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:
     scheduler = new_scheduler(n_lanes=3)
     first = decoding(scheduler, "first")
     decoding(scheduler, "second")
+    scheduler.add(sequence(100, name="prompt"))
+    scheduler.admit()
     scheduler.abort("first")
     scheduler.add(sequence(1, name="third"))  # takes the first one's lane, and runs behind
-    scheduler.add(sequence(100, name="prompt"))
     scheduler.admit()
 
     rows = scheduler.schedule()

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from tgicli.engine.chunks import LEAST
 from tgicli.engine.sequence import Owner, Sequence
 
+MIN_SHARED_TOKENS = 32  # computing fewer is cheaper than a copy, which is one of a whole lane
+
 
 @dataclass(frozen=True, slots=True)
 class LaneEdit:
@@ -35,6 +37,7 @@ class Lane:
     sequence: Sequence | None = None
     left_over: list[int] = field(default_factory=list)  # what a finished sequence left in it
     owner: Owner = ("", None)  # whose tokens these are
+    n_released: int = 0  # lanes released until it was, itself included; 0: it was never held
 
     @property
     def token_ids(self) -> list[int]:
@@ -50,6 +53,7 @@ class LanePool:
     def __init__(self, n_lanes: int, *, reuse: bool) -> None:
         self.lanes = [Lane(index) for index in range(n_lanes)]
         self._reuse = reuse
+        self._n_released = 0
 
     @property
     def n_free(self) -> int:
@@ -59,15 +63,19 @@ class LanePool:
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
-        An idle lane with the prefix is taken over, a busy one is copied. The end of the prompt is
-        never reused, because its logits are needed. The caller has checked that a lane is free.
+        An idle lane of which nearly all is used again is taken over. Any other one is copied, if
+        that is worth it, so that a conversation is not lost because another began alike. The end of
+        the prompt is never reused, because its logits are needed. The caller has checked that a
+        lane is free.
         """
         n_reusable = max(0, sequence.n_prompt - LEAST)
         if sequence.wants_prompt_logprobs:  # then every token's logits are needed
             n_reusable = 0
         reusable = sequence.token_ids[:n_reusable]
         source, n_keep = self._longest_prefix(reusable, sequence.owner)
-        lane = source if source.sequence is None and n_keep else self._densest_free(sequence)
+        lane = self._lane_for(sequence, source, n_keep)
+        if lane is not source and n_keep < MIN_SHARED_TOKENS:
+            n_keep = 0
         lane.sequence = sequence
         lane.left_over, lane.owner = [], sequence.owner
         sequence.lane = lane.index
@@ -77,7 +85,9 @@ class LanePool:
     def release(self, sequence: Sequence, *, n_valid: int) -> None:
         """Free a sequence's lane, whose cells [0, n_valid) may serve another."""
         lane = self._lane_of(sequence)
-        lane.left_over = sequence.token_ids[:n_valid]
+        lane.left_over = sequence.token_ids[:n_valid] if self._reuse else []
+        self._n_released += 1
+        lane.n_released = self._n_released
         lane.sequence = sequence.lane = None
 
     def longest_prefix_length(self, token_ids: list[int], owner: Owner) -> int:
@@ -88,14 +98,31 @@ class LanePool:
         assert sequence.lane is not None
         return self.lanes[sequence.lane]
 
-    def _densest_free(self, sequence: Sequence) -> Lane:
-        """Return the lowest free lane; with an adapter, the highest.
+    def _lane_for(self, sequence: Sequence, source: Lane, n_keep: int) -> Lane:
+        """Return the source if it loses next to nothing, else what was left alone the longest."""
+        places = self._places(sequence)
+        is_at_hand = source in places or (source.sequence is None and n_keep >= MIN_SHARED_TOKENS)
+        if is_at_hand and n_keep and len(source.left_over) - n_keep < MIN_SHARED_TOKENS:
+            return source
+        return min(places, key=lambda lane: lane.n_released if lane.left_over else 0)
 
-        llama.cpp batches only lanes that are neighbours, so the busy ones should lie densely, and
-        so should those of one batch, which holds one adapter's only.
+    def _places(self, sequence: Sequence) -> list[Lane]:
+        """Return the free lanes with which the busy ones lie densely: any, while none is busy.
+
+        llama.cpp batches only lanes that are neighbours. A batch holds one adapter's only, so those
+        with one lie at the other end.
         """
         free = [lane for lane in self.lanes if lane.sequence is None]
-        return free[0] if sequence.adapter is None else free[-1]
+        busy = [lane for lane in self.lanes if lane.sequence is not None]
+        if sequence.adapter is not None:
+            return free[-1:]
+        if any(lane.owner[1] is not None for lane in busy):
+            return free[:1]
+        if not busy:
+            return free
+        low, high = busy[0].index, busy[-1].index
+        between = [lane for lane in free if low < lane.index < high]
+        return between or [lane for lane in free if lane.index in (low - 1, high + 1)]
 
     def _longest_prefix(self, token_ids: list[int], owner: Owner) -> tuple[Lane, int]:
         """Return the lane that holds most of the tokens, idle lanes first, and how many."""
