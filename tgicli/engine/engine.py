@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as ReadOnlyList
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Protocol
 
 from tgicli.core import Delta, Event, Finish, Progress, Token
@@ -157,13 +157,11 @@ class Engine:
     def _read_inbox(self, *, block: bool) -> bool:
         """Take in what has arrived; False when the engine is to stop."""
         self.heartbeat_s = self._clock()
-        try:
-            item = self._inbox.get(block)
-            while self._take_in(item):
-                item = self._inbox.get_nowait()
-        except Empty:
-            return True
-        return False
+        while block or not self._inbox.empty():  # nobody else takes anything out
+            if not self._take_in(self._inbox.get()):
+                return False
+            block = False
+        return True
 
     def _take_in(self, item: Sequence | _Abort | _Stop) -> bool:
         match item:

@@ -96,21 +96,32 @@ class Reader:
 
         self._as_array = np.ctypeslib.as_array
         self._shape = (n_vocab,)
+        self._rows: dict[
+            int, Any
+        ] = {}  # by address: llama.cpp has a few rows, used again and again
         self._log_softmax = LogSoftmax(n_vocab)
+
+    def _row(self, logits: Any) -> Any:
+        """Return a pointer's row as an array; making one takes longer than looking at it."""
+        address = ctypes.addressof(logits.contents)
+        row = self._rows.get(address)
+        if row is None:
+            row = self._rows[address] = self._as_array(logits, self._shape)
+        return row
 
     def largest(self, logits: Any) -> int:
         """Return the first of the largest logits, as llama.cpp's greedy sampler does."""
-        return int(self._as_array(logits, self._shape).argmax())
+        return int(self._row(logits).argmax())
 
     def largest_with_logprobs(self, logits: Any, n_top: int) -> Scored:
         """Return it with its log-probability, and the n_top best ids with theirs."""
-        row = self._as_array(logits, self._shape)
+        row = self._row(logits)
         token_id = int(row.argmax())
         return token_id, *self._log_softmax(row, token_id, n_top, is_largest=True)
 
     def logprob(self, logits: Any, token_id: int) -> float:
         """Return the log-probability that the model itself gives a token."""
-        return self._log_softmax(self._as_array(logits, self._shape), token_id)[0]
+        return self._log_softmax(self._row(logits), token_id)[0]
 
 
 class Candidates:

@@ -162,6 +162,8 @@ class Scheduler:
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
+        if len(rows) == len(self.running):
+            return rows
         left = self.token_budget - len(rows)
         prompts = [s for s in self.running if s.n_pending > 1]
         n_short = self._pace.n_short_tokens  # of a prompt, as far as no lane held it
