@@ -3,10 +3,12 @@
 Both servers run all the time, with the same model, threads, lanes and context a lane; by turns one
 of them is asked and the other one idles. All answers are greedy and streamed by the same client,
 each from its server's own route. Prompts differ from their first word on, and from round to round,
-so no cache helps where none is meant to. Three kinds of work:
+so no cache helps where none is meant to. Four kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
               has --paragraphs of some 40 tokens
     shared    --sharers clients whose prompts share their first --prefix-words
+    chats     conversations by turns, one request at a time, that begin with the same instructions;
+              told is the time to the first token from each one's second turn on
     arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
 
 What would make it lie: other programs on the machine (--patience measures disturbed rounds again);
@@ -42,8 +44,11 @@ from server_process import ServerProcess
 from streaming_client import Answer, ask_llama, ask_tgi
 
 Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None]]
+Pairs = list[tuple[float, float]]  # ours and theirs, of each round
 HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
 SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
+INSTRUCTIONS = "You are a storyteller. Go on with what the reader says, and do not end too soon."
+N_CHATS, N_TURNS, N_WORDS = 3, 3, 120  # conversations, turns of each, words of a turn
 PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
 
 
@@ -87,6 +92,7 @@ class Round:
 
     distinct: dict[int, Work]  # by the number of clients
     shared: Work
+    turn_s: float  # a conversation's time to the first token, behind its first turn
     arrival: Arrival
 
 
@@ -140,8 +146,10 @@ def main() -> None:
         prompts = Prompts()
         asyncio.run(_warm_up(sides, prompts))
         pairs = rounds(options, lambda: asyncio.run(_take_turns(sides, prompts, options)))
-    _print_distinct(pairs, options.clients)
+    if options.clients:
+        _print_distinct(pairs, options.clients)
     _print_shared(pairs, options.prefix_words)
+    _print_chats(pairs)
     _print_arrival(pairs)
 
 
@@ -150,7 +158,7 @@ def _parse() -> argparse.Namespace:
     add_peers_option(made)
     add_rounds_options(made, repeat=5)
     clients = [1, 4, 8, 16]
-    made.add_argument("--clients", type=int, nargs="+", default=clients, metavar="N")
+    made.add_argument("--clients", type=int, nargs="*", default=clients, metavar="N")
     made.add_argument("--n-new", type=int, default=64, metavar="N", help="tokens of an answer")
     made.add_argument("--paragraphs", type=int, default=1, metavar="N", help="of a prompt")
     made.add_argument("--lanes", type=int, default=8, metavar="N", help="of each server")
@@ -194,10 +202,12 @@ async def _take_turns(
             works[n_clients] = await _work(side, texts, n_clients, n_new)
     texts = prompts.sharing(options.prefix_words, max(options.requests, options.sharers))
     shared = [await _work(side, texts, options.sharers, n_new) for side in sides]
+    chats = [[prompts.long(N_WORDS) for _ in range(N_TURNS)] for _ in range(N_CHATS)]
+    turns = [await _chats(side, chats, n_new) for side in sides]
     running, long = [prompts.short() for _ in range(4)], prompts.long(1200)
     n_endless = options.ctx_size - 128
     arrivals = [await _arrival(side, running, long, n_endless) for side in sides]
-    return [Round(*each) for each in zip(distinct, shared, arrivals, strict=True)]
+    return [Round(*each) for each in zip(distinct, shared, turns, arrivals, strict=True)]
 
 
 def _client(side: Side) -> httpx.AsyncClient:
@@ -222,6 +232,22 @@ async def _work(side: Side, texts: Sequence[str], n_clients: int, n_new: int) ->
             for _ in range(n_clients):
                 group.create_task(work())
         return Work(answers, time.perf_counter() - began_s)
+
+
+async def _chats(side: Side, chats: Sequence[Sequence[str]], n_new: int) -> float:
+    """Take one turn of each conversation after the other; return the median of the later waits."""
+    said = [INSTRUCTIONS] * len(chats)
+    waits_s: list[float] = []
+    async with _client(side) as client:
+        for turn in range(N_TURNS):
+            for number, chat in enumerate(chats):
+                said[number] += f"\n\n{chat[turn]}\n\n"
+                answer = Answer()
+                await side.ask(client, said[number], n_new, answer)
+                said[number] += answer.text
+                if turn > 0:
+                    waits_s.append(answer.ttft_s)
+    return statistics.median(waits_s)
 
 
 async def _arrival(side: Side, running: Sequence[str], long: str, n_new: int) -> Arrival:
@@ -274,23 +300,26 @@ def _print_work(name: str, rows: list[list[str]]) -> None:
     print_table([name, *speed, *wait], rows)
 
 
+def _print_chats(pairs: list[list[Round]]) -> None:
+    turns = [(ours.turn_s, theirs.turn_s) for ours, theirs in pairs]
+    _print_pairs(f"{N_CHATS} conversations by turns", {"TTFT of a later turn, s": turns})
+
+
 def _print_arrival(pairs: list[list[Round]]) -> None:
-    ours, theirs = zip(*[[one.arrival for one in pair] for pair in pairs], strict=True)
-    gaps, their_gaps = [a.worst_gap_s for a in ours], [a.worst_gap_s for a in theirs]
-    waits, their_waits = [a.ttft_s for a in ours], [a.ttft_s for a in theirs]
-    rows = [
-        [
-            name,
-            Spread.of(mine).text(2),
-            Spread.of(other).text(2),
-            Spread.of_ratios(mine, other).text(3),
-        ]
-        for name, mine, other in [
-            ("worst gap of 4 streams, s", gaps, their_gaps),
-            ("the prompt's TTFT, s", waits, their_waits),
-        ]
-    ]
-    print_table(["1,200 words arrive", "tgicli", "llama-server", "ratio"], rows)
+    both = [(ours.arrival, theirs.arrival) for ours, theirs in pairs]
+    gaps = [(ours.worst_gap_s, theirs.worst_gap_s) for ours, theirs in both]
+    waits = [(ours.ttft_s, theirs.ttft_s) for ours, theirs in both]
+    figures = {"worst gap of 4 streams, s": gaps, "the prompt's TTFT, s": waits}
+    _print_pairs("1,200 words arrive", figures)
+
+
+def _print_pairs(title: str, figures: dict[str, Pairs]) -> None:
+    rows = []
+    for name, pairs in figures.items():
+        ours, theirs = zip(*pairs, strict=True)
+        spreads = Spread.of(ours).text(2), Spread.of(theirs).text(2)
+        rows.append([name, *spreads, Spread.of_ratios(ours, theirs).text(3)])
+    print_table([title, "tgicli", "llama-server", "ratio"], rows)
 
 
 if __name__ == "__main__":
