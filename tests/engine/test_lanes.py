@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import sequence
 from tgicli.engine.chunks import LEAST
-from tgicli.engine.lanes import MIN_SHARED_TOKENS, LaneEdit, LanePool, common_prefix_length
+from tgicli.engine.lanes import (
+    CELLS_PER_TOKEN,
+    LITTLE_TOKENS,
+    LaneEdit,
+    LanePool,
+    common_prefix_length,
+)
 
-SHARED = list(range(500, 500 + MIN_SHARED_TOKENS))
+N_CELLS = 4096
+SHARED = list(range(500, 500 + LITTLE_TOKENS))
 
 
 def test_the_lowest_free_lane_is_taken_so_that_busy_lanes_lie_densely() -> None:
-    pool = LanePool(3, reuse=True)
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
     first, second = sequence([1, 2, 3]), sequence([4, 5, 6])
 
     edits = [pool.acquire(first), pool.acquire(second)]
@@ -23,7 +31,7 @@ def test_the_lowest_free_lane_is_taken_so_that_busy_lanes_lie_densely() -> None:
 
 
 def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
-    pool = LanePool(3, reuse=True)
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
     other, before = sequence([9, 9]), sequence([1, 2, 3, 4])
     pool.acquire(other)
     pool.acquire(before)
@@ -37,7 +45,7 @@ def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
 
 
 def test_an_idle_lane_that_would_lose_much_is_copied_and_keeps_it() -> None:
-    pool = LanePool(3, reuse=True)
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
     before = sequence([*SHARED, *range(100)])
     pool.acquire(before)
     pool.release(before, n_valid=len(before.token_ids))
@@ -49,7 +57,7 @@ def test_an_idle_lane_that_would_lose_much_is_copied_and_keeps_it() -> None:
 
 
 def test_a_conversation_outlives_another_that_begins_with_the_same_few_tokens() -> None:
-    pool = LanePool(2, reuse=True)
+    pool = LanePool(2, n_cells=N_CELLS, reuse=True)
     first, second = sequence([1, 2, *range(100)]), sequence([1, 2, *range(200, 300)])
     for one in (first, second):
         pool.acquire(one)
@@ -61,7 +69,7 @@ def test_a_conversation_outlives_another_that_begins_with_the_same_few_tokens() 
 
 
 def test_what_was_left_alone_the_longest_makes_room() -> None:
-    pool = LanePool(3, reuse=True)
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
     held = [sequence(list(range(start, start + 50))) for start in (100, 200, 300)]
     for one in held:
         pool.acquire(one)
@@ -72,7 +80,7 @@ def test_what_was_left_alone_the_longest_makes_room() -> None:
 
 
 def test_beside_busy_lanes_the_next_one_is_a_neighbour() -> None:
-    pool = LanePool(6, reuse=True)
+    pool = LanePool(6, n_cells=N_CELLS, reuse=True)
     held = [sequence([n, 2, 3]) for n in range(6)]
     for one in held:
         pool.acquire(one)
@@ -85,7 +93,7 @@ def test_beside_busy_lanes_the_next_one_is_a_neighbour() -> None:
 
 
 def test_a_gap_between_busy_lanes_is_filled_first() -> None:
-    pool = LanePool(4, reuse=True)
+    pool = LanePool(4, n_cells=N_CELLS, reuse=True)
     held = [sequence([n, 2, 3]) for n in range(3)]
     for one in held:
         pool.acquire(one)
@@ -95,7 +103,7 @@ def test_a_gap_between_busy_lanes_is_filled_first() -> None:
 
 
 def test_a_busy_lane_with_the_prefix_is_copied() -> None:
-    pool = LanePool(3, reuse=True)
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
     running = sequence([*SHARED, 4])
     pool.acquire(running)
     running.n_computed = len(SHARED) + 1
@@ -105,17 +113,23 @@ def test_a_busy_lane_with_the_prefix_is_copied() -> None:
     assert edit == LaneEdit(1, 0, len(SHARED))
 
 
-def test_a_few_tokens_are_computed_again_rather_than_copied() -> None:
-    pool = LanePool(3, reuse=True)
-    running = sequence([*SHARED[1:], 4])
+@pytest.mark.parametrize(("n_shared", "n_kept"), [(8, 0), (9, 9)])
+def test_a_prefix_is_copied_where_that_is_faster_than_computing_it(
+    n_shared: int, n_kept: int
+) -> None:
+    assert 8 * CELLS_PER_TOKEN == N_CELLS
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
+    running = sequence([*SHARED[:n_shared], 1, 2, 3])
     pool.acquire(running)
-    running.n_computed = len(SHARED)
+    running.n_computed = n_shared + 3
 
-    assert pool.acquire(sequence([*SHARED[1:], 7, 8, 9])) == LaneEdit(1, 1, 0)
+    edit = pool.acquire(sequence([*SHARED[:n_shared], 7, 8, 9]))
+
+    assert edit == LaneEdit(1, 0 if n_kept else 1, n_kept)
 
 
 def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
-    pool = LanePool(2, reuse=True)
+    pool = LanePool(2, n_cells=N_CELLS, reuse=True)
     running = sequence([*SHARED, 3, 4])
     pool.acquire(running)
     running.n_computed = len(SHARED)
@@ -124,7 +138,7 @@ def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
 
 
 def test_the_last_prompt_tokens_are_always_computed() -> None:
-    pool = LanePool(1, reuse=True)
+    pool = LanePool(1, n_cells=N_CELLS, reuse=True)
     before = sequence([1, 2, 3, 4])
     pool.acquire(before)
     pool.release(before, n_valid=4)
@@ -133,7 +147,7 @@ def test_the_last_prompt_tokens_are_always_computed() -> None:
 
 
 def test_nothing_is_reused_when_reuse_is_off() -> None:
-    pool = LanePool(2, reuse=False)
+    pool = LanePool(2, n_cells=N_CELLS, reuse=False)
     before = sequence([1, 2, 3])
     pool.acquire(before)
     pool.release(before, n_valid=3)
@@ -142,7 +156,7 @@ def test_nothing_is_reused_when_reuse_is_off() -> None:
 
 
 def test_cells_that_are_not_valid_are_never_reused() -> None:
-    pool = LanePool(1, reuse=True)
+    pool = LanePool(1, n_cells=N_CELLS, reuse=True)
     failed = sequence([1, 2, 3])
     pool.acquire(failed)
     failed.n_computed = 3
@@ -161,7 +175,7 @@ def test_the_common_prefix_is_what_a_loop_finds(a: list[int], b: list[int]) -> N
 
 
 def test_a_prefix_is_not_shared_with_another_key() -> None:
-    pool = LanePool(2, reuse=True)
+    pool = LanePool(2, n_cells=N_CELLS, reuse=True)
     before = sequence([1, 2, 3, 4, 5, 6])
     before.reuse_key = "mine"
     pool.acquire(before)
@@ -175,7 +189,7 @@ def test_a_prefix_is_not_shared_with_another_key() -> None:
 
 
 def test_a_prefix_is_not_shared_with_another_adapter() -> None:
-    pool = LanePool(2, reuse=True)
+    pool = LanePool(2, n_cells=N_CELLS, reuse=True)
     before, again = (sequence([1, 2, 3, 4, 5, 6], adapter="red") for _ in range(2))
     other = sequence([1, 2, 3, 4, 5, 6])
     pool.acquire(before)
@@ -187,7 +201,7 @@ def test_a_prefix_is_not_shared_with_another_adapter() -> None:
 
 
 def test_lanes_with_an_adapter_lie_densely_beside_those_without() -> None:
-    pool = LanePool(6, reuse=True)
+    pool = LanePool(6, n_cells=N_CELLS, reuse=True)
     lanes = dict[str | None, list[int]]()
 
     for adapter in (None, "red", None, "red", None):

@@ -19,7 +19,7 @@ def new_scheduler(
 ) -> Scheduler:
     """Return a scheduler that puts `chunk` prompt tokens beside decodes."""
     return Scheduler(
-        LanePool(n_lanes, reuse=reuse),
+        LanePool(n_lanes, n_cells=4096, reuse=reuse),
         Pace(max_tokens=token_budget, fixed_tokens=chunk),
         token_budget=token_budget,
         cut=cut_small,
@@ -90,7 +90,7 @@ def beside_a_decode(**n_tokens: int) -> Scheduler:
     pace.observe_decodes(0.010)
     pace.observe_chunk(1, 0.010)
     scheduler = Scheduler(
-        LanePool(5, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
+        LanePool(5, n_cells=4096, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
     )
     decoding(scheduler, "chatting")
     for name, length in n_tokens.items():

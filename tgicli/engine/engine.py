@@ -97,7 +97,7 @@ class Engine:
         self.counters = Counters()
         self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
         self._scheduler = Scheduler(
-            LanePool(runner.n_lanes, reuse=reuse),
+            LanePool(runner.n_lanes, n_cells=runner.n_ctx, reuse=reuse),
             self._pace,
             token_budget=runner.n_batch,
             cut=runner.cut,

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from tgicli.engine.chunks import LEAST
 from tgicli.engine.sequence import Owner, Sequence
 
-MIN_SHARED_TOKENS = 32  # computing fewer is cheaper than a copy, which is one of a whole lane
+LITTLE_TOKENS = 32  # may be lost for a lane that needs no copy, or computed for one at hand
+CELLS_PER_TOKEN = 512  # are copied in about the time in which one token is computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,10 @@ class Lane:
 class LanePool:
     """All lanes of one context."""
 
-    def __init__(self, n_lanes: int, *, reuse: bool) -> None:
+    def __init__(self, n_lanes: int, *, n_cells: int, reuse: bool) -> None:
+        """Make lanes of n_cells each, all empty."""
         self.lanes = [Lane(index) for index in range(n_lanes)]
+        self._n_cells = n_cells
         self._reuse = reuse
         self._n_released = 0
 
@@ -63,10 +66,10 @@ class LanePool:
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
-        An idle lane of which nearly all is used again is taken over. Any other one is copied, if
-        that is worth it, so that a conversation is not lost because another began alike. The end of
-        the prompt is never reused, because its logits are needed. The caller has checked that a
-        lane is free.
+        An idle lane of which nearly all is used again is taken over. Any other one is copied, so
+        that a conversation is not lost because another began alike; unless that takes longer than
+        computing: llama.cpp copies whole lanes. The end of the prompt is never reused, because its
+        logits are needed. The caller has checked that a lane is free.
         """
         n_reusable = max(0, sequence.n_prompt - LEAST)
         if sequence.wants_prompt_logprobs:  # then every token's logits are needed
@@ -74,7 +77,7 @@ class LanePool:
         reusable = sequence.token_ids[:n_reusable]
         source, n_keep = self._longest_prefix(reusable, sequence.owner)
         lane = self._lane_for(sequence, source, n_keep)
-        if lane is not source and n_keep < MIN_SHARED_TOKENS:
+        if lane is not source and n_keep * CELLS_PER_TOKEN <= self._n_cells:
             n_keep = 0
         lane.sequence = sequence
         lane.left_over, lane.owner = [], sequence.owner
@@ -101,8 +104,8 @@ class LanePool:
     def _lane_for(self, sequence: Sequence, source: Lane, n_keep: int) -> Lane:
         """Return the source if it loses next to nothing, else what was left alone the longest."""
         places = self._places(sequence)
-        is_at_hand = source in places or (source.sequence is None and n_keep >= MIN_SHARED_TOKENS)
-        if is_at_hand and n_keep and len(source.left_over) - n_keep < MIN_SHARED_TOKENS:
+        is_at_hand = source in places or (source.sequence is None and n_keep >= LITTLE_TOKENS)
+        if is_at_hand and n_keep and len(source.left_over) - n_keep < LITTLE_TOKENS:
             return source
         return min(places, key=lambda lane: lane.n_released if lane.left_over else 0)
 

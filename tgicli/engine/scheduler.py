@@ -18,10 +18,12 @@ from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
 from tgicli.engine.chunks import LEAST, SMALL, Cut
-from tgicli.engine.lanes import MIN_SHARED_TOKENS, LaneEdit, LanePool, common_prefix_length
+from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
 from tgicli.engine.pace import Pace
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed
+
+MIN_SHARED_TOKENS = 32  # a shorter shared prefix is not worth waiting for
 
 
 @dataclass(frozen=True, slots=True)
