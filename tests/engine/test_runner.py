@@ -64,6 +64,24 @@ def test_a_conversation_that_goes_on_gives_the_same_with_and_without_reuse(
     assert (cached == 30) is answers.runner.can_trim
 
 
+def test_conversations_by_turns_that_begin_alike_keep_what_was_computed(
+    architecture: Path,
+) -> None:
+    first, second = [*PREFIX, 40, 41, 42], [*PREFIX[:40], 50, 51, 52, *PREFIX[:30]]
+    turns = [first, second, [*first, 9, 10, 11, 12], [*second, 13, 14, 15, 16]]
+    expected = [alone(architecture, {"x": turn})["x"] for turn in turns]
+
+    got, cached = [], []
+    with answering(architecture, n_lanes=3) as answers:
+        for turn in turns:
+            got.append(answers.answer(turn))
+            cached.append(answers.finish["alone"].n_cached_tokens)
+        can_trim = answers.runner.can_trim
+
+    assert got == expected
+    assert cached == ([0, 40, len(first), len(second)] if can_trim else [0, 0, 0, 0])
+
+
 def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
     expected = alone(architecture, PROMPTS)
 
