@@ -47,9 +47,9 @@ Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None
 Pairs = list[tuple[float, float]]  # ours and theirs, of each round
 HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
 SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
+PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
 INSTRUCTIONS = "You are a storyteller. Go on with what the reader says, and do not end too soon."
 N_CHATS, N_TURNS, N_WORDS = 3, 3, 120  # conversations, turns of each, words of a turn
-PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
 
 
 @dataclass(frozen=True, slots=True)

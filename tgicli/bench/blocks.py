@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tgicli.bench.ruler import OPENING, Ruler
+from tgicli.bench.ruler import Ruler
 
 USUAL_TOKENS = 512  # of a block, in Mooncake's own traces
 
@@ -35,19 +35,17 @@ class Opening:
         return "".join(self._pieces(n_tokens, seed, ruler)) + " "
 
     def _pieces(self, n_tokens: int, seed: int, ruler: Ruler) -> Iterator[str]:
-        yield OPENING
-        n_told = dict(ruler.words).get(OPENING, 1.0)
-        for number, block_id in enumerate(self.block_ids, start=1):
-            end = min(number * self.n_block_tokens, n_tokens)
-            yield ruler.text(end - n_told, Random(f"block {block_id} of {seed}"))
-            n_told = end
+        size, words = self.n_block_tokens, ruler.opening
+        for start, block_id in zip(range(0, n_tokens, size), self.block_ids, strict=False):
+            yield words(min(size, n_tokens - start), Random(f"block {block_id} of {seed}"))
+            words = ruler.text
 
 
 @dataclass(slots=True)
 class _Node:
-    """A block behind those before it, and the prompts that have it there."""
+    """A block behind those before it."""
 
-    n_prompts: int = 0
+    prompts: list[int] = field(default_factory=list)  # the numbers of those that have it there
     following: dict[int, _Node] = field(default_factory=dict)
 
 
@@ -65,22 +63,26 @@ def find_shared(lengths: Sequence[int], block_ids: Sequence[tuple[int, ...]]) ->
     n_block_tokens = block_size(lengths, block_ids)
     if n_block_tokens is None:
         return None
-    root, n_repeated = _Node(), 0
-    for length, ids in zip(lengths, block_ids, strict=True):
-        n_known = sum(node.n_prompts > 1 for node in _walk(root, ids, counts=True))
-        n_repeated += min(n_known * n_block_tokens, length)
-    shared = [ids[: sum(node.n_prompts > 1 for node in _walk(root, ids))] for ids in block_ids]
+    root = _Node()
+    paths = [_path(root, ids, number) for number, ids in enumerate(block_ids)]
+    known = [sum(node.prompts[0] < n for node in path) for n, path in enumerate(paths)]
+    n_repeated = sum(min(n * n_block_tokens, len_) for n, len_ in zip(known, lengths, strict=True))
+    shared = [
+        ids[: sum(len(node.prompts) > 1 for node in path)]
+        for ids, path in zip(block_ids, paths, strict=True)
+    ]
     openings = tuple(Opening(ids, n_block_tokens) if ids else None for ids in shared)
     return Shared(openings, n_block_tokens, n_repeated / sum(lengths))
 
 
-def _walk(root: _Node, ids: Sequence[int], *, counts: bool = False) -> Iterator[_Node]:
-    """Yield the nodes along some blocks; with counts, one more prompt has them."""
-    node = root
+def _path(root: _Node, ids: Sequence[int], number: int) -> list[_Node]:
+    """Note a prompt at each of its blocks; return these."""
+    node, path = root, []
     for block_id in ids:
         node = node.following.setdefault(block_id, _Node())
-        node.n_prompts += counts
-        yield node
+        node.prompts.append(number)
+        path.append(node)
+    return path
 
 
 def block_size(lengths: Sequence[int], block_ids: Sequence[Sequence[int]]) -> int | None:

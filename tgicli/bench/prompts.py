@@ -15,7 +15,7 @@ from random import Random
 
 from tgicli.bench.blocks import Opening
 from tgicli.bench.plan import Prompt
-from tgicli.bench.ruler import NONCE_DIGITS, OPENING, TASK, Ruler, calibrate
+from tgicli.bench.ruler import NONCE_DIGITS, TASK, Ruler, calibrate
 from tgicli.core import Message
 from tgicli.errors import ConfigError
 
@@ -142,9 +142,7 @@ def _shared(n_tokens: int, seed: int, ruler: Ruler) -> str:
     """Return the text that all prompts begin with, and the space behind it."""
     if not n_tokens:
         return ""
-    opening_cost = dict(ruler.words).get(OPENING, 1.0)
-    text = ruler.text(n_tokens - opening_cost, Random(f"shared prefix of {seed}"))
-    return f"{OPENING}{text} "
+    return ruler.opening(n_tokens, Random(f"shared prefix of {seed}")) + " "
 
 
 def compose(n_tokens: int, nonce: str, ruler: Ruler, random: Random) -> str:

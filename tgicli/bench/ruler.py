@@ -76,6 +76,10 @@ class Ruler:
         """Return words of about so many tokens, each with a space before it."""
         return "".join(f" {word}" for word in self._draw(n_tokens, random))
 
+    def opening(self, n_tokens: float, random: Random) -> str:
+        """Return words of about so many tokens, before which nothing stands."""
+        return OPENING + self.text(n_tokens - dict(self.words).get(OPENING, 1.0), random)
+
     def _draw(self, n_tokens: float, random: Random) -> Iterator[str]:
         costs = {word.n_tokens for word in self.words}
         if len(costs) == 1:

@@ -88,7 +88,7 @@ class LanePool:
     def release(self, sequence: Sequence, *, n_valid: int) -> None:
         """Free a sequence's lane, whose cells [0, n_valid) may serve another."""
         lane = self._lane_of(sequence)
-        lane.left_over = sequence.token_ids[:n_valid] if self._reuse else []
+        lane.left_over = sequence.token_ids[:n_valid]
         self._n_released += 1
         lane.n_released = self._n_released
         lane.sequence = sequence.lane = None
@@ -107,6 +107,8 @@ class LanePool:
         is_at_hand = source in places or (source.sequence is None and n_keep >= LITTLE_TOKENS)
         if is_at_hand and n_keep and len(source.left_over) - n_keep < LITTLE_TOKENS:
             return source
+        if not self._reuse:
+            return places[0]
         return min(places, key=lambda lane: lane.n_released if lane.left_over else 0)
 
     def _places(self, sequence: Sequence) -> list[Lane]:

@@ -232,7 +232,7 @@ class Runner:
     def _sampled(
         self, token_id: int, logprob: float | None = None, top: Iterable[tuple[int, float]] = ()
     ) -> Sampled:
-        tops = tuple([self._to_top_token(*item) for item in top])
+        tops = tuple(self._to_top_token(*item) for item in top)
         return Sampled(token_id, *self._model.piece(token_id), logprob, tops)
 
     def _to_top_token(self, token_id: int, logprob: float) -> TopToken:

@@ -96,9 +96,7 @@ class Reader:
 
         self._as_array = np.ctypeslib.as_array
         self._shape = (n_vocab,)
-        self._rows: dict[
-            int, Any
-        ] = {}  # by address: llama.cpp has a few rows, used again and again
+        self._rows: dict[int, Any] = {}  # by address: llama.cpp uses the same few again and again
         self._log_softmax = LogSoftmax(n_vocab)
 
     def _row(self, logits: Any) -> Any:
