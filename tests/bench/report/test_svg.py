@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tgicli.bench.report.svg import (
@@ -89,6 +89,7 @@ def test_counts_begin_at_zero():
 
 
 @given(st.lists(NUMBERS, min_size=1), st.booleans())
+@example(values=[0.0001], from_zero=False)
 def test_every_value_is_on_its_axis(values: list[float], from_zero: bool):
     axis = Axis.around(values, "ms", from_zero=from_zero)
 

@@ -192,7 +192,7 @@ def _ticks(low: float, high: float) -> tuple[float, ...]:
     power = 10 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return tuple(n * step for n in range(first, last + 1))
+    return tuple(min(max(n * step, low), high) for n in range(first, last + 1))  # to the last bit
 
 
 def _log_ticks(low: float, high: float) -> tuple[float, ...]:
