@@ -62,7 +62,7 @@ def test_a_call_that_fails_fails_here(crew: Crew):
 def test_sampling_side_by_side_gives_the_same_tokens(tiny_model: Path, params: SamplingParams):
     def answers(crew: Crew | None) -> dict[str, list[int]]:
         with answering(tiny_model, n_lanes=len(PROMPTS)) as answering_all:
-            answering_all.runner._crew = crew
+            answering_all.runner._sampler._crew = crew
             for name, prompt in PROMPTS.items():
                 answering_all.submit(name, prompt, params)
             answering_all.submit("greedy beside them", [5, 6, 7])
@@ -76,7 +76,7 @@ def test_numbers_that_are_none_fail_side_by_side_too(tmp_path: Path):
     from tests.tiny import write
 
     with answering(write("nan", tmp_path), n_lanes=3) as answers:
-        answers.runner._crew = Crew(3, slice_logits=1)
+        answers.runner._sampler._crew = Crew(3, slice_logits=1)
         for name in "abc":
             answers.submit(name, [5, 6, 7], SamplingParams(temperature=1.0, seed=1))
         answers.run()
@@ -89,4 +89,4 @@ def test_numbers_that_are_none_fail_side_by_side_too(tmp_path: Path):
 def test_a_model_on_the_cpu_has_no_crew(tiny_model: Path):
     with answering(tiny_model, n_lanes=2) as answers:
         assert answers.model.options == LoadOptions(gpu_layers=0)
-        assert answers.runner._crew is None
+        assert answers.runner._sampler._crew is None
