@@ -1,9 +1,10 @@
 """How does `tgicli serve` compare with llama-server, as their clients see it?
 
 Both servers run all the time, with the same model, threads, lanes and context a lane; by turns one
-of them is asked and the other one idles. All answers are greedy and streamed by the same client,
-each from its server's own route. Prompts differ from their first word on, and from round to round,
-so no cache helps where none is meant to. Four kinds of work:
+of them is asked and the other one idles, and who is asked first changes from round to round. All
+answers are greedy and streamed by the same client, each from its server's own route. Prompts differ
+from their first word on, and from round to round, so no cache helps where none is meant to. Four
+kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
               has --paragraphs of some 40 tokens
     shared    --sharers clients whose prompts share their first --prefix-words
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import statistics
 import sys
 import time
@@ -145,7 +147,13 @@ def main() -> None:
         sides = [Side(ours.url, ask_tgi), Side(theirs.url, ask_llama)]
         prompts = Prompts()
         asyncio.run(_warm_up(sides, prompts))
-        pairs = rounds(options, lambda: asyncio.run(_take_turns(sides, prompts, options)))
+        orders = itertools.cycle((1, -1))
+
+        def take_round() -> list[Round]:
+            order = next(orders)
+            return asyncio.run(_take_turns(sides[::order], prompts, options))[::order]
+
+        pairs = rounds(options, take_round)
     if options.clients:
         _print_distinct(pairs, options.clients)
     _print_shared(pairs, options.prefix_words)
