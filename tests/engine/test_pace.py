@@ -65,7 +65,7 @@ def test_pieces_are_of_one_size_and_none_is_longer_than_a_pause(
 
 def test_small_chunks_do_not_make_tokens_look_dear() -> None:
     learning = Pace(max_tokens=512)
-    learning.observe_chunk(43, 0.015 + 43 * 0.003)
+    learning.observe_chunk(60, 0.015 + 60 * 0.003)
     for _ in range(20):
         learning.observe_chunk(3, 0.015 + 3 * 0.003)
 
@@ -78,7 +78,7 @@ def test_chunks_of_nearly_one_size_do_not_make_tokens_look_cheap() -> None:
     for k in range(20):
         learning.observe_chunk(12 + k % 2, 0.050)
 
-    assert learning.n_pause_tokens == pytest.approx(4 * 12.5, abs=1)
+    assert learning.n_pause_tokens == pytest.approx(pace.PAUSE_S / 0.050 * 12.5, abs=1)
 
 
 def test_a_chunk_grows_until_it_takes_its_time() -> None:

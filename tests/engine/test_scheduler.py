@@ -6,7 +6,7 @@ from tests.fakes import sampled, sequence
 from tgicli.core import FinishReason, SamplingParams
 from tgicli.engine.chunks import LEAST, SMALL, cut_small
 from tgicli.engine.lanes import LanePool
-from tgicli.engine.pace import MAX_PAUSES, Pace
+from tgicli.engine.pace import MAX_PAUSES, PAUSE_S, Pace
 from tgicli.engine.scheduler import Row, Scheduler
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed
@@ -88,7 +88,7 @@ def beside_a_decode(**n_tokens: int) -> Scheduler:
     """Return a scheduler with prompts: 20 tokens take a pause, and 1 stands beside a decode."""
     pace = Pace(max_tokens=64)
     pace.observe_decodes(0.010)
-    pace.observe_chunk(1, 0.010)
+    pace.observe_chunk(1, PAUSE_S / 20)
     scheduler = Scheduler(
         LanePool(5, n_cells=4096, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
     )

@@ -19,7 +19,7 @@ import math
 from tgicli.engine.chunks import LEAST
 
 STRETCH = 2.5  # chosen from the table of tests/benchmarks/stall.py
-PAUSE_S = 0.2  # nobody who reads along sees a pause that short
+PAUSE_S = 0.25  # nobody who reads along sees a pause that short
 MAX_PAUSES = 8  # for one prompt: so long its neighbours' answers come slowly
 MAX_STEP_S = 1.0
 FIRST_PROMPT_TOKENS = 128  # alone, before anything is known
