@@ -121,6 +121,7 @@ _tgicli() {
             'tgicli serve --port' | \
             'tgicli serve --max-concurrent-requests' | \
             'tgicli serve --max-batch-size' | \
+            'tgicli serve --cache-ram' | \
             'tgicli serve --max-total-tokens' | \
             'tgicli serve --max-input-tokens' | \
             'tgicli serve --max-batch-prefill-tokens' | \
@@ -400,6 +401,7 @@ _tgicli() {
             'tgicli serve --port' | \
             'tgicli serve --max-concurrent-requests' | \
             'tgicli serve --max-batch-size' | \
+            'tgicli serve --cache-ram' | \
             'tgicli serve --max-total-tokens' | \
             'tgicli serve --max-input-tokens' | \
             'tgicli serve --max-batch-prefill-tokens' | \
@@ -581,7 +583,7 @@ _tgicli() {
                 'tgicli generate') words='' files='' ;;
                 'tgicli chat -') words='-s --system --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli chat') words='' files='' ;;
-                'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
+                'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --cache-ram --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
                 'tgicli serve') words='' files='' ;;
                 'tgicli bench -') words='-c --concurrency --rate --arrival --burstiness --burst --ramp --trace --sweep --max-in-flight --prompt-tokens --output-tokens --shared-prefix --dataset --chat --no-chat --ignore-eos --no-ignore-eos --duration --requests --warmup --repeat --seed --floor --no-floor --llama-bench-rows --slo --find-max --strict --check --vs --vs-api-key-file --noise --stream-vs-full -o --out --json --html --md --csv --records --live --no-live -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli bench') words='run compare report selftest' files='' ;;

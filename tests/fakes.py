@@ -29,6 +29,7 @@ class FakeRunner:
         n_ctx: int = 1_000,
         n_batch: int = 64,
         can_trim: bool = True,
+        n_saved: int = 0,
         fails: Callable[[ReadOnlyList[Row]], bool] = lambda rows: False,
     ) -> None:
         self.n_lanes = n_lanes
@@ -36,6 +37,8 @@ class FakeRunner:
         self.n_batch = n_batch
         self.cut: Cut = cut_small
         self.can_trim = can_trim
+        self.n_saved = n_saved
+        self.saved: dict[int, list[int]] = {}
         self.decode_s = 0.0
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
@@ -50,6 +53,16 @@ class FakeRunner:
         return sum(count for batch in self.batches for _, count in batch)
 
     def edit_lane(self, edit: LaneEdit) -> int:
+        if edit.saved is not None:
+            self.saved[edit.saved] = self.cells[edit.lane]
+        if edit.restored is not None:
+            self.cells[edit.lane] = self.saved[edit.restored]
+        for number in edit.dropped:
+            del self.saved[number]
+        assert sum(map(len, self.saved.values())) <= self.n_saved
+        return self._fill_lane(edit)
+
+    def _fill_lane(self, edit: LaneEdit) -> int:
         source = self.cells[edit.source]
         trims = edit.n_keep < len(source) or edit.source != edit.lane
         if trims and edit.n_keep and not self.can_trim:

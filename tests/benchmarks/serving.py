@@ -8,8 +8,8 @@ kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
               has --paragraphs of some 40 tokens
     shared    --sharers clients whose prompts share their first --prefix-words
-    chats     conversations by turns, one request at a time, that begin with the same instructions;
-              told is the time to the first token from each one's second turn on
+    chats     --chats conversations by turns, one request at a time, that begin with the same
+              instructions; told is the time to the first token from each one's second turn on
     arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
 
 What would make it lie: other programs on the machine (--patience measures disturbed rounds again);
@@ -51,7 +51,7 @@ HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
 SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
 PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
 INSTRUCTIONS = "You are a storyteller. Go on with what the reader says, and do not end too soon."
-N_CHATS, N_TURNS, N_WORDS = 3, 3, 120  # conversations, turns of each, words of a turn
+N_TURNS, N_WORDS = 3, 120  # of a conversation, and of each turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def main() -> None:
     if options.clients:
         _print_distinct(pairs, options.clients)
     _print_shared(pairs, options.prefix_words)
-    _print_chats(pairs)
+    _print_chats(pairs, options.chats)
     _print_arrival(pairs)
 
 
@@ -172,6 +172,7 @@ def _parse() -> argparse.Namespace:
     made.add_argument("--lanes", type=int, default=8, metavar="N", help="of each server")
     made.add_argument("--sharers", type=int, default=8, metavar="N", help="clients with a prefix")
     made.add_argument("--prefix-words", type=int, default=300, metavar="N", help="that they share")
+    made.add_argument("--chats", type=int, default=3, metavar="N", help="conversations by turns")
     made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
     made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
     return made.parse_args()
@@ -210,7 +211,7 @@ async def _take_turns(
             works[n_clients] = await _work(side, texts, n_clients, n_new)
     texts = prompts.sharing(options.prefix_words, max(options.requests, options.sharers))
     shared = [await _work(side, texts, options.sharers, n_new) for side in sides]
-    chats = [[prompts.long(N_WORDS) for _ in range(N_TURNS)] for _ in range(N_CHATS)]
+    chats = [[prompts.long(N_WORDS) for _ in range(N_TURNS)] for _ in range(options.chats)]
     turns = [await _chats(side, chats, n_new) for side in sides]
     running, long = [prompts.short() for _ in range(4)], prompts.long(1200)
     n_endless = options.ctx_size - 128
@@ -308,9 +309,9 @@ def _print_work(name: str, rows: list[list[str]]) -> None:
     print_table([name, *speed, *wait], rows)
 
 
-def _print_chats(pairs: list[list[Round]]) -> None:
+def _print_chats(pairs: list[list[Round]], n_chats: int) -> None:
     turns = [(ours.turn_s, theirs.turn_s) for ours, theirs in pairs]
-    _print_pairs(f"{N_CHATS} conversations by turns", {"TTFT of a later turn, s": turns})
+    _print_pairs(f"{n_chats} conversations by turns", {"TTFT of a later turn, s": turns})
 
 
 def _print_arrival(pairs: list[list[Round]]) -> None:

@@ -76,10 +76,13 @@ def answering(
     n_ctx: int = 256,
     prefix_reuse: bool = True,
     batch_size: int = 64,
+    cache_bytes: int = 0,
 ) -> Iterator[Answers]:
     """Load a model and make a context for it."""
     model = Model.load(path, LoadOptions())
-    options = ContextOptions(n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size)
+    options = ContextOptions(
+        n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size, cache_bytes=cache_bytes
+    )
     runner = Runner(model, options)
     try:
         yield Answers(model, runner, prefix_reuse=prefix_reuse)

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.fakes import sequence
 from tgicli.engine.chunks import LEAST
-from tgicli.engine.lanes import (
-    CELLS_PER_TOKEN,
-    LITTLE_TOKENS,
-    LaneEdit,
-    LanePool,
-    common_prefix_length,
-)
+from tgicli.engine.lanes import CELLS_PER_TOKEN, LaneEdit, LanePool
+from tgicli.engine.prefix import LITTLE_TOKENS
 
 N_CELLS = 4096
 SHARED = list(range(500, 500 + LITTLE_TOKENS))
@@ -163,15 +156,6 @@ def test_cells_that_are_not_valid_are_never_reused() -> None:
     pool.release(failed, n_valid=0)
 
     assert pool.acquire(sequence([1, 2, 3])).n_keep == 0
-
-
-@given(st.lists(st.integers(0, 2)), st.lists(st.integers(0, 2)))
-def test_the_common_prefix_is_what_a_loop_finds(a: list[int], b: list[int]) -> None:
-    expected = next(
-        (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
-    )
-
-    assert common_prefix_length(a, b) == expected
 
 
 def test_a_prefix_is_not_shared_with_another_key() -> None:

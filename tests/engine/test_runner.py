@@ -82,6 +82,40 @@ def test_conversations_by_turns_that_begin_alike_keep_what_was_computed(
     assert cached == ([0, 40, len(first), len(second)] if can_trim else [0, 0, 0, 0])
 
 
+@pytest.mark.parametrize("n_lanes", [1, 2])
+def test_conversations_that_left_their_lanes_come_back_from_ram_unchanged(
+    architecture: Path, n_lanes: int
+) -> None:
+    firsts = [[*PREFIX[:40], token, *PREFIX[:60]] for token in (40, 50, 60)]
+    turns = [*firsts, *([*first, 9, 10, 11, 12] for first in firsts)]
+    expected = [alone(architecture, {"x": turn})["x"] for turn in turns]
+
+    got, cached = [], []
+    with answering(architecture, n_lanes=n_lanes, cache_bytes=1 << 24) as answers:
+        for turn in turns:
+            got.append(answers.answer(turn))
+            cached.append(answers.finish["alone"].n_cached_tokens)
+        can_trim = answers.runner.can_trim
+
+    assert got == expected
+    assert cached[3:] == ([101, 101, 101] if can_trim else [0, 0, 0])
+
+
+def test_a_copy_that_cannot_be_restored_is_computed_again(tiny_model: Path) -> None:
+    first, other = [*PREFIX, 40, 41, 42], [9, 9, *PREFIX]
+    expected = alone(tiny_model, {"x": [*first, 9, 10, 11, 12]})["x"]
+
+    with answering(tiny_model, cache_bytes=1 << 24) as answers:
+        answers.answer(first)
+        answers.answer(other)
+        (number,) = answers.runner._saved._copies
+        answers.runner._saved.drop(number)
+        got = answers.answer([*first, 9, 10, 11, 12])
+
+        assert got == expected
+        assert answers.finish["alone"].n_cached_tokens == 0
+
+
 def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
     expected = alone(architecture, PROMPTS)
 

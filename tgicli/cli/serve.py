@@ -38,6 +38,13 @@ class LimitOptions:
     max_batch_size: int = option(
         8, metavar="N", panel=LIMITS, least=1, help="Requests computed at once; others wait."
     )
+    cache_ram: int = option(
+        1024,
+        metavar="MIB",
+        panel=LIMITS,
+        least=0,
+        help="RAM for conversations that made room for others; 0: none.",
+    )
     max_total_tokens: int | None = option(
         None,
         metavar="N",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
     from tgicli.engine.model import Model
 
+MIB = 1 << 20
 DEFAULT_TOTAL_TOKENS = 4096  # where the model was trained on more
 
 
@@ -76,6 +77,7 @@ class ModelSource:
             threads=loading.threads,
             flash_attn=loading.flash_attn,
             kv_type=loading.kv_type,
+            cache_bytes=options.cache_ram * MIB,
             lora=tuple(loading.lora),
             named_lora=named,
         )

@@ -35,6 +35,7 @@ class ModelRunner(Protocol):
     n_lanes: int
     n_ctx: int
     n_batch: int  # tokens in one run at most
+    n_saved: int  # tokens that may be kept in RAM besides the lanes'
     can_trim: bool
     cut: Cut  # where a prompt may be cut
     decode_s: float  # spent in llama_decode
@@ -97,7 +98,7 @@ class Engine:
         self.counters = Counters()
         self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
         self._scheduler = Scheduler(
-            LanePool(runner.n_lanes, n_cells=runner.n_ctx, reuse=reuse),
+            LanePool(runner.n_lanes, n_cells=runner.n_ctx, reuse=reuse, n_saved=runner.n_saved),
             self._pace,
             token_budget=runner.n_batch,
             cut=runner.cut,

@@ -12,12 +12,13 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tgicli.engine.chunks import LEAST
+from tgicli.engine.prefix import LITTLE_TOKENS, common_prefix_length
+from tgicli.engine.prompt_cache import PromptCache
 from tgicli.engine.sequence import Owner, Sequence
 
-LITTLE_TOKENS = 32  # may be lost for a lane that needs no copy, or computed for one at hand
 CELLS_PER_TOKEN = 512  # are copied in about the time in which one token is computed
 
 
@@ -28,6 +29,9 @@ class LaneEdit:
     lane: int
     source: int  # the lane itself: only its tail goes
     n_keep: int
+    saved: int | None = None  # before: copy what the lane holds to RAM, under this number
+    restored: int | None = None  # instead of a lane's: the tokens saved under this number
+    dropped: tuple[int, ...] = ()  # behind it: numbers whose copies are no longer wanted
 
 
 @dataclass(slots=True, eq=False)
@@ -51,9 +55,10 @@ class Lane:
 class LanePool:
     """All lanes of one context."""
 
-    def __init__(self, n_lanes: int, *, n_cells: int, reuse: bool) -> None:
-        """Make lanes of n_cells each, all empty."""
+    def __init__(self, n_lanes: int, *, n_cells: int, reuse: bool, n_saved: int = 0) -> None:
+        """Make lanes of n_cells each, all empty; n_saved tokens may be kept besides, in RAM."""
         self.lanes = [Lane(index) for index in range(n_lanes)]
+        self._cache = PromptCache(n_saved if reuse else 0)
         self._n_cells = n_cells
         self._reuse = reuse
         self._n_released = 0
@@ -68,9 +73,21 @@ class LanePool:
 
         An idle lane of which nearly all is used again is taken over. Any other one is copied, so
         that a conversation is not lost because another began alike; unless that takes longer than
-        computing: llama.cpp copies whole lanes. The end of the prompt is never reused, because its
-        logits are needed. The caller has checked that a lane is free.
+        computing: llama.cpp copies whole lanes. A prefix that had left its lane comes back from RAM
+        where it is longer. The end of the prompt is never reused, because its logits are needed.
+        The caller has checked that a lane is free.
         """
+        edit = self._edit_for(sequence)
+        lane = self.lanes[edit.lane]
+        edit = self._saving(lane, edit)
+        lane.sequence = sequence
+        lane.left_over, lane.owner = [], sequence.owner
+        sequence.lane = lane.index
+        sequence.n_computed = sequence.n_cached = edit.n_keep
+        return edit
+
+    def _edit_for(self, sequence: Sequence) -> LaneEdit:
+        """Return where the longest prefix comes from: a lane, RAM, or nowhere."""
         n_reusable = max(0, sequence.n_prompt - LEAST)
         if sequence.wants_prompt_logprobs:  # then every token's logits are needed
             n_reusable = 0
@@ -79,11 +96,23 @@ class LanePool:
         lane = self._lane_for(sequence, source, n_keep)
         if lane is not source and n_keep * CELLS_PER_TOKEN <= self._n_cells:
             n_keep = 0
-        lane.sequence = sequence
-        lane.left_over, lane.owner = [], sequence.owner
-        sequence.lane = lane.index
-        sequence.n_computed = sequence.n_cached = n_keep
-        return LaneEdit(lane.index, source.index if n_keep else lane.index, n_keep)
+        saved, n_saved = self._cache.find(reusable, sequence.owner)
+        if saved is None or n_saved - n_keep < LITTLE_TOKENS:
+            return LaneEdit(lane.index, source.index if n_keep else lane.index, n_keep)
+        lane = self._lane_for(sequence, source, 0)
+        dropped = self._cache.use(saved, n_saved)
+        return LaneEdit(lane.index, lane.index, n_saved, restored=saved.number, dropped=dropped)
+
+    def _saving(self, lane: Lane, edit: LaneEdit) -> LaneEdit:
+        """Add to an edit that what its lane loses is saved, unless another lane holds that, too."""
+        lost = lane.left_over
+        is_trimmed = edit.source == edit.lane and edit.restored is None
+        others = [other for other in self._candidates(lane.owner) if other is not lane]
+        held = [common_prefix_length(other.token_ids, lost) for other in others]
+        if len(lost) - max([edit.n_keep * is_trimmed, *held]) < LITTLE_TOKENS:
+            return edit
+        number, gone = self._cache.save(lost, lane.owner)
+        return replace(edit, saved=number, dropped=edit.dropped + gone)
 
     def release(self, sequence: Sequence, *, n_valid: int) -> None:
         """Free a sequence's lane, whose cells [0, n_valid) may serve another."""
@@ -94,8 +123,9 @@ class LanePool:
         lane.sequence = sequence.lane = None
 
     def longest_prefix_length(self, token_ids: list[int], owner: Owner) -> int:
-        """Return how many of the tokens some lane holds."""
-        return self._longest_prefix(token_ids, owner)[1]
+        """Return how many of the tokens some lane holds, or may hold at once."""
+        n_saved = self._cache.find(token_ids, owner)[1]
+        return max(n_saved, self._longest_prefix(token_ids, owner)[1])
 
     def _lane_of(self, sequence: Sequence) -> Lane:
         assert sequence.lane is not None
@@ -143,18 +173,3 @@ class LanePool:
         if self._reuse:
             lanes = (lane for lane in self.lanes if lane.owner == owner)
             yield from sorted(lanes, key=lambda lane: lane.sequence is not None)
-
-
-def common_prefix_length(a: list[int], b: list[int]) -> int:
-    """Return how many leading items are equal.
-
-    Bisects on slices, which are compared in C: a thousand times faster on long prompts than a loop.
-    """
-    low, high = 0, min(len(a), len(b))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[low:middle] == b[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -24,6 +24,7 @@ from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.engine.model import Model
 from tgicli.engine.room import check_room
+from tgicli.engine.saved import SavedLanes
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
@@ -48,6 +49,7 @@ class ContextOptions:
     threads: int | None = None  # None: the physical cores this process may use
     flash_attn: str = "auto"
     kv_type: str = "f16"
+    cache_bytes: int = 0  # of RAM for prefixes whose lanes went to others
     lora: tuple[tuple[Path, float], ...] = ()  # adapters for all, with their scales
     named_lora: tuple[tuple[str, Path], ...] = ()  # adapters that a request names; names differ
 
@@ -55,6 +57,11 @@ class ContextOptions:
     def n_tokens(self) -> int:
         """Tokens of all lanes."""
         return self.n_ctx * self.n_lanes
+
+    def n_tokens_in(self, n_bytes: int, model: Model) -> int:
+        """Return how many tokens' keys and values take so many bytes."""
+        token_bytes = model.kv_values_per_token * KV_TYPES[self.kv_type][1]
+        return int(n_bytes / token_bytes) if token_bytes else 0
 
 
 class Runner:
@@ -74,8 +81,10 @@ class Runner:
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
         self.can_trim = model.can_trim
+        self.n_saved = options.n_tokens_in(options.cache_bytes, model)
         self.decode_s = 0.0  # spent in llama_decode
         self._batch = _Batch(self.n_batch)
+        self._saved = SavedLanes(self._ctx)
         self._sampler = BatchSampler(
             model, self._ctx, n_ctx=self.n_ctx, n_lanes=self.n_lanes, n_threads=self.n_threads
         )
@@ -94,8 +103,19 @@ class Runner:
     def edit_lane(self, edit: LaneEdit) -> int:
         """Make a lane hold what the edit says; return how many tokens it holds now.
 
-        That is n_keep, or 0 where the memory can't be trimmed.
+        That is n_keep, or 0 where the memory can't be trimmed, or a copy is not to be had.
         """
+        if edit.saved is not None:
+            self._saved.save(edit.saved, edit.lane)
+        n_kept = self._fill_lane(edit)
+        for number in edit.dropped:
+            self._saved.drop(number)
+        return n_kept
+
+    def _fill_lane(self, edit: LaneEdit) -> int:
+        if edit.restored is not None and not self._saved.restore(edit.restored, edit.lane):
+            llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, -1, -1)
+            return 0
         if edit.source != edit.lane:
             llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, -1, -1)
             llama_cpp.llama_memory_seq_cp(self._memory, edit.source, edit.lane, -1, -1)

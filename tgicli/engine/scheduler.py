@@ -18,8 +18,9 @@ from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
 from tgicli.engine.chunks import LEAST, SMALL, Cut
-from tgicli.engine.lanes import LaneEdit, LanePool, common_prefix_length
+from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
+from tgicli.engine.prefix import common_prefix_length
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed
 

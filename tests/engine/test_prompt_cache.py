@@ -1,0 +1,166 @@
+"""What is kept in RAM of conversations whose lanes went to others."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeRunner, sequence
+from tgicli.core import Finish
+from tgicli.engine.engine import Emitted, Engine
+from tgicli.engine.lanes import LaneEdit, LanePool
+from tgicli.engine.prefix import LITTLE_TOKENS
+from tgicli.engine.prompt_cache import PromptCache
+from tgicli.engine.sequence import Sequence
+
+NOBODY = ("", None)
+
+
+def conversation(number: int, n_tokens: int = 100) -> list[int]:
+    """Return tokens that begin like no other conversation's."""
+    return list(range(1_000 * number, 1_000 * number + n_tokens))
+
+
+def taking_turns(pool: LanePool, *prompts: list[int]) -> list[LaneEdit]:
+    """Let each prompt have a lane and leave it, one after the other."""
+    edits = []
+    for prompt in prompts:
+        one = sequence(prompt)
+        edits.append(pool.acquire(one))
+        pool.release(one, n_valid=len(prompt))
+    return edits
+
+
+def test_what_makes_room_is_saved_and_comes_back() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first, second = conversation(1), conversation(2)
+
+    edits = taking_turns(pool, first, second, [*first, 7, 8, 9])
+
+    assert edits == [
+        LaneEdit(0, 0, 0),
+        LaneEdit(0, 0, 0, saved=1),
+        LaneEdit(0, 0, 100, saved=2, restored=1, dropped=(1,)),
+    ]
+
+
+def test_without_room_in_ram_nothing_is_saved() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True)
+
+    edits = taking_turns(pool, conversation(1), conversation(2))
+
+    assert [edit.saved for edit in edits] == [None, None]
+
+
+def test_the_rest_of_a_lane_of_which_little_is_used_again_is_saved() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first = conversation(1)
+
+    edits = taking_turns(pool, first, [*first[:40], 7, 8, 9, *range(50)], [*first, 7, 8, 9])
+
+    assert edits[1] == LaneEdit(0, 0, 40, saved=1)
+    assert (edits[2].restored, edits[2].n_keep) == (1, 100)
+
+
+def test_what_another_lane_holds_is_not_saved() -> None:
+    pool = LanePool(2, n_cells=4096, reuse=True, n_saved=1_000)
+    first = conversation(1)
+    running = sequence([*first, 7, 8, 9])
+    taking_turns(pool, first)
+    running.token_ids += [5] * 50
+    pool.acquire(running)
+    running.n_computed = len(running.token_ids)
+    copied = sequence([*first, 4, 4, 4])
+    pool.acquire(copied)
+    pool.release(copied, n_valid=103)
+
+    edit = pool.acquire(sequence(conversation(2)))
+
+    assert edit.lane == 1
+    assert edit.saved is None
+
+
+def test_a_copy_that_has_more_to_give_stays() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first = conversation(1)
+    taking_turns(pool, first, conversation(2))
+
+    edits = taking_turns(pool, [*first[:60], 7, 8, 9], [*first, 7, 8, 9])
+
+    assert [(edit.restored, edit.n_keep, edit.dropped) for edit in edits] == [
+        (1, 60, ()),
+        (1, 100, (1,)),
+    ]
+
+
+def test_what_was_used_last_stays_longest() -> None:
+    cache = PromptCache(250)
+    for number in (1, 2):
+        cache.save(conversation(number), NOBODY)
+    saved, n_used = cache.find(conversation(1, 50), NOBODY)
+    assert saved is not None
+    cache.use(saved, n_used)
+
+    assert cache.save(conversation(3), NOBODY) == (3, (2,))
+
+
+def test_a_longer_turn_takes_the_place_of_the_one_before() -> None:
+    cache = PromptCache(1_000)
+    first = conversation(1)
+    cache.save(first, NOBODY)
+
+    assert cache.save([*first, *range(90)], NOBODY) == (2, (1,))
+    assert cache.save(first, NOBODY) == (None, ())
+
+
+def test_neither_a_few_tokens_nor_more_than_there_is_room_for_are_saved() -> None:
+    cache = PromptCache(100)
+
+    assert cache.save(conversation(1, LITTLE_TOKENS - 1), NOBODY) == (None, ())
+    assert cache.save(conversation(1, 101), NOBODY) == (None, ())
+    assert cache.save(conversation(1), NOBODY) == (1, ())
+
+
+def test_another_s_copies_are_not_found() -> None:
+    cache = PromptCache(1_000)
+    cache.save(conversation(1), ("her key", None))
+
+    assert cache.find(conversation(1), NOBODY) == (None, 0)
+    assert cache.find(conversation(1), ("her key", "sql")) == (None, 0)
+    assert cache.find(conversation(1), ("her key", None))[1] == 100
+
+
+def test_nobody_waits_for_a_prefix_that_is_in_ram() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    taking_turns(pool, conversation(1), conversation(2))
+
+    assert pool.longest_prefix_length(conversation(1), NOBODY) == 100
+
+
+@given(
+    turns=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 150)), max_size=12),
+    n_lanes=st.integers(1, 3),
+    n_saved=st.sampled_from([0, 120, 400, 2_000]),
+)
+def test_everybody_gets_an_answer_whatever_left_its_lane(
+    turns: list[tuple[int, int]], n_lanes: int, n_saved: int
+) -> None:
+    runner = FakeRunner(n_lanes, n_saved=n_saved)  # checks what each lane holds
+    told: list[Emitted] = []
+    engine = Engine(runner, told.extend, clock=lambda: 0.0)
+    for index, (number, n_tokens) in enumerate(turns):
+        asked: Sequence = sequence(conversation(number, n_tokens), name=str(index))
+        engine.submit(asked)
+        if index % 3:
+            continue
+        engine._read_inbox(block=False)
+        while engine._scheduler.has_work:
+            for emitted in engine.step():
+                told += emitted
+    engine._read_inbox(block=False)
+    while engine._scheduler.has_work:
+        for emitted in engine.step():
+            told += emitted
+
+    finished = [item.request_id for item in told if isinstance(item.event, Finish)]
+    assert sorted(finished) == sorted(str(index) for index in range(len(turns)))

@@ -1,0 +1,95 @@
+"""Which prefixes are kept in RAM after their lanes went to others.
+
+Used by the lanes on the engine thread. Pure: it knows tokens and numbers; the bytes under these
+numbers are the runner's (saved.py). The lanes hold as many conversations as there are lanes; here
+are those that had to make room, until they make room here, too.
+
+Invariants
+    the saved prefixes have n_tokens tokens together at most
+    a prefix is found only when it is equal token by token, and its owner the same
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+from tgicli.engine.prefix import LITTLE_TOKENS, common_prefix_length
+from tgicli.engine.sequence import Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """The tokens of a lane that was saved."""
+
+    number: int
+    token_ids: list[int]
+    owner: Owner
+
+    def holds(self, token_ids: list[int]) -> int:
+        """Return how many of the first tokens it holds; 0 for so few that it does not matter."""
+        if self.token_ids[:LITTLE_TOKENS] != token_ids[:LITTLE_TOKENS]:  # nearly always
+            return 0
+        return common_prefix_length(self.token_ids, token_ids)
+
+
+class PromptCache:
+    """What is saved, the one used last at the end."""
+
+    def __init__(self, n_tokens: int) -> None:
+        """Keep so many tokens at most; 0: nothing."""
+        self._n_tokens = n_tokens
+        self._saved: dict[int, Saved] = {}
+        self._numbers = count(1)
+
+    def find(self, token_ids: list[int], owner: Owner) -> tuple[Saved | None, int]:
+        """Return what holds the longest prefix, and how long that is."""
+        best, n_best = None, 0
+        for saved in self._of(owner):
+            n_held = saved.holds(token_ids)
+            if n_held > n_best:
+                best, n_best = saved, n_held
+        return best, n_best
+
+    def use(self, saved: Saved, n_used: int) -> tuple[int, ...]:
+        """Note that a lane gets the first tokens; return what is no longer wanted here.
+
+        That is the prefix itself when the lane has nearly all of it.
+        """
+        del self._saved[saved.number]
+        if len(saved.token_ids) - n_used < LITTLE_TOKENS:
+            return (saved.number,)
+        self._saved[saved.number] = saved
+        return ()
+
+    def save(self, token_ids: list[int], owner: Owner) -> tuple[int | None, tuple[int, ...]]:
+        """Make room for a lane's tokens; return their number and those that had to go.
+
+        The number is None where they are too few or too many, or saved already.
+        """
+        n_tokens = len(token_ids)
+        if not LITTLE_TOKENS <= n_tokens <= self._n_tokens:
+            return None, ()
+        if n_tokens - self.find(token_ids, owner)[1] < LITTLE_TOKENS:
+            return None, ()
+        gone = [
+            saved.number
+            for saved in self._of(owner)  # earlier turns of the same conversation
+            if len(saved.token_ids) - saved.holds(token_ids) < LITTLE_TOKENS
+        ]
+        for number in gone:
+            del self._saved[number]
+        while self._n_left < n_tokens:
+            gone.append(next(iter(self._saved)))
+            del self._saved[gone[-1]]
+        number = next(self._numbers)
+        self._saved[number] = Saved(number, token_ids, owner)
+        return number, tuple(gone)
+
+    @property
+    def _n_left(self) -> int:
+        return self._n_tokens - sum(len(saved.token_ids) for saved in self._saved.values())
+
+    def _of(self, owner: Owner) -> Iterator[Saved]:
+        return (saved for saved in self._saved.values() if saved.owner == owner)
