@@ -20,9 +20,12 @@ class SavedLanes:
         self._copies: dict[int, Any] = {}
 
     def save(self, number: int, lane: int) -> None:
-        """Copy all that a lane holds."""
+        """Copy all that a lane holds; without memory for that do nothing: it is only lost."""
         n_bytes = llama_cpp.llama_state_seq_get_size(self._ctx, lane)
-        copy = (ctypes.c_uint8 * n_bytes)()
+        try:
+            copy = (ctypes.c_uint8 * n_bytes)()
+        except MemoryError:
+            return
         if llama_cpp.llama_state_seq_get_data(self._ctx, copy, n_bytes, lane) == n_bytes:
             self._copies[number] = copy
 
