@@ -136,7 +136,7 @@ def test_more_answers_than_the_server_gives_at_once_are_refused():
     [
         (b"", MalformedBody, "the body is not JSON: Input data was truncated"),
         (b"\xff", MalformedBody, "the body is not JSON: "),
-        (b'{"prompt": "\xff"}', MalformedBody, "the body is not JSON: 'utf-8' codec can't decode"),
+        (b'{"prompt": "\xff"}', MalformedBody, "the body is not JSON: "),
         (b'{"prompt": "\\ud800"}', MalformedBody, "the body is not JSON: "),
         (b"[]", RequestError, "the body: Expected `object`, got `array`"),
         (b"{}", RequestError, "the body: Object missing required field `prompt`"),
