@@ -173,6 +173,7 @@ def _parse() -> argparse.Namespace:
     made.add_argument("--sharers", type=int, default=8, metavar="N", help="clients with a prefix")
     made.add_argument("--prefix-words", type=int, default=300, metavar="N", help="that they share")
     made.add_argument("--chats", type=int, default=3, metavar="N", help="conversations by turns")
+    made.add_argument("--cache-ram", type=int, default=0, metavar="MIB", help="of tgicli serve")
     made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
     made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
     return made.parse_args()
@@ -184,6 +185,7 @@ def _servers(
     threads = ["--threads", str(options.threads)]
     ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
     ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(options.lanes)]
+    ours += ["--cache-ram", str(options.cache_ram)]
     theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(options.lanes)]
     theirs += ["-c", str(options.ctx_size * options.lanes), "--no-kv-unified"]
     return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
