@@ -157,6 +157,11 @@ def test_a_body_of_another_shape_is_refused(
     assert str(caught.value).startswith(words)
 
 
+def test_bytes_that_are_no_utf_8_are_refused_by_that_name() -> None:
+    with pytest.raises(MalformedBody, match=r"(?i)^the body is not JSON: .*utf-8"):
+        decode_completion(b'{"prompt": "\xff"}', LIMITS, id="x")
+
+
 @pytest.mark.parametrize(
     ("model", "adapter"),
     [("red", "red"), ("org/model", None), ("gpt-4o", None), ("", None), (None, None)],

@@ -106,6 +106,8 @@ class LanePool:
     def _saving(self, lane: Lane, edit: LaneEdit) -> LaneEdit:
         """Add to an edit that what its lane loses is saved, unless another lane holds that, too."""
         lost = lane.left_over
+        if not self._cache.takes(len(lost)):
+            return edit
         is_trimmed = edit.source == edit.lane and edit.restored is None
         others = [other for other in self._candidates(lane.owner) if other is not lane]
         held = [common_prefix_length(other.token_ids, lost) for other in others]

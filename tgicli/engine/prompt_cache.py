@@ -43,6 +43,10 @@ class PromptCache:
         self._saved: dict[int, Saved] = {}
         self._numbers = count(1)
 
+    def takes(self, n_tokens: int) -> bool:
+        """Whether so many are worth saving, and not too many."""
+        return LITTLE_TOKENS <= n_tokens <= self._n_tokens
+
     def find(self, token_ids: list[int], owner: Owner) -> tuple[Saved | None, int]:
         """Return what holds the longest prefix, and how long that is."""
         best, n_best = None, 0
@@ -69,7 +73,7 @@ class PromptCache:
         The number is None where they are too few or too many, or saved already.
         """
         n_tokens = len(token_ids)
-        if not LITTLE_TOKENS <= n_tokens <= self._n_tokens:
+        if not self.takes(n_tokens):
             return None, ()
         if n_tokens - self.find(token_ids, owner)[1] < LITTLE_TOKENS:
             return None, ()

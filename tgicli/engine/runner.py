@@ -58,10 +58,18 @@ class ContextOptions:
         """Tokens of all lanes."""
         return self.n_ctx * self.n_lanes
 
-    def n_tokens_in(self, n_bytes: int, model: Model) -> int:
-        """Return how many tokens' keys and values take so many bytes."""
-        token_bytes = model.kv_values_per_token * KV_TYPES[self.kv_type][1]
-        return int(n_bytes / token_bytes) if token_bytes else 0
+    def token_bytes(self, model: Model) -> float:
+        """Return what one token's keys and values take."""
+        return float(model.kv_values_per_token * KV_TYPES[self.kv_type][1])
+
+    def kv_bytes(self, model: Model) -> int:
+        """Return what those of all lanes take."""
+        return int(self.n_tokens * self.token_bytes(model))
+
+    def n_saved(self, model: Model) -> int:
+        """Return how many tokens cache_bytes hold."""
+        token_bytes = self.token_bytes(model)
+        return int(self.cache_bytes / token_bytes) if token_bytes else 0
 
 
 class Runner:
@@ -81,7 +89,7 @@ class Runner:
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
         self.can_trim = model.can_trim
-        self.n_saved = options.n_tokens_in(options.cache_bytes, model)
+        self.n_saved = options.n_saved(model)
         self.decode_s = 0.0  # spent in llama_decode
         self._batch = _Batch(self.n_batch)
         self._saved = SavedLanes(self._ctx)
@@ -226,8 +234,7 @@ def context_params(options: ContextOptions, *, on_gpu: bool) -> Any:
 def _new_context(model: Model, options: ContextOptions) -> Any:
     log = quiet_log()
     params = context_params(options, on_gpu=model.gpu_layers != 0)
-    kv_bytes = int(options.n_tokens * model.kv_values_per_token * KV_TYPES[options.kv_type][1])
-    check_room(model, params, kv_bytes=kv_bytes, n_tokens=options.n_tokens)
+    check_room(model, params, kv_bytes=options.kv_bytes(model), n_tokens=options.n_tokens)
     log.clear()
     ctx = llama_cpp.llama_init_from_model(model.pointer, params)
     if not ctx:

@@ -22,7 +22,6 @@ from tgicli.ui.terminal import Terminal
 from tgicli.wire.batch import PromptLine
 
 if TYPE_CHECKING:
-    from tgicli.engine.model import Model
     from tgicli.engine.prompt import PromptEncoder
     from tgicli.engine.runner import ContextOptions
 
@@ -51,7 +50,7 @@ async def local_backend(
     chats = model.chat_template is not None if options.chat is None else options.chat
     requests = list(_requests(prompts, chats))
     context = await _context(options, encoder, requests, status)
-    n_bytes = _kv_bytes(model, context)
+    n_bytes = context.kv_bytes(model)
     if n_bytes >= LARGE_BYTES and not options.quiet:
         status.clear()
         terminal.say(
@@ -121,10 +120,3 @@ def _n_tokens(encoder: PromptEncoder, request: GenerationRequest) -> int:
     except RequestError:  # its own failure, when its turn comes
         return 0
     return n_prompt + (request.params.max_new_tokens or 0)
-
-
-def _kv_bytes(model: Model, context: ContextOptions) -> int:
-    from tgicli.engine.runner import KV_TYPES
-
-    n_values = context.n_ctx * context.n_lanes * model.kv_values_per_token
-    return int(n_values * KV_TYPES[context.kv_type][1])
