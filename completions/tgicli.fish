@@ -660,7 +660,7 @@ complete -c tgicli -n '__tgicli_at tgicli serve' -l ssl-certfile -r -F -d 'Speak
 complete -c tgicli -n '__tgicli_at tgicli serve' -l ssl-keyfile -r -F -d 'The certificate\'s private key (PEM).'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l max-concurrent-requests -r -f -d 'Requests that may run and wait; one more is refused with status 429.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l max-batch-size -r -f -d 'Requests computed at once; others wait.'
-complete -c tgicli -n '__tgicli_at tgicli serve' -l cache-ram -r -f -d 'Keep conversations that made room for others in so much RAM.'
+complete -c tgicli -n '__tgicli_at tgicli serve' -l cache-ram -r -f -d 'RAM for conversations that made room for others; 0: none.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l max-total-tokens -r -f -d 'Tokens that prompt and answer may have together.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l max-input-tokens -r -f -d 'Tokens that a prompt may have.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l max-batch-prefill-tokens -r -f -d 'Prompt tokens in one step.'

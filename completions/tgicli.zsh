@@ -169,7 +169,7 @@ _tgicli_serve() {
         '(--ssl-keyfile)--ssl-keyfile=[The certificate'\''s private key (PEM).]:FILE:_files' \
         '(--max-concurrent-requests)--max-concurrent-requests=[Requests that may run and wait; one more is refused with status 429.]:N: ' \
         '(--max-batch-size)--max-batch-size=[Requests computed at once; others wait.]:N: ' \
-        '(--cache-ram)--cache-ram=[Keep conversations that made room for others in so much RAM.]:MIB: ' \
+        '(--cache-ram)--cache-ram=[RAM for conversations that made room for others; 0\: none.]:MIB: ' \
         '(--max-total-tokens)--max-total-tokens=[Tokens that prompt and answer may have together.]:N: ' \
         '(--max-input-tokens)--max-input-tokens=[Tokens that a prompt may have.]:N: ' \
         '(--max-batch-prefill-tokens)--max-batch-prefill-tokens=[Prompt tokens in one step.]:N: ' \

@@ -117,12 +117,13 @@ def sequence(
     max_new_tokens: int = 4,
     stop: tuple[str, ...] = (),
     adapter: str | None = None,
+    is_turn: bool = False,
 ) -> Sequence:
     """Return a sequence; a number stands for a prompt of that many distinct tokens."""
     if isinstance(token_ids, int):
         token_ids = list(range(1_000, 1_000 + token_ids))
     params = SamplingParams(temperature=0, stop=stop)
-    return Sequence(name, list(token_ids), params, max_new_tokens, adapter=adapter)
+    return Sequence(name, list(token_ids), params, max_new_tokens, adapter=adapter, is_turn=is_turn)
 
 
 class FakeClock:

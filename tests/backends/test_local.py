@@ -39,10 +39,15 @@ async def backend_on(
     n_ctx: int = 256,
     batch_size: int = 64,
     adapters: tuple[tuple[str, Path], ...] = (),
+    cache_bytes: int = 0,
 ) -> AsyncGenerator[LocalBackend, None]:
     model = Model.load(path, LoadOptions())
     options = ContextOptions(
-        n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size, named_lora=adapters
+        n_ctx=n_ctx,
+        n_lanes=n_lanes,
+        batch_size=batch_size,
+        named_lora=adapters,
+        cache_bytes=cache_bytes,
     )
     async with aclosing(await LocalBackend.open(PromptEncoder(model), options)) as backend:
         yield backend
@@ -70,6 +75,26 @@ def test_a_request_streams_to_its_finish(tiny_model: Path) -> None:
     assert finish.reason is FinishReason.LENGTH
     assert finish.n_generated_tokens == 20
     assert finish.seed is None
+
+
+@pytest.mark.parametrize("is_chat", [True, False])
+def test_of_two_by_turns_in_one_lane_chats_are_kept_in_ram_from_their_first_turn(
+    tiny_model: Path, *, is_chat: bool
+) -> None:
+    def asking(topic: str) -> GenerationRequest:
+        text = f"Tell me of {topic}, " * 9
+        return replace(HELLO, prompt=(Message("user", text),) if is_chat else text)
+
+    async def main() -> list[int]:
+        async with backend_on(tiny_model, n_lanes=1, n_ctx=512, cache_bytes=1 << 24) as backend:
+            asked = [asking(topic) for topic in ("cats", "owls", "cats")]
+            finishes = [(await collect(backend, request))[1] for request in asked]
+            return [finish.n_cached_tokens for finish in finishes]
+
+    first, _, again = asyncio.run(main())
+
+    assert first == 0
+    assert (again > 50) == is_chat
 
 
 def test_requests_run_side_by_side_as_if_alone(tiny_model: Path) -> None:

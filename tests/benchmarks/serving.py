@@ -1,19 +1,23 @@
 """How does `tgicli serve` compare with llama-server, as their clients see it?
 
-Both servers run all the time, with the same model, threads, lanes and context a lane; by turns one
-of them is asked and the other one idles, and who is asked first changes from round to round. All
-answers are greedy and streamed by the same client, each from its server's own route. Prompts differ
-from their first word on, and from round to round, so no cache helps where none is meant to. Four
-kinds of work:
+Both servers have the same model, threads, lanes and context a lane; by turns one of them is asked
+and the other one idles, and who is asked first changes from turn to turn. All answers are greedy
+and streamed by the same client, each from its server's own route, chats from OpenAI's. Prompts
+differ from their first word on, and from round to round, so no cache helps where none is meant to.
+Four kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
-              has --paragraphs of some 40 tokens
+              has --paragraphs of some 40 tokens, and the turns are of three prompts a client
     shared    --sharers clients whose prompts share their first --prefix-words
     chats     --chats conversations by turns, one request at a time, that begin with the same
               instructions; told is the time to the first token from each one's second turn on
     arrival   1,200 words come while 4 streams run: told is the streams' longest wait for a token
 
-What would make it lie: other programs on the machine (--patience measures disturbed rounds again);
-the client, which needs some of the same CPUs, about as much for either side.
+Both start anew for each round: by where its memory happens to lie, one and the same program is a
+per cent faster or slower than itself as long as it runs.
+
+What would make it lie: other programs on the machine (--patience measures disturbed rounds again)
+or beside it, where it is a part of one: its speed may change from minute to minute; the
+client, which needs some of the same CPUs, about as much for either side.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ from harness import (
     rounds,
 )
 from server_process import ServerProcess
-from streaming_client import Answer, ask_llama, ask_tgi
+from streaming_client import Answer, ask_chat, ask_llama, ask_tgi
 
 Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None]]
 Pairs = list[tuple[float, float]]  # ours and theirs, of each round
@@ -51,7 +55,7 @@ HEAD_START_S = 3.0  # of the streams that a long prompt disturbs
 SUBJECTS = ["the sea", "an old clock", "two brothers", "a letter", "the north wind", "a mill"]
 PLACES = ["Lisbon", "a village", "the mountains", "Kyoto", "a small island", "Prague", "the desert"]
 INSTRUCTIONS = "You are a storyteller. Go on with what the reader says, and do not end too soon."
-N_TURNS, N_WORDS = 3, 120  # of a conversation, and of each turn
+N_TURNS, N_WORDS = 4, 120  # of a conversation, and of each turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,12 @@ class Work:
 
     answers: list[Answer]
     duration_s: float
+
+    @classmethod
+    def joined(cls, works: Sequence[Work]) -> Work:
+        """Return one after the other as one."""
+        answers = [answer for work in works for answer in work.answers]
+        return cls(answers, sum(work.duration_s for work in works))
 
     @property
     def tokens_per_s(self) -> float:
@@ -140,20 +150,19 @@ def main() -> None:
     path = find_model(options.model)
     program = find_peer(options.peers, "llama-server")
     print_setting(path, threads=options.threads, peer=program)
-    with ExitStack() as stack:
-        ours, theirs = (stack.enter_context(server) for server in _servers(path, program, options))
-        print_command(ours.command)
-        print_command(theirs.command)
-        sides = [Side(ours.url, ask_tgi), Side(theirs.url, ask_llama)]
-        prompts = Prompts()
-        asyncio.run(_warm_up(sides, prompts))
-        orders = itertools.cycle((1, -1))
+    servers = _servers(path, program, options)
+    for server in servers:
+        print_command(server.command)
+    prompts, orders = Prompts(), itertools.cycle((1, -1))
 
-        def take_round() -> list[Round]:
-            order = next(orders)
+    def take_round() -> list[Round]:
+        order = next(orders)
+        with ExitStack() as stack:
+            ours, theirs = (stack.enter_context(server) for server in servers)
+            sides = [Side(ours.url, ask_tgi), Side(theirs.url, ask_llama)]
             return asyncio.run(_take_turns(sides[::order], prompts, options))[::order]
 
-        pairs = rounds(options, take_round)
+    pairs = rounds(options, take_round)
     if options.clients:
         _print_distinct(pairs, options.clients)
     _print_shared(pairs, options.prefix_words)
@@ -173,8 +182,7 @@ def _parse() -> argparse.Namespace:
     made.add_argument("--sharers", type=int, default=8, metavar="N", help="clients with a prefix")
     made.add_argument("--prefix-words", type=int, default=300, metavar="N", help="that they share")
     made.add_argument("--chats", type=int, default=3, metavar="N", help="conversations by turns")
-    made.add_argument("--cache-ram", type=int, default=0, metavar="MIB", help="of tgicli serve")
-    made.add_argument("--requests", type=int, default=24, metavar="N", help="at least, in all")
+    made.add_argument("--requests", type=int, default=24, metavar="N", help="about, a round")
     made.add_argument("--ctx-size", type=int, default=2048, metavar="N", help="tokens of a lane")
     return made.parse_args()
 
@@ -185,32 +193,32 @@ def _servers(
     threads = ["--threads", str(options.threads)]
     ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
     ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(options.lanes)]
-    ours += ["--cache-ram", str(options.cache_ram)]
     theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(options.lanes)]
     theirs += ["-c", str(options.ctx_size * options.lanes), "--no-kv-unified"]
     return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
 
 
-async def _warm_up(sides: Sequence[Side], prompts: Prompts) -> None:
-    """Answer once on each side, which also shows that both answer alike."""
-    prompt = prompts.short()
-    for side in sides:
+async def _warm_up(sides: Sequence[Side], prompt: str) -> None:
+    """Answer once on each side, and see that both answer alike."""
+    answers = [Answer() for _ in sides]
+    for side, answer in zip(sides, answers, strict=True):
         async with _client(side) as client:
-            answer = Answer()
             await side.ask(client, prompt, 24, answer)
-        print(f"- {answer.n_prompt} prompt tokens, answered {answer.text!r}", flush=True)
+    one, other = ((answer.n_prompt, answer.text) for answer in answers)
+    if one != other:
+        raise SystemExit(f"the servers do not do the same work: {one} and {other}")
 
 
 async def _take_turns(
     sides: Sequence[Side], prompts: Prompts, options: argparse.Namespace
 ) -> list[Round]:
     n_new = options.n_new
+    await _warm_up(sides, prompts.short())
     distinct: list[dict[int, Work]] = [{} for _ in sides]
     for n_clients in options.clients:
-        count = max(options.requests, 3 * n_clients)
-        texts = [prompts.paragraphs(options.paragraphs) for _ in range(count)]
-        for side, works in zip(sides, distinct, strict=True):
-            works[n_clients] = await _work(side, texts, n_clients, n_new)
+        works = await _distinct(sides, n_clients, prompts, options)
+        for of_side, work in zip(distinct, works, strict=True):
+            of_side[n_clients] = work
     texts = prompts.sharing(options.prefix_words, max(options.requests, options.sharers))
     shared = [await _work(side, texts, options.sharers, n_new) for side in sides]
     chats = [[prompts.long(N_WORDS) for _ in range(N_TURNS)] for _ in range(options.chats)]
@@ -225,6 +233,19 @@ def _client(side: Side) -> httpx.AsyncClient:
     # llama-server closes connections that were idle, at times while a request is on its way
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     return httpx.AsyncClient(base_url=side.url, timeout=None, limits=limits, trust_env=False)
+
+
+async def _distinct(
+    sides: Sequence[Side], n_clients: int, prompts: Prompts, options: argparse.Namespace
+) -> list[Work]:
+    """Let the sides take turns of three prompts a client; return each one's whole work."""
+    turns = max(1, options.requests // (3 * n_clients))
+    works: list[list[Work]] = [[] for _ in sides]
+    for turn in range(turns):
+        texts = [prompts.paragraphs(options.paragraphs) for _ in range(3 * n_clients)]
+        for index in range(len(sides))[:: 1 if turn % 2 == 0 else -1]:
+            works[index].append(await _work(sides[index], texts, n_clients, options.n_new))
+    return [Work.joined(parts) for parts in works]
 
 
 async def _work(side: Side, texts: Sequence[str], n_clients: int, n_new: int) -> Work:
@@ -247,15 +268,15 @@ async def _work(side: Side, texts: Sequence[str], n_clients: int, n_new: int) ->
 
 async def _chats(side: Side, chats: Sequence[Sequence[str]], n_new: int) -> float:
     """Take one turn of each conversation after the other; return the median of the later waits."""
-    said = [INSTRUCTIONS] * len(chats)
+    said = [[{"role": "system", "content": INSTRUCTIONS}] for _ in chats]
     waits_s: list[float] = []
     async with _client(side) as client:
         for turn in range(N_TURNS):
-            for number, chat in enumerate(chats):
-                said[number] += f"\n\n{chat[turn]}\n\n"
+            for messages, chat in zip(said, chats, strict=True):
+                messages.append({"role": "user", "content": chat[turn]})
                 answer = Answer()
-                await side.ask(client, said[number], n_new, answer)
-                said[number] += answer.text
+                await ask_chat(client, messages, n_new, answer)
+                messages.append({"role": "assistant", "content": answer.text})
                 if turn > 0:
                     waits_s.append(answer.ttft_s)
     return statistics.median(waits_s)

@@ -65,19 +65,20 @@ def timed_parts(engine: Engine) -> Iterator[Parts]:
     """Time an engine's parts for the length of a block; the block appends to `steps_s`."""
     runner, scheduler, parts = engine.runner, engine._scheduler, Parts()
     assert isinstance(runner, Runner)
+    batch, sampler = runner._batch, runner._sampler
+    timed: list[tuple[str, object, Callable[..., Any]]] = [
+        ("decode", llama_cpp, llama_cpp.llama_decode),
+        ("choice", llama_cpp, llama_cpp.llama_sampler.sample),
+        ("fill", batch, batch.fill),
+        ("sample", sampler, sampler.sample),
+        ("schedule", scheduler, scheduler.schedule),
+        ("update", scheduler, scheduler.update),
+    ]
+    if (reader := sampler._reader) is not None:  # a runner with one lane chooses by chains alone
+        timed.append(("choice", reader, reader.largest))
     with ExitStack() as stack:
-        for name, owner, attribute in (
-            ("decode", llama_cpp, "llama_decode"),
-            ("choice", llama_cpp, "llama_sampler_sample"),
-            ("choice", runner, "_argmax"),
-            ("fill", runner._batch, "fill"),
-            ("sample", runner, "_sample"),
-            ("schedule", scheduler, "schedule"),
-            ("update", scheduler, "update"),
-        ):
-            function = getattr(owner, attribute)
-            if function is None:  # a runner with one lane chooses by chains alone
-                continue
+        for name, owner, function in timed:
+            attribute = function.__name__
             stack.callback(setattr, owner, attribute, function)
             setattr(owner, attribute, parts.timed(name, function))
         yield parts

@@ -55,6 +55,18 @@ async def ask_llama(client: httpx.AsyncClient, prompt: str, n_new: int, answer: 
             answer.n_prompt = event["tokens_evaluated"]
 
 
+async def ask_chat(
+    client: httpx.AsyncClient, messages: list[dict[str, str]], n_new: int, answer: Answer
+) -> None:
+    """Stream the next turn of a conversation from OpenAI's route, which both have."""
+    body = {"messages": messages, "max_tokens": n_new, "temperature": 0, "stream": True}
+    async for event in _events(client, "/v1/chat/completions", body):
+        for choice in event["choices"]:
+            if text := choice["delta"].get("content"):
+                answer.stamps_s.append(time.perf_counter())
+                answer.text += text
+
+
 async def _events(
     client: httpx.AsyncClient, route: str, body: dict[str, Any]
 ) -> AsyncIterator[dict[str, Any]]:
@@ -62,7 +74,7 @@ async def _events(
         if response.status_code != 200:
             raise SystemExit(f"{route} returned {response.status_code}: {await response.aread()!r}")
         async for line in response.aiter_lines():
-            if line.startswith("data:"):
+            if line.startswith("data:") and not line.endswith("[DONE]"):
                 event: dict[str, Any] = json.loads(line[5:])
                 if "error" in event:
                     raise SystemExit(f"{route} broke off: {event}")

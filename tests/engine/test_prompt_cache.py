@@ -21,11 +21,11 @@ def conversation(number: int, n_tokens: int = 100) -> list[int]:
     return list(range(1_000 * number, 1_000 * number + n_tokens))
 
 
-def taking_turns(pool: LanePool, *prompts: list[int]) -> list[LaneEdit]:
+def taking_turns(pool: LanePool, *prompts: list[int], is_turn: bool = True) -> list[LaneEdit]:
     """Let each prompt have a lane and leave it, one after the other."""
     edits = []
     for prompt in prompts:
-        one = sequence(prompt)
+        one = sequence(prompt, is_turn=is_turn)
         edits.append(pool.acquire(one))
         pool.release(one, n_valid=len(prompt))
     return edits
@@ -93,6 +93,52 @@ def test_a_copy_that_has_more_to_give_stays() -> None:
     ]
 
 
+def test_a_prompt_that_came_once_is_not_saved() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+
+    edits = taking_turns(pool, *(conversation(number) for number in range(5)), is_turn=False)
+
+    assert [edit.saved for edit in edits] == [None] * 5
+
+
+def test_what_has_come_back_once_is_saved() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first, second = conversation(1), conversation(2)
+    turns = [first, second, [*first, 7, 8, 9], second, [*first, 7, 8, 9, 10]]
+
+    edits = taking_turns(pool, *turns, is_turn=False)
+
+    assert [(edit.saved, edit.restored) for edit in edits] == [
+        (None, None),
+        (None, None),
+        (None, None),
+        (1, None),
+        (2, 1),
+    ]
+
+
+def test_a_prompt_that_only_begins_like_an_earlier_one_does_not_come_back() -> None:
+    cache = PromptCache(1_000)
+    first = conversation(1)
+    cache.comes_back(first, NOBODY)
+
+    assert not cache.comes_back([*first[:-1], 7, 8, 9], NOBODY)
+    assert not cache.comes_back([*first, 7], ("another's key", None))
+    assert cache.comes_back([*first, 7], NOBODY)
+    assert cache.comes_back(first, NOBODY)
+
+
+def test_what_came_from_ram_goes_back_there() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first = conversation(1)
+    taking_turns(pool, first, conversation(2))
+
+    edits = taking_turns(pool, [*first, 7], conversation(3), is_turn=False)
+
+    assert edits[0].restored == 1
+    assert edits[1].saved == 3
+
+
 def test_what_was_used_last_stays_longest() -> None:
     cache = PromptCache(250)
     for number in (1, 2):
@@ -149,7 +195,8 @@ def test_everybody_gets_an_answer_whatever_left_its_lane(
     told: list[Emitted] = []
     engine = Engine(runner, told.extend, clock=lambda: 0.0)
     for index, (number, n_tokens) in enumerate(turns):
-        asked: Sequence = sequence(conversation(number, n_tokens), name=str(index))
+        prompt = conversation(number, n_tokens)
+        asked: Sequence = sequence(prompt, name=str(index), is_turn=index % 2 == 0)
         engine.submit(asked)
         if index % 3:
             continue

@@ -118,6 +118,7 @@ class LocalBackend:
             adapter=request.adapter,
             constraint=await self._compile(params.grammar),
             wants_prompt_logprobs=request.prompt_logprobs,
+            is_turn=not isinstance(request.prompt, str),
         )
 
     def _check_adapter(self, name: str | None) -> None:

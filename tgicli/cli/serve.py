@@ -39,11 +39,11 @@ class LimitOptions:
         8, metavar="N", panel=LIMITS, least=1, help="Requests computed at once; others wait."
     )
     cache_ram: int = option(
-        0,
+        1024,
         metavar="MIB",
         panel=LIMITS,
         least=0,
-        help="Keep conversations that made room for others in so much RAM.",
+        help="RAM for conversations that made room for others; 0: none.",
     )
     max_total_tokens: int | None = option(
         None,

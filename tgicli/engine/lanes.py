@@ -42,6 +42,7 @@ class Lane:
     sequence: Sequence | None = None
     left_over: list[int] = field(default_factory=list)  # what a finished sequence left in it
     owner: Owner = ("", None)  # whose tokens these are
+    is_worth_saving: bool = False  # what is in it will be asked for again
     n_released: int = 0  # lanes released until it was, itself included; 0: it was never held
 
     @property
@@ -80,6 +81,8 @@ class LanePool:
         edit = self._edit_for(sequence)
         lane = self.lanes[edit.lane]
         edit = self._saving(lane, edit)
+        comes_back = self._cache.comes_back(sequence.token_ids, sequence.owner)
+        lane.is_worth_saving = sequence.is_turn or comes_back or edit.restored is not None
         lane.sequence = sequence
         lane.left_over, lane.owner = [], sequence.owner
         sequence.lane = lane.index
@@ -106,7 +109,7 @@ class LanePool:
     def _saving(self, lane: Lane, edit: LaneEdit) -> LaneEdit:
         """Add to an edit that what its lane loses is saved, unless another lane holds that, too."""
         lost = lane.left_over
-        if not self._cache.takes(len(lost)):
+        if not (lane.is_worth_saving and self._cache.takes(len(lost))):
             return edit
         is_trimmed = edit.source == edit.lane and edit.restored is None
         others = [other for other in self._candidates(lane.owner) if other is not lane]

@@ -4,6 +4,10 @@ Used by the lanes on the engine thread. Pure: it knows tokens and numbers; the b
 numbers are the runner's (saved.py). The lanes hold as many conversations as there are lanes; here
 are those that had to make room, until they make room here, too.
 
+A copy takes time and RAM, so a prompt that comes once must not cost one. Worth it is what came as a
+conversation's turn, and a prompt that goes on from an earlier one: it has come back (as 2Q tells
+the one from the other, Johnson and Shasha 1994).
+
 Invariants
     the saved prefixes have n_tokens tokens together at most
     a prefix is found only when it is equal token by token, and its owner the same
@@ -11,12 +15,16 @@ Invariants
 
 from __future__ import annotations
 
+from array import array
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
 from tgicli.engine.prefix import LITTLE_TOKENS, common_prefix_length
 from tgicli.engine.sequence import Owner
+
+N_ASKED = 256  # prompts to compare a new one with
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,16 @@ class PromptCache:
         self._n_tokens = n_tokens
         self._saved: dict[int, Saved] = {}
         self._numbers = count(1)
+        self._asked: deque[tuple[Owner, bytes]] = deque(maxlen=N_ASKED)
+
+    def comes_back(self, prompt: list[int], owner: Owner) -> bool:
+        """Note a prompt; say whether it goes on from an earlier one, or is the same."""
+        if not self.takes(len(prompt)):
+            return False
+        tokens = array("i", prompt).tobytes()
+        earlier = tuple(asked for who, asked in self._asked if who == owner)
+        self._asked.append((owner, tokens))
+        return tokens.startswith(earlier)
 
     def takes(self, n_tokens: int) -> bool:
         """Whether so many are worth saving, and not too many."""

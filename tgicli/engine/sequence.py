@@ -48,6 +48,7 @@ class Sequence:
     max_new_tokens: int  # resolved: fits the lane
     constraint: Constraint | None = None  # params.grammar, compiled
     wants_prompt_logprobs: bool = False
+    is_turn: bool = False  # of a conversation: another one is likely to come
     n_prompt: int = field(init=False)
     prompt_logprobs: list[float | None] = field(init=False)  # of each prompt token, if wanted
     n_computed: int = 0  # tokens [0, n_computed) are in the lane
