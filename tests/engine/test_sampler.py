@@ -12,7 +12,7 @@ import pytest
 from tests.engine.running import GREEDY, alone, answering
 from tgicli.core import SamplingParams, Token
 from tgicli.engine.llama import llama_cpp
-from tgicli.engine.sampler import LLAMA_DEFAULT_SEED, draw_seed, fold_seed
+from tgicli.engine.sampler import LLAMA_DEFAULT_SEED, LogSoftmax, draw_seed, fold_seed
 
 PROMPT = [30, 90, 127, 90, 30, 181, 90]
 FLAT = SamplingParams(temperature=1.0, seed=7, logprobs=True)
@@ -178,6 +178,18 @@ def test_greedy_logprobs_are_those_of_the_plain_distribution(tiny_model: Path) -
 
     assert token.id == int(np.argmax(logits))
     assert token.logprob == pytest.approx(log_softmax(logits).max(), abs=2e-4)
+
+
+@pytest.mark.parametrize("largest", [-5e4, -61.0, -59.0, 0.0, 59.0, 61.0, 5e4])
+def test_logits_of_any_size_have_their_logprobs(largest: float) -> None:
+    logits = np.linspace(largest - 30, largest, num=1 << 18, dtype=np.float32)
+
+    logprob, [(best_id, best_logprob)] = LogSoftmax(len(logits))(logits, 0, n_top=1)
+
+    expected = log_softmax(logits.astype(np.float64))
+    assert logprob == pytest.approx(expected[0], rel=1e-4)
+    assert best_id == len(logits) - 1
+    assert best_logprob == pytest.approx(expected[-1], rel=1e-4)
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says(tiny_model: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tgicli.engine.grammar import Ids
 
 NEGLIGIBLE = 1e-30  # a share of the best token's probability, above the smallest float32
+SAFE_LOGIT = 60.0  # e^60 times a vocabulary is far below float32's largest, e^-60 above its least
 LLAMA_DEFAULT_SEED = 0xFFFFFFFF  # llama.cpp takes this one as "draw a seed"
 
 # A token's id, its log-probability, and the ids of the most likely ones with theirs.
@@ -74,10 +75,11 @@ class LogSoftmax:
         return min(0.0, float(logits[index]) - log_sum), top
 
     def _log_sum(self, logits: Any, largest: float) -> float:
-        np, shifted = self._numpy, self._room[: len(logits)]
-        np.exp(np.subtract(logits, largest, out=shifted), out=shifted)
+        np, powers = self._numpy, self._room[: len(logits)]
+        shift = 0.0 if abs(largest) < SAFE_LOGIT else largest  # without, a pass over the row less
+        np.exp(np.subtract(logits, shift, out=powers) if shift else logits, out=powers)
         # einsum takes half as long as sum, and is right to five digits.
-        return largest + math.log(float(np.einsum("i->", shifted)))
+        return shift + math.log(float(np.einsum("i->", powers)))
 
     def _best(self, logits: Any, n_top: int, ids: Any) -> list[tuple[int, int]]:
         """Return the indices of the largest logits, with their ids."""
