@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from hypothesis import given
+import io
+
+from hypothesis import example, given
 
 from tests.ui.documents import split_documents
 from tgicli.ui.blocks import Piece, Splitter
@@ -119,7 +121,10 @@ def test_closing_returns_the_rest() -> None:
 
 
 @given(split_documents())
+@example(["\r\r```| a | b |\n"])
 def test_no_line_is_lost_or_repeated(texts: list[str]) -> None:
+    newlines = io.IncrementalNewlineDecoder(None, translate=True)
+    texts = [*map(newlines.decode, texts), newlines.decode("", final=True)]  # as the region does
     splitter = Splitter()
     pieces = [piece for text in texts if (piece := splitter.feed(text))] + [splitter.close()]
 

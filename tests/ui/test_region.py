@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.ui.documents import long_answer, split_documents
@@ -46,6 +46,7 @@ def test_a_long_answer_is_in_the_scrollback_once_and_in_order(columns: int, line
 
 @settings(max_examples=60)
 @given(split_documents(), st.sampled_from([(80, 24), (40, 10), (13, 4)]))
+@example(["\r", "\r```| a | b |\n"], (80, 24))
 def test_any_split_of_any_document_ends_as_the_document_at_once(
     texts: list[str], size: tuple[int, int]
 ) -> None:
