@@ -16,8 +16,8 @@ Both start anew for each round: by where its memory happens to lie, one and the 
 per cent faster or slower than itself as long as it runs.
 
 What would make it lie: other programs on the machine (--patience measures disturbed rounds again)
-or beside it, where it is a part of one: its speed may change from minute to minute; the
-client, which needs some of the same CPUs, about as much for either side.
+or beside it, where it is a part of one: its speed may change from minute to minute; the client,
+which needs some of the same CPUs, about as much for either side.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def timed_parts(engine: Engine) -> Iterator[Parts]:
     batch, sampler = runner._batch, runner._sampler
     timed: list[tuple[str, object, Callable[..., Any]]] = [
         ("decode", llama_cpp, llama_cpp.llama_decode),
-        ("choice", llama_cpp, llama_cpp.llama_sampler.sample),
+        ("choice", llama_cpp, llama_cpp.llama_sampler_sample),
         ("fill", batch, batch.fill),
         ("sample", sampler, sampler.sample),
         ("schedule", scheduler, scheduler.schedule),
