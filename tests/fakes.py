@@ -20,6 +20,8 @@ class FakeRunner:
 
     A lane remembers the adapter of its cells, and the rows of one batch must have the same.
     `fails(rows)` says whether a batch fails; then the lanes' cells behind row.start are undefined.
+    A lane is copied by the next batch, as in llama.cpp, so nothing may be restored into it before.
+    With `saves=False` nothing can be restored, as without memory for copies.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class FakeRunner:
         n_batch: int = 64,
         can_trim: bool = True,
         n_saved: int = 0,
+        saves: bool = True,
         fails: Callable[[ReadOnlyList[Row]], bool] = lambda rows: False,
     ) -> None:
         self.n_lanes = n_lanes
@@ -39,6 +42,8 @@ class FakeRunner:
         self.can_trim = can_trim
         self.n_saved = n_saved
         self.saved: dict[int, list[int]] = {}
+        self._saves = saves
+        self._to_be_copied: set[int] = set()  # lanes
         self.decode_s = 0.0
         self.cells: list[list[int]] = [[] for _ in range(n_lanes)]
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
@@ -56,10 +61,13 @@ class FakeRunner:
         if edit.saved is not None:
             self.saved[edit.saved] = self.cells[edit.lane]
         if edit.restored is not None:
-            self.cells[edit.lane] = self.saved[edit.restored]
+            assert edit.lane not in self._to_be_copied, "a lane is written over before its copy"
+            self.cells[edit.lane] = self.saved[edit.restored] if self._saves else []
         for number in edit.dropped:
             del self.saved[number]
         assert sum(map(len, self.saved.values())) <= self.n_saved
+        if edit.restored is not None and not self._saves:
+            return 0
         return self._fill_lane(edit)
 
     def _fill_lane(self, edit: LaneEdit) -> int:
@@ -70,10 +78,13 @@ class FakeRunner:
             return 0
         assert edit.n_keep <= len(source), "a lane is to keep more than its source holds"
         self.cells[edit.lane] = source[: edit.n_keep]
+        if edit.source != edit.lane:
+            self._to_be_copied.add(edit.source)
         self._computed_with[edit.lane] = self._computed_with[edit.source]
         return edit.n_keep
 
     def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+        self._to_be_copied.clear()
         self.batches.append([(self._lane(row), row.count) for row in rows])
         (adapter,) = {row.sequence.adapter for row in rows}
         self.adapters.append(adapter)

@@ -145,7 +145,7 @@ def test_what_was_used_last_stays_longest() -> None:
         cache.save(conversation(number), NOBODY)
     saved, n_used = cache.find(conversation(1, 50), NOBODY)
     assert saved is not None
-    cache.use(saved, n_used)
+    cache.use(saved.number, n_used)
 
     assert cache.save(conversation(3), NOBODY) == (3, (2,))
 
@@ -183,15 +183,44 @@ def test_nobody_waits_for_a_prefix_that_is_in_ram() -> None:
     assert pool.longest_prefix_length(conversation(1), NOBODY) == 100
 
 
+def test_a_lane_that_is_still_to_be_copied_is_not_written_over() -> None:
+    pool = LanePool(2, n_cells=4096, reuse=True, n_saved=1_000)
+    first, second = conversation(1), conversation(2)
+    taking_turns(pool, first, conversation(3), second)
+    copied, restored = sequence([*second[:60], 7, 8, 9]), sequence([*first, 7, 8, 9])
+
+    edit = pool.acquire(copied)
+    assert (edit.source, edit.lane) == (0, 1)
+    assert pool.must_wait(restored)
+    pool.note_decode()
+
+    assert not pool.must_wait(restored)
+    assert pool.acquire(restored).restored == 1
+
+
+def test_a_copy_that_could_not_be_made_is_not_asked_for_twice() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    first = conversation(1)
+    taking_turns(pool, first, conversation(2))
+    again = sequence([*first[:60], 7, 8, 9])
+
+    pool.place(pool.acquire(again), n_kept=0)
+    pool.release(again, n_valid=0)
+
+    assert again.n_cached == 0
+    assert pool.acquire(sequence([*first, 7, 8, 9])).restored is None
+
+
 @given(
-    turns=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 150)), max_size=12),
+    saves=st.booleans(),
+    turns=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 150)), max_size=24),
     n_lanes=st.integers(1, 3),
     n_saved=st.sampled_from([0, 120, 400, 2_000]),
 )
 def test_everybody_gets_an_answer_whatever_left_its_lane(
-    turns: list[tuple[int, int]], n_lanes: int, n_saved: int
+    turns: list[tuple[int, int]], n_lanes: int, n_saved: int, *, saves: bool
 ) -> None:
-    runner = FakeRunner(n_lanes, n_saved=n_saved)  # checks what each lane holds
+    runner = FakeRunner(n_lanes, n_saved=n_saved, saves=saves)  # checks what each lane holds
     told: list[Emitted] = []
     engine = Engine(runner, told.extend, clock=lambda: 0.0)
     for index, (number, n_tokens) in enumerate(turns):

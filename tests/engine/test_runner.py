@@ -118,6 +118,38 @@ def test_what_cannot_be_copied_is_computed_again(
         assert answers.finish["alone"].n_cached_tokens == 0
 
 
+def test_chats_that_arrive_together_are_not_computed_on_each_other_s_cells(
+    tiny_model: Path,
+) -> None:
+    saved, held = [*range(20, 200)], [*range(50, 150), *range(200, 240), *range(20, 70)]
+    beginning_alike = [*held[:100], *range(30, 50)]
+    params = replace(GREEDY, logprobs=True)
+
+    def ask(answers: Answers, name: str, prompt: list[int]) -> None:
+        answers.submit_sequence(Sequence(name, list(prompt), params, 8, is_turn=True))
+
+    def scores(answers: Answers, name: str) -> list[float | None]:
+        return [token.logprob for token in answers.tokens[name]]
+
+    with answering(tiny_model, n_lanes=2, n_ctx=512, cache_bytes=1 << 24) as answers:
+        for name, prompt in {"saved": saved, "other": [*range(100, 220)], "held": held}.items():
+            ask(answers, name, prompt)
+            answers.run()
+        next_turn = [*saved, *answers.ids("saved"), 9, 9, 9]
+        ask(answers, "copied", beginning_alike)
+        ask(answers, "restored", next_turn)
+        answers.run()
+        together = [scores(answers, "copied"), scores(answers, "restored")]
+        assert answers.finish["restored"].n_cached_tokens > len(saved)
+    with answering(tiny_model, n_ctx=512, prefix_reuse=False) as answers:
+        for name, prompt in {"copied": beginning_alike, "restored": next_turn}.items():
+            ask(answers, name, prompt)
+            answers.run()
+        alone_each = [scores(answers, "copied"), scores(answers, "restored")]
+
+    assert [pytest.approx(scores, abs=0.005) for scores in alone_each] == together
+
+
 def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
     expected = alone(architecture, PROMPTS)
 

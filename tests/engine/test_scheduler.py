@@ -29,7 +29,7 @@ def new_scheduler(
 
 def step(scheduler: Scheduler) -> list[Row]:
     """Admit and schedule, and compute with a model that counts up."""
-    scheduler.admit()
+    list(scheduler.admit())
     rows = scheduler.schedule()
     results = [sampled(row.sequence.token_ids[-1] + 1) if row.samples else None for row in rows]
     scheduler.update(zip(rows, results, strict=True))
@@ -131,10 +131,10 @@ def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:
     first = decoding(scheduler, "first")
     decoding(scheduler, "second")
     scheduler.add(sequence(100, name="prompt"))
-    scheduler.admit()
+    list(scheduler.admit())
     scheduler.abort("first")
     scheduler.add(sequence(1, name="third"))  # takes the first one's lane, and runs behind
-    scheduler.admit()
+    list(scheduler.admit())
 
     rows = scheduler.schedule()
 
@@ -198,6 +198,19 @@ def test_a_follower_goes_on_alone_when_its_leader_is_aborted() -> None:
     assert follower.n_cached == 50
 
 
+def test_of_the_followers_of_an_aborted_leader_one_leads_the_others() -> None:
+    scheduler = new_scheduler(n_lanes=4, token_budget=50)
+    prefix = list(range(200))
+    for i in range(4):
+        scheduler.add(sequence([*prefix, 900 + i], name=f"r{i}"))
+    step(scheduler)
+
+    scheduler.abort("r0")
+    step(scheduler)
+
+    assert [running.request_id for running in scheduler.running] == ["r1"]
+
+
 def test_an_abort_reaches_a_request_in_every_state() -> None:
     scheduler = new_scheduler(n_lanes=2)
     chatting = decoding(scheduler, "decoding")
@@ -241,7 +254,7 @@ def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
 def test_a_failed_sequence_ends_and_leaves_nothing_to_reuse() -> None:
     scheduler = new_scheduler(n_lanes=1)
     scheduler.add(sequence([1, 2, 3], name="failing"))
-    scheduler.admit()
+    list(scheduler.admit())
     rows = scheduler.schedule()
 
     outputs = scheduler.update([(rows[0], DecodeFailed("x"))])

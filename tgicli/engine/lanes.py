@@ -7,6 +7,7 @@ Invariants
     a lane is held by one sequence from acquire to release
     a free lane's `token_ids` are exactly the tokens whose cells it still holds
     a prefix is reused only when it is equal token by token, and computed with the same adapter
+    a lane that is still to be copied is not written over
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Lane:
     owner: Owner = ("", None)  # whose tokens these are
     is_worth_saving: bool = False  # what is in it will be asked for again
     n_released: int = 0  # lanes released until it was, itself included; 0: it was never held
+    is_to_be_copied: bool = False  # by the next llama_decode
 
     @property
     def token_ids(self) -> list[int]:
@@ -69,6 +71,13 @@ class LanePool:
         """Lanes that nobody holds."""
         return sum(lane.sequence is None for lane in self.lanes)
 
+    def must_wait(self, sequence: Sequence) -> bool:
+        """Whether its lane would be written over though it is still to be copied."""
+        if not any(lane.is_to_be_copied for lane in self.lanes):
+            return False
+        edit = self._edit_for(sequence)
+        return edit.restored is not None and self.lanes[edit.lane].is_to_be_copied
+
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
 
@@ -76,18 +85,33 @@ class LanePool:
         that a conversation is not lost because another began alike; unless that takes longer than
         computing: llama.cpp copies whole lanes. A prefix that had left its lane comes back from RAM
         where it is longer. The end of the prompt is never reused, because its logits are needed.
-        The caller has checked that a lane is free.
+        The caller has checked that a lane is free, and that the sequence need not wait for it.
         """
         edit = self._edit_for(sequence)
         lane = self.lanes[edit.lane]
-        edit = self._saving(lane, edit)
+        edit = self._saving(lane, self._using(edit))
         comes_back = self._cache.comes_back(sequence.token_ids, sequence.owner)
         lane.is_worth_saving = sequence.is_turn or comes_back or edit.restored is not None
         lane.sequence = sequence
         lane.left_over, lane.owner = [], sequence.owner
         sequence.lane = lane.index
         sequence.n_computed = sequence.n_cached = edit.n_keep
+        if edit.source != edit.lane:
+            self.lanes[edit.source].is_to_be_copied = True
         return edit
+
+    def place(self, edit: LaneEdit, *, n_kept: int) -> None:
+        """Note how much of the wanted prefix the lane really holds after an edit."""
+        sequence = self.lanes[edit.lane].sequence
+        assert sequence is not None
+        sequence.n_computed = sequence.n_cached = n_kept
+        if edit.restored is not None and n_kept < edit.n_keep:  # there is no such copy
+            self._cache.forget(edit.restored)
+
+    def note_decode(self) -> None:
+        """Note that llama_decode ran, and with it the copies that it had been asked for."""
+        for lane in self.lanes:
+            lane.is_to_be_copied = False
 
     def _edit_for(self, sequence: Sequence) -> LaneEdit:
         """Return where the longest prefix comes from: a lane, RAM, or nowhere."""
@@ -103,8 +127,13 @@ class LanePool:
         if saved is None or n_saved - n_keep < LITTLE_TOKENS:
             return LaneEdit(lane.index, source.index if n_keep else lane.index, n_keep)
         lane = self._lane_for(sequence, source, 0)
-        dropped = self._cache.use(saved, n_saved)
-        return LaneEdit(lane.index, lane.index, n_saved, restored=saved.number, dropped=dropped)
+        return LaneEdit(lane.index, lane.index, n_saved, restored=saved.number)
+
+    def _using(self, edit: LaneEdit) -> LaneEdit:
+        """Add to an edit that what it restores is dropped where the lane has nearly all of it."""
+        if edit.restored is None:
+            return edit
+        return replace(edit, dropped=self._cache.use(edit.restored, edit.n_keep))
 
     def _saving(self, lane: Lane, edit: LaneEdit) -> LaneEdit:
         """Add to an edit that what its lane loses is saved, unless another lane holds that, too."""

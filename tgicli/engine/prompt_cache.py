@@ -74,16 +74,20 @@ class PromptCache:
                 best, n_best = saved, n_held
         return best, n_best
 
-    def use(self, saved: Saved, n_used: int) -> tuple[int, ...]:
+    def use(self, number: int, n_used: int) -> tuple[int, ...]:
         """Note that a lane gets the first tokens; return what is no longer wanted here.
 
         That is the prefix itself when the lane has nearly all of it.
         """
-        del self._saved[saved.number]
+        saved = self._saved.pop(number)
         if len(saved.token_ids) - n_used < LITTLE_TOKENS:
-            return (saved.number,)
-        self._saved[saved.number] = saved
+            return (number,)
+        self._saved[number] = saved
         return ()
+
+    def forget(self, number: int) -> None:
+        """Note that a prefix could not be restored, if it is still kept."""
+        self._saved.pop(number, None)
 
     def save(self, token_ids: list[int], owner: Owner) -> tuple[int | None, tuple[int, ...]]:
         """Make room for a lane's tokens; return their number and those that had to go.

@@ -13,18 +13,16 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tgicli.core import FinishReason, Token
 from tgicli.engine.chunks import LEAST, SMALL, Cut
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
-from tgicli.engine.prefix import common_prefix_length
+from tgicli.engine.prefix import LITTLE_TOKENS, common_prefix_length
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.errors import DecodeFailed
-
-MIN_SHARED_TOKENS = 32  # a shorter shared prefix is not worth waiting for
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,14 @@ class Output:
     error: DecodeFailed | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """Who computes the prefix that another one waits for, and how long that is."""
+
+    leader: Sequence
+    n_shared: int
+
+
 class Scheduler:
     """The sequences that wait and run, and the lanes they run in."""
 
@@ -82,7 +88,7 @@ class Scheduler:
         self._lanes = lanes
         self._pace = pace
         self._reuse = reuse
-        self._leaders: dict[Sequence, tuple[Sequence, int]] = {}  # who waits for whose prefix
+        self._leads: dict[Sequence, _Lead] = {}  # who waits for whose prefix
 
     @property
     def has_work(self) -> bool:
@@ -107,53 +113,50 @@ class Scheduler:
                 return sequence
         return None
 
-    def admit(self) -> list[LaneEdit]:
-        """Give free lanes to waiting sequences, oldest first; return what the lanes must hold.
+    def admit(self) -> Iterator[LaneEdit]:
+        """Give free lanes to waiting sequences, oldest first; yield what each lane must hold.
 
-        A sequence whose prefix another one is just computing waits for it, and lets those behind it
-        pass: they would compute the same tokens twice.
+        The caller makes an edit and says by `place` what came of it before it asks for the next
+        one, whose prefix may lie in the same lane. A sequence whose prefix another one is just
+        computing waits for it, and lets those behind it pass: they would compute the same tokens
+        twice.
         """
-        edits = []
         for sequence in list(self.waiting):
             if self._lanes.n_free == 0:
                 break
-            if self._waits_for_prefix(sequence):
+            if self._waits_for_prefix(sequence) or self._lanes.must_wait(sequence):
                 continue
             self.waiting.remove(sequence)
             self.running.append(sequence)
-            edits.append(self._lanes.acquire(sequence))
-        return edits
+            yield self._lanes.acquire(sequence)
 
     def place(self, edit: LaneEdit, *, n_kept: int) -> None:
         """Note how much of the wanted prefix the lane really holds after an edit."""
-        sequence = self._lanes.lanes[edit.lane].sequence
-        assert sequence is not None
-        sequence.n_computed = sequence.n_cached = n_kept
+        self._lanes.place(edit, n_kept=n_kept)
 
     def _waits_for_prefix(self, sequence: Sequence) -> bool:
         """Whether a running sequence will soon hold more of the prompt than any lane does now."""
         if not self._reuse or sequence.wants_prompt_logprobs:
             return False
-        leader, n_shared = self._leaders.get(sequence) or self._find_leader(sequence)
-        # 1. nobody computes it now; 2. the leader has left; 3. it has computed what is shared
-        if leader is None or leader.lane is None or leader.n_computed >= n_shared:
-            self._leaders.pop(sequence, None)
+        lead = self._leads.pop(sequence, None)
+        if lead is None or lead.leader.lane is None:  # it has left: another one may compute it
+            lead = self._find_lead(sequence)
+        if lead is None or lead.leader.n_computed >= lead.n_shared:
             return False
-        self._leaders[sequence] = leader, n_shared
+        self._leads[sequence] = lead
         return True
 
-    def _find_leader(self, sequence: Sequence) -> tuple[Sequence | None, int]:
-        """Return the prefilling sequence that shares the longest prefix still to be computed."""
+    def _find_lead(self, sequence: Sequence) -> _Lead | None:
+        """Return who computes the longest prefix that no lane holds yet."""
         prompt = sequence.token_ids[:-LEAST]
-        best: Sequence | None = None
-        held = self._lanes.longest_prefix_length(prompt, sequence.owner)
-        n_best = held + MIN_SHARED_TOKENS
+        best = None
+        n_best = self._lanes.longest_prefix_length(prompt, sequence.owner) + LITTLE_TOKENS
         for leader in self.running:
             if leader.is_prefilling and leader.owner == sequence.owner:
                 n_shared = common_prefix_length(leader.token_ids, prompt)
                 if n_shared >= n_best:
-                    best, n_best = leader, n_shared
-        return best, n_best
+                    best, n_best = _Lead(leader, n_shared), n_shared
+        return best
 
     def schedule(self) -> list[Row]:
         """Return the rows of the next step, decodes first.
@@ -206,6 +209,7 @@ class Scheduler:
 
     def update(self, computed: Iterable[tuple[Row, Result]]) -> list[Output]:
         """Apply what a step computed; rows of sequences that were aborted meanwhile are dropped."""
+        self._lanes.note_decode()
         return [
             self._apply(row, result) for row, result in computed if row.sequence.lane is not None
         ]
@@ -223,7 +227,7 @@ class Scheduler:
 
     def _retire(self, sequence: Sequence, *, n_valid: int) -> None:
         """Take a sequence out, and free its lane, of which n_valid tokens may serve another."""
-        self._leaders.pop(sequence, None)
+        self._leads.pop(sequence, None)
         if sequence.lane is None:
             self.waiting.remove(sequence)
             return
