@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import threading
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.tiny_adapter import write_adapter
+from tgicli.backends import local
 from tgicli.backends.local import LocalBackend
 from tgicli.core import (
     Delta,
@@ -25,7 +27,8 @@ from tgicli.core import (
 from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.prompt import PromptEncoder
 from tgicli.engine.runner import ContextOptions
-from tgicli.errors import ContextOverflow, RequestError
+from tgicli.engine.scheduler import Result, Row
+from tgicli.errors import ContextOverflow, RequestError, StreamBroken, TgicliError
 
 GREEDY = SamplingParams(temperature=0, max_new_tokens=20)
 HELLO = GenerationRequest(id="hello", prompt="Hello", params=GREEDY)
@@ -95,6 +98,52 @@ def test_of_two_by_turns_in_one_lane_chats_are_kept_in_ram_from_their_first_turn
 
     assert first == 0
     assert (again > 50) == is_chat
+
+
+def test_an_engine_that_waits_for_work_is_healthy_and_one_that_is_stuck_is_not(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "MAX_HEARTBEAT_AGE_S", 0.1)
+    entered, leave = threading.Event(), threading.Event()
+
+    async def main() -> tuple[bool, bool]:
+        async with backend_on(tiny_model) as backend:
+            run = backend._runner.run
+
+            def stuck(rows: Sequence[Row]) -> list[Result]:
+                entered.set()
+                leave.wait()
+                return run(rows)
+
+            await asyncio.sleep(0.3)
+            idle = await backend.health()
+            monkeypatch.setattr(backend._runner, "run", stuck)
+            asked = asyncio.create_task(collect(backend, HELLO))
+            await asyncio.to_thread(entered.wait)
+            await asyncio.sleep(0.3)
+            busy = await backend.health()
+            leave.set()
+            await asked
+        return idle, busy
+
+    assert asyncio.run(main()) == (True, False)
+
+
+def test_a_backend_that_is_closed_ends_its_streams_and_takes_no_more(tiny_model: Path) -> None:
+    endless = replace(HELLO, params=replace(GREEDY, max_new_tokens=240, ignore_eos=True))
+
+    async def main() -> None:
+        async with backend_on(tiny_model) as backend:
+            reading = asyncio.create_task(collect(backend, endless))
+            await asyncio.sleep(0)  # it is submitted
+            await backend.aclose()
+            with pytest.raises(StreamBroken, match="closed"):
+                await reading
+            with pytest.raises(TgicliError, match="nothing more"):
+                await collect(backend, HELLO)
+            assert not await backend.health()
+
+    asyncio.run(main())
 
 
 def test_requests_run_side_by_side_as_if_alone(tiny_model: Path) -> None:

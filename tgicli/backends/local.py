@@ -1,8 +1,8 @@
 """The bridge between the engine's thread and the event loop.
 
 Lives on the event loop. Two doors, immutable luggage: `engine.submit/abort` go down,
-`call_soon_threadsafe` comes up, once per step. Closing a generate() iterator, in whatever state, is
-what cancels a request.
+`call_soon_threadsafe` comes up, once per batch. Closing a generate() iterator, in whatever state,
+is what cancels a request.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tgicli.engine.runner import ContextOptions, Runner
 from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
 from tgicli.engine.spans import spans
-from tgicli.errors import RequestError
+from tgicli.errors import RequestError, TgicliError
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler
@@ -54,6 +54,7 @@ class LocalBackend:
         self._runner = runner
         self._grammars: GrammarCompiler | None = None
         self._streams: dict[str, TokenStream] = {}
+        self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._engine = Engine(runner, self._deliver, prefix_reuse=prefix_reuse)
         self._engine.start()
@@ -103,6 +104,8 @@ class LocalBackend:
             self._engine.abort(request.id)  # no-op if it has finished
 
     async def _to_sequence(self, request: GenerationRequest) -> Sequence:
+        if self._is_closed:
+            raise TgicliError("the model was closed; nothing more can be asked of it")
         self._check_adapter(request.adapter)
         token_ids = await self._encode(request)
         params = request.params
@@ -220,10 +223,16 @@ class LocalBackend:
         )
 
     async def health(self) -> bool:
-        """Say whether the engine's thread goes round."""
+        """Say whether the engine's thread goes round, or waits for work."""
         return time.perf_counter() - self._engine.heartbeat_s < MAX_HEARTBEAT_AGE_S
 
     async def aclose(self) -> None:
-        """Stop the engine after its current step and free the context; the model stays."""
+        """Stop the engine after its current step and free the context; the model stays.
+
+        What still streams ends with StreamBroken.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         await asyncio.to_thread(self._engine.close)
         self._runner.close()

@@ -12,6 +12,7 @@ Invariants
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Output, Result, Row, Scheduler
 from tgicli.engine.sequence import Sequence
-from tgicli.errors import DecodeFailed, TgicliError
+from tgicli.errors import DecodeFailed, StreamBroken, TgicliError
 
 
 class ModelRunner(Protocol):
@@ -94,7 +95,7 @@ class Engine:
         """
         reuse = prefix_reuse and runner.can_trim
         self.runner = runner
-        self.heartbeat_s = clock()
+        self.heartbeat_s = clock()  # of its last round; inf: it waits for work; -inf: it has ended
         self.counters = Counters()
         self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
         self._scheduler = Scheduler(
@@ -134,34 +135,39 @@ class Engine:
         self._inbox.put(_Abort(request_id))
 
     def close(self) -> None:
-        """Stop after the current step, whatever still waits or runs, and wait for the thread."""
+        """Stop after the current step, and wait for the thread; what waits or runs ends broken."""
         self._inbox.put(_Stop())
         self._thread.join()
 
     def _loop(self) -> None:
+        refusal: TgicliError = StreamBroken("the model was closed before the answer's end")
         try:
             while self._read_inbox(block=not self._scheduler.has_work):
                 for emitted in self.step():
                     self._emit(emitted)  # one hop to the readers per batch, not per token
         except Exception as error:  # a bug of ours: nobody may wait for ever
-            self._refuse_all(error)
+            refusal = TgicliError(f"the engine stopped: {error!r}")
+            refusal.__cause__ = error
+        self.heartbeat_s = -math.inf
+        self._refuse_all(refusal)
 
-    def _refuse_all(self, cause: Exception) -> None:
-        """End every sequence, those to come as well, with the reason why the engine stopped."""
-        refusal = TgicliError(f"the engine stopped: {cause!r}")
-        refusal.__cause__ = cause
+    def _refuse_all(self, refusal: TgicliError) -> None:
+        """End every sequence, those to come until close() as well."""
         self._emit([Emitted(s.request_id, refusal) for s in self._scheduler.sequences])
         while not isinstance(item := self._inbox.get(), _Stop):
             if isinstance(item, Sequence):
                 self._emit([Emitted(item.request_id, refusal)])
 
     def _read_inbox(self, *, block: bool) -> bool:
-        """Take in what has arrived; False when the engine is to stop."""
-        self.heartbeat_s = self._clock()
+        """Take in what has arrived, one item at least with block; False when it is to stop."""
+        self.heartbeat_s = math.inf if block else self._clock()
         while block or not self._inbox.empty():  # nobody else takes anything out
-            if not self._take_in(self._inbox.get()):
+            item = self._inbox.get()
+            if block:
+                self.heartbeat_s = self._clock()
+                block = False
+            if not self._take_in(item):
                 return False
-            block = False
         return True
 
     def _take_in(self, item: Sequence | _Abort | _Stop) -> bool:
@@ -173,7 +179,7 @@ class Engine:
                     self.runner.forget(sequence)
                     self.counters.n_cancelled += 1
             case _Stop():
-                self._inbox.put(item)  # for the loop, when a step took it in
+                self._inbox.put(item)  # for whoever reads next: a step may have taken it in
                 return False
         return True
 
