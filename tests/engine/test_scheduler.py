@@ -126,6 +126,17 @@ def test_where_nobody_waits_for_a_token_prompts_need_no_pauses() -> None:
     assert counts(step(scheduler)) == [("short", 0, 20), ("long", 0, 44)]
 
 
+def test_short_prompts_without_end_leave_half_of_each_step_to_a_long_one() -> None:
+    scheduler = beside_a_decode(long=1_000)
+    scheduler.abort("chatting")
+    for number in range(20):
+        scheduler.add(sequence(60, name=f"short {number}", max_new_tokens=1))
+
+    steps = [counts(step(scheduler)) for _ in range(20)]
+
+    assert all(of_one[-1][0] == "long" and of_one[-1][2] >= 26 for of_one in steps)
+
+
 def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:
     scheduler = new_scheduler(n_lanes=3)
     first = decoding(scheduler, "first")

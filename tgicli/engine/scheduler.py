@@ -12,6 +12,7 @@ Invariants
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -164,7 +165,8 @@ class Scheduler:
         Decodes go first, one token each, sorted by lane because llama.cpp puts into one micro-batch
         only neighbouring lanes in increasing order. Short prompts come before long ones, each kind
         in order of arrival. Beside decodes short ones take a pause together, and long ones share
-        what the pace allows besides, so that neither kind waits for the other.
+        what the pace allows besides; without decodes short ones take half of the step at most. So
+        neither kind waits for the other.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
@@ -176,7 +178,9 @@ class Scheduler:
         short = [s for s in prompts if s.n_prompt - s.n_cached <= n_short]
         long = [s for s in prompts if s.n_prompt - s.n_cached > n_short]
         if not rows:
-            return self._chunks(short + long, min(self._pace.n_prompt_tokens(0), left))
+            allowed = min(self._pace.n_prompt_tokens(0), left)
+            chunks = self._chunks(short, math.ceil(allowed / 2) if long else allowed)
+            return chunks + self._chunks(long, allowed - sum(row.count for row in chunks))
         pieces = self._pieces(short, left)
         left -= sum(row.count for row in pieces)
         allowed = self._pace.n_prompt_tokens(len(rows), len(long))
