@@ -13,6 +13,7 @@ import pytest
 
 import tgicli
 from tests.cli.conftest import Cli, Outcome
+from tgicli.cli.local import DEFAULT_CTX, DEFAULT_LANE_CTX
 from tgicli.engine.build import build_info, devices
 from tgicli.engine.hardware import n_usable_cores
 from tgicli.errors import ExitStatus
@@ -50,6 +51,13 @@ def test_the_build_and_the_machine_are_told(cli: Cli):
     assert shown["cores"] == f"{n_usable_cores()} for this process"
     assert " GiB free" in shown["memory"]
     assert "model" not in shown
+
+
+@pytest.mark.parametrize(("n_lanes", "n_ctx"), [(1, DEFAULT_CTX), (8, DEFAULT_LANE_CTX)])
+def test_a_context_is_as_large_as_generate_or_serve_make_it(n_lanes: int, n_ctx: int, cli: Cli):
+    found = told(cli("doctor", "demo", "--max-batch-size", str(n_lanes), "--json"))
+
+    assert found["fit"]["n_ctx"] == n_ctx
 
 
 def test_json_has_each_device_with_its_memory(cli: Cli):

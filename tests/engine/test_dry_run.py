@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,15 @@ def test_each_gpu_gets_its_layers_with_their_cache():
         "CUDA0": 3,
         "CUDA1": 5,
     }
+
+
+def test_a_buffer_of_the_eleventh_gpu_is_not_the_first_one_s():
+    device = next(gpus())
+    many = [replace(device, name=f"CUDA{number}") for number in range(12)]
+
+    need = read_need(["sched_reserve: CUDA11 compute buffer size =   256.00 MiB"], {}, many)
+
+    assert {name for name, share in need.shares.items() if share.compute_bytes} == {"CUDA11"}
 
 
 def test_an_embedding_that_is_the_output_too_is_held_twice():

@@ -48,6 +48,16 @@ def test_what_does_not_fit_is_refused_with_both_numbers(model: Callable[..., Mod
     assert ", 40.0 MiB are free; choose a smaller --ctx-size, a smaller --kv-type or a" in message
 
 
+def test_a_hybrid_model_whose_first_layer_has_no_keys_is_counted_by_the_others(
+    model: Callable[..., Model],
+):
+    jamba = model("jamba")
+
+    assert jamba.kv_values_per_token == 0
+    with pytest.raises(ModelLoadError, match="MiB for the context"):
+        Runner(jamba, replace(WIDE, n_ctx=300_000))
+
+
 def test_what_fits_closely_is_made(model: Callable[..., Model]):
     Runner(model("llama"), replace(WIDE, n_ctx=60_000)).close()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tgicli.engine.runner import ContextOptions
 
 DEFAULT_CTX = 8192  # tokens, where the model was trained on more and the prompt needs no more
+DEFAULT_LANE_CTX = 4096  # the same, of each lane where there are several
 ROOM_FOR_ANSWER = 4096  # tokens left behind a prompt that needs more
 
 
@@ -131,10 +132,11 @@ def load_options(options: LoadingOptions) -> LoadOptions:
 
 def expected_context(path: Path, options: LoadingOptions, expected: Expected) -> ContextOptions:
     """Return the context that a model will probably have, by its header."""
-    n_ctx_train = read_header(path).context_length or DEFAULT_CTX
+    most = DEFAULT_CTX if expected.n_lanes == 1 else DEFAULT_LANE_CTX
+    n_ctx_train = read_header(path).context_length or most
     return _sized(
         options,
-        n_ctx=expected.n_ctx or options.ctx_size or min(n_ctx_train, DEFAULT_CTX),
+        n_ctx=expected.n_ctx or options.ctx_size or min(n_ctx_train, most),
         n_lanes=expected.n_lanes,
     )
 

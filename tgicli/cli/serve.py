@@ -177,6 +177,11 @@ class ServeOptions:
     )
 
     @property
+    def batch_size(self) -> int:
+        """Tokens of a batch at most, by TGI's flag or by llama.cpp's."""
+        return self.limits.max_batch_prefill_tokens or self.loading.batch_size
+
+    @property
     def named_lora(self) -> tuple[tuple[str, Path], ...]:
         """The adapters that requests choose by name."""
         return tuple(pair for group in self.lora_adapters for pair in group.adapters)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tgicli.cli.local import Loading
+from tgicli.cli.local import DEFAULT_LANE_CTX, Loading
 from tgicli.cli.serve import ServeOptions
 from tgicli.core import Backend
 from tgicli.errors import ConfigError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tgicli.engine.model import Model
 
 MIB = 1 << 20
-DEFAULT_TOTAL_TOKENS = 4096  # where the model was trained on more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +66,13 @@ class ModelSource:
         model = await asyncio.wrap_future(self._loading.future)
         named = self._options.named_lora
         limits = replace(
-            _limits(self._options, min(model.n_ctx_train, DEFAULT_TOTAL_TOKENS)),
+            _limits(self._options, min(model.n_ctx_train, DEFAULT_LANE_CTX)),
             adapters=tuple(name for name, _ in named),
         )
         context = ContextOptions(
             n_ctx=limits.max_total_tokens,
             n_lanes=options.max_batch_size,
-            batch_size=options.max_batch_prefill_tokens or loading.batch_size,
+            batch_size=self._options.batch_size,
             threads=loading.threads,
             flash_attn=loading.flash_attn,
             kv_type=loading.kv_type,
@@ -112,7 +111,7 @@ class EndpointSource:
 
         async with contextlib.aclosing(Gateway(self._remote)) as backend:
             info = await backend.info()
-            limits = _limits(self._options, info.n_ctx or DEFAULT_TOTAL_TOKENS)
+            limits = _limits(self._options, info.n_ctx or DEFAULT_LANE_CTX)
             if not info.n_ctx and self._options.limits.max_total_tokens is None:
                 self._terminal.say(
                     f"{self._remote.endpoint.shown} does not tell its context; /info will say "

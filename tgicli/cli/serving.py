@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tgicli import __version__
@@ -59,7 +60,7 @@ def _source(
         yield EndpointSource(options, remote, terminal), None
         return
     loading = start_loading(
-        options.loading,
+        replace(options.loading, batch_size=options.batch_size),
         terminal,
         status,
         quiet=options.quiet,

@@ -150,7 +150,7 @@ def read_need(lines: Iterable[str], tensors: Mapping[str, int], named: Iterable[
 def _owner(buffer: str, named: Iterable[Device]) -> str:
     """Return the device that has a buffer, e.g. CUDA0; CUDA_Host and CPU_Mapped are the host's."""
     names = [device.name for device in named if device.kind is not DeviceKind.CPU]
-    return next((name for name in names if buffer.startswith(name)), HOST)
+    return max((name for name in names if buffer.startswith(name)), key=len, default=HOST)
 
 
 def _weights(tensors: Mapping[str, int], places: Mapping[int, str]) -> Counter[str]:

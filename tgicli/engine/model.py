@@ -173,7 +173,10 @@ class Model:
 
     @functools.cached_property
     def kv_values_per_token(self) -> int:
-        """Numbers that one token adds to the KV cache, over all layers."""
+        """Numbers that one token adds to the KV cache, over all layers, if all are like the first.
+
+        Not so in a hybrid model, whose first layer often has no keys and values at all.
+        """
         arch = self.metadata("general.architecture")
         n_head = max(1, llama_cpp.llama_model_n_head(self.pointer))
         head = llama_cpp.llama_model_n_embd(self.pointer) // n_head

@@ -29,7 +29,8 @@ def check_room(model: Model, context: Any, *, kv_bytes: int, n_tokens: int) -> N
     Raises:
         ModelLoadError: it does not; the message has what is needed and what is free.
     """
-    if _has_plenty(model, kv_bytes + _most_attention_bytes(model, context)):
+    is_hybrid = llama_cpp.llama_model_is_hybrid(model.pointer)  # then kv_bytes says nothing
+    if not is_hybrid and _has_plenty(model, kv_bytes + _most_attention_bytes(model, context)):
         return
     from tgicli.engine.build import devices  # these take 10 ms, which most runs need not spend
     from tgicli.engine.dry_run import measure
