@@ -70,11 +70,15 @@ class Grammar:
     source: str
 
 
+LEAST_TEMPERATURE = 1e-5  # what is less is 0: logits divided by it may be infinite
+EXTREME = 1e30  # the same for logits multiplied by it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingParams:
     """How to choose the next token. Valid once built."""
 
-    temperature: float = 0.8  # 0 means greedy
+    temperature: float = 0.8  # 0, and what is next to it, means greedy
     top_k: int = 0  # keep the k most likely tokens; 0: all
     top_p: float = 1.0  # nucleus mass in (0, 1]
     typical_p: float = 1.0  # locally typical mass in (0, 1] (Meister et al., arXiv:2202.00666)
@@ -104,6 +108,11 @@ class SamplingParams:
             raise RequestError(f"min_p must be in [0, 1), got {self.min_p}")
         if not 0 < self.repetition_penalty < float("inf"):
             raise RequestError(f"repetition_penalty must be > 0, got {self.repetition_penalty}")
+        if not 1 / EXTREME <= self.repetition_penalty <= EXTREME:
+            raise RequestError(
+                f"repetition_penalty {self.repetition_penalty} leaves no logit finite; "
+                f"give one between {1 / EXTREME:g} and {EXTREME:g}"
+            )
         _check_penalty("frequency_penalty", self.frequency_penalty)
         _check_penalty("presence_penalty", self.presence_penalty)
         if self.seed is not None and not 0 <= self.seed < 2**64:
@@ -118,7 +127,7 @@ class SamplingParams:
     @property
     def is_greedy(self) -> bool:
         """Whether the most likely token is always taken."""
-        return self.temperature == 0
+        return self.temperature < LEAST_TEMPERATURE
 
     @property
     def is_plain_greedy(self) -> bool:

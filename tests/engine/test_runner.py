@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from tests.engine.running import GREEDY, Answers, alone, answering
+from tests.tiny import LLAMA, Array, Vocabulary
 from tgicli.core import SamplingParams
 from tgicli.engine.chunks import LEAST, MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.runner import ContextOptions, Runner
+from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
 
@@ -150,6 +152,42 @@ def test_chats_that_arrive_together_are_not_computed_on_each_other_s_cells(
     assert [pytest.approx(scores, abs=0.005) for scores in alone_each] == together
 
 
+@pytest.mark.parametrize("n_lanes", [1, 2, 4])
+def test_a_batch_smaller_than_a_prompt_s_pieces_is_made_large_enough(
+    tiny_model: Path, n_lanes: int
+) -> None:
+    expected = alone(tiny_model, PROMPTS)
+
+    with answering(tiny_model, n_lanes=n_lanes, batch_size=1) as answers:
+        for name, prompt in PROMPTS.items():
+            answers.submit(name, prompt)
+        answers.run()
+
+        assert {name: answers.ids(name) for name in PROMPTS} == expected
+
+
+def test_a_scored_sequence_is_computed_again_in_small_pieces(
+    architecture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(architecture, n_lanes=2, n_ctx=1024, batch_size=512) as answers:
+        run = answers.runner.run
+
+        def fails_in_company(rows: list[Row]) -> list[Result]:
+            results = run(rows)
+            if len(rows) == 2:
+                raise DecodeFailed("injected")
+            return results
+
+        monkeypatch.setattr(answers.runner, "run", fails_in_company)
+        scored = Sequence("scored", [*range(5, 205)], GREEDY, 6, wants_prompt_logprobs=True)
+        answers.submit_sequence(scored)
+        answers.submit("other", [*range(50, 90)], n_new=6)
+        answers.run()
+
+        assert not answers.errors
+        assert len(answers.ids("scored")) == len(answers.ids("other")) == 6
+
+
 def test_an_aborted_neighbour_changes_nobody(architecture: Path) -> None:
     expected = alone(architecture, PROMPTS)
 
@@ -208,6 +246,26 @@ def test_weights_that_compute_nan_end_the_request_with_a_message(
         error = answers.errors["a"]
     assert isinstance(error, DecodeFailed)
     assert "NaN" in str(error)
+
+
+def test_one_logit_that_is_no_number_ends_a_request_that_asks_for_probabilities(
+    tmp_path: Path,
+) -> None:
+    def spoil(name: str, weights: Array, _: Vocabulary) -> None:
+        if name == "output.weight":
+            weights[100] = np.nan
+
+    path = tmp_path / "one_nan.gguf"
+    replace(LLAMA, change=spoil).write(path)
+    with answering(path, n_lanes=2) as answers:
+        for name, params in {"greedy": GREEDY, "sampled": SAMPLED}.items():
+            answers.submit(name, [5, 6, 7, 8], replace(params, logprobs=True))
+        answers.run()
+
+        assert {name: str(error)[:37] for name, error in answers.errors.items()} == {
+            "greedy": "the model computed no numbers (NaN): ",
+            "sampled": "the model computed no numbers (NaN): ",
+        }
 
 
 def test_a_decode_that_llama_refuses_ends_only_its_request(tiny_model: Path) -> None:

@@ -13,6 +13,7 @@ from tests.engine.running import GREEDY, alone, answering
 from tgicli.core import SamplingParams, Token
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.sampler import LLAMA_DEFAULT_SEED, LogSoftmax, draw_seed, fold_seed
+from tgicli.errors import RequestError
 
 PROMPT = [30, 90, 127, 90, 30, 181, 90]
 FLAT = SamplingParams(temperature=1.0, seed=7, logprobs=True)
@@ -32,6 +33,22 @@ def raw_logits(path: Path) -> Logits:
         pointer = llama_cpp.llama_get_logits_ith(answers.runner._ctx, -1)
         logits = np.ctypeslib.as_array(pointer, (answers.model.n_vocab,))
         return logits.astype(np.float64)
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e-38, 1e-46, 1e-320])
+def test_a_temperature_next_to_zero_takes_the_likeliest_token(
+    tiny_model: Path, temperature: float
+) -> None:
+    cold = first_token(tiny_model, replace(FLAT, temperature=temperature, top_n_tokens=3))
+
+    assert cold.id == int(raw_logits(tiny_model).argmax())
+    assert all(math.isfinite(top.logprob) for top in cold.top)
+
+
+@pytest.mark.parametrize("penalty", [1e-39, 1e300])
+def test_a_penalty_that_leaves_no_logit_finite_is_refused(penalty: float) -> None:
+    with pytest.raises(RequestError, match=r"repetition_penalty .* between 1e-30 and 1e\+30"):
+        SamplingParams(repetition_penalty=penalty)
 
 
 def log_softmax(scores: Logits) -> Logits:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tgicli.core import SamplingParams, TopToken
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.model import Model
-from tgicli.engine.sampler import Candidates, Reader, Sampler
+from tgicli.engine.sampler import NO_NUMBERS, Candidates, Reader, Sampler
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sampled, Sequence
 from tgicli.engine.watermark import Watermark
@@ -95,7 +95,13 @@ class BatchSampler:
         """Sample from one output row of the last batch."""
         logits = llama_cpp.llama_get_logits_ith(self._ctx, output)
         if math.isnan(logits[0]):
-            return DecodeFailed("the model computed no numbers (NaN): its weights may be damaged")
+            return DecodeFailed(NO_NUMBERS)
+        try:
+            return self._choose_from(sequence, logits, output)
+        except DecodeFailed as error:  # its logits or its grammar; its neighbours go on
+            return error
+
+    def _choose_from(self, sequence: Sequence, logits: Any, output: int) -> Sampled:
         params = sequence.params
         if params.watermark:
             self._mark(logits, sequence.token_ids[-1])
@@ -103,10 +109,7 @@ class BatchSampler:
             return self._take_largest(params, logits)
         if sequence.constraint is None and not params.wants_logprobs:
             return self._sampled(self._sampler(sequence).sample(self._ctx, output))
-        try:
-            return self._sample_among_candidates(sequence, logits)
-        except DecodeFailed as error:  # its grammar failed; its neighbours go on
-            return error
+        return self._sample_among_candidates(sequence, logits)
 
     def _take_largest(self, params: SamplingParams, logits: Any) -> Sampled:
         """Sample without a chain, which would take longer than the choice."""

@@ -257,9 +257,9 @@ class Engine:
         start = self.runner.edit_lane(LaneEdit(lane, lane, row.start))
         try:
             while start < end:
-                count = min(end - start, self.runner.n_batch)
-                (result,) = self.runner.run([Row(sequence, start, count)])
-                start += count
+                again = self._scheduler.chunk(sequence, start, end, self.runner.n_batch)
+                (result,) = self.runner.run([again])
+                start += again.count
         except DecodeFailed as error:
             return error
         return result

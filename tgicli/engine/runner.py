@@ -18,7 +18,7 @@ from typing import Any
 from tgicli.core import Token
 from tgicli.engine.adapters import Adapters
 from tgicli.engine.batch_sampler import BatchSampler
-from tgicli.engine.chunks import MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
+from tgicli.engine.chunks import LEAST, MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
 from tgicli.engine.hardware import n_usable_cores
 from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp, quiet_log
@@ -29,6 +29,7 @@ from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
 
+MOST_ON_GPU = 2048  # tokens of a micro-batch: more keep a GPU no busier
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 KV_TYPES = {  # name: (ggml_type, bytes a value)
     "f32": (0, 4.0),
@@ -91,6 +92,7 @@ class Runner:
         self.can_trim = model.can_trim
         self.n_saved = options.n_saved(model)
         self.decode_s = 0.0  # spent in llama_decode
+        self._is_asynchronous = model.gpu_layers != 0
         self._batch = _Batch(self.n_batch)
         self._saved = SavedLanes(self._ctx)
         self._sampler = BatchSampler(
@@ -157,6 +159,8 @@ class Runner:
         lasts = self._batch.fill(rows)
         began_s = time.perf_counter()
         code = llama_cpp.llama_decode(self._ctx, self._batch.struct)  # the GIL is free in here
+        if self._is_asynchronous:  # else the next batch would seem to take this one's time
+            llama_cpp.llama_synchronize(self._ctx)
         self.decode_s += time.perf_counter() - began_s
         match code:
             case 0:
@@ -220,7 +224,7 @@ def context_params(options: ContextOptions, *, on_gpu: bool) -> Any:
     params.n_seq_max = options.n_lanes
     params.kv_unified = False
     params.swa_full = False
-    params.n_batch = max(options.batch_size, options.n_lanes)
+    params.n_batch = max(options.batch_size, options.n_lanes, 2 * LEAST)
     params.n_ubatch = _micro_batch(params.n_batch, options, on_gpu=on_gpu)
     # One row of logits a lane, not one a token; more for a prompt that is scored.
     params.n_outputs_max = max(options.n_lanes, MOST_SCORED)
@@ -248,11 +252,11 @@ def _micro_batch(n_batch: int, options: ContextOptions, *, on_gpu: bool) -> int:
 
     On a CPU small ones, because the cuts must not be seen in the logits and prompts beside running
     answers are cut small. That costs prefill 5-8 % at 500 tokens and a quarter at 1,500; one lane
-    alone has nobody beside it.
+    alone has nobody beside it. The buffers to compute in grow with it.
     """
-    if on_gpu or options.n_lanes == 1:
-        return n_batch
-    return min(n_batch, SMALL)
+    if on_gpu:
+        return min(n_batch, MOST_ON_GPU)
+    return n_batch if options.n_lanes == 1 else min(n_batch, SMALL)
 
 
 def _cut_for(micro_batch: int) -> Cut:

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any
 
 from tgicli.core import SamplingParams
 from tgicli.engine.llama import llama_cpp
+from tgicli.errors import DecodeFailed
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Ids
 
 NEGLIGIBLE = 1e-30  # a share of the best token's probability, above the smallest float32
 SAFE_LOGIT = 60.0  # e^60 times a vocabulary is far below float32's largest, e^-60 above its least
+NO_NUMBERS = "the model computed no numbers (NaN): its weights may be damaged"
 LLAMA_DEFAULT_SEED = 0xFFFFFFFF  # llama.cpp takes this one as "draw a seed"
 
 # A token's id, its log-probability, and the ids of the most likely ones with theirs.
@@ -68,6 +70,9 @@ class LogSoftmax:
 
         An id is an index, unless there are ids. Ties are in the order of the ids. is_largest: the
         largest logit is at the index, which spares looking for it.
+
+        Raises:
+            DecodeFailed: not all logits are numbers.
         """
         log_sum = self._log_sum(logits, float(logits[index] if is_largest else logits.max()))
         best = self._best(logits, n_top, ids) if n_top else ()
@@ -79,7 +84,10 @@ class LogSoftmax:
         shift = 0.0 if abs(largest) < SAFE_LOGIT else largest  # without, a pass over the row less
         np.exp(np.subtract(logits, shift, out=powers) if shift else logits, out=powers)
         # einsum takes half as long as sum, and is right to five digits.
-        return shift + math.log(float(np.einsum("i->", powers)))
+        total = float(np.einsum("i->", powers))
+        if not 0 < total < math.inf:
+            raise DecodeFailed(NO_NUMBERS)
+        return shift + math.log(total)
 
     def _best(self, logits: Any, n_top: int, ids: Any) -> list[tuple[int, int]]:
         """Return the indices of the largest logits, with their ids."""

@@ -204,12 +204,16 @@ class Scheduler:
         rows = []
         for sequence in prompts:
             if budget > 0:
-                # A scored token costs a row of logits, megabytes of them in a chunk.
-                most = SMALL if sequence.wants_prompt_logprobs else budget
-                count = self._cut(sequence.n_computed, sequence.n_pending, min(budget, most))
-                rows.append(Row(sequence, sequence.n_computed, count))
-                budget -= count
+                start, stop = sequence.n_computed, len(sequence.token_ids)
+                rows.append(self.chunk(sequence, start, stop, budget))
+                budget -= rows[-1].count
         return rows
+
+    def chunk(self, sequence: Sequence, start: int, stop: int, budget: int) -> Row:
+        """Return the first of [start, stop) that one batch may have, about `budget` at most."""
+        # A scored token costs a row of logits, megabytes of them in a chunk.
+        most = min(budget, SMALL) if sequence.wants_prompt_logprobs else budget
+        return Row(sequence, start, self._cut(start, stop - start, most))
 
     def update(self, computed: Iterable[tuple[Row, Result]]) -> list[Output]:
         """Apply what a step computed; rows of sequences that were aborted meanwhile are dropped."""
