@@ -58,15 +58,15 @@ class FakeRunner:
         return sum(count for batch in self.batches for _, count in batch)
 
     def edit_lane(self, edit: LaneEdit) -> int:
-        if edit.saved is not None:
+        if edit.saved is not None and self._saves:
             self.saved[edit.saved] = self.cells[edit.lane]
         if edit.restored is not None:
             assert edit.lane not in self._to_be_copied, "a lane is written over before its copy"
-            self.cells[edit.lane] = self.saved[edit.restored] if self._saves else []
+            self.cells[edit.lane] = self.saved.get(edit.restored, [])
         for number in edit.dropped:
-            del self.saved[number]
+            assert self.saved.pop(number, None) is not None or not self._saves
         assert sum(map(len, self.saved.values())) <= self.n_saved
-        if edit.restored is not None and not self._saves:
+        if edit.restored is not None and not self.cells[edit.lane]:
             return 0
         return self._fill_lane(edit)
 

@@ -111,6 +111,25 @@ def test_eight_requests_with_a_common_prefix_compute_it_once() -> None:
     assert [driven.text(f"r{i}") for i in range(8)] == [counted(5_000 + i, 4) for i in range(8)]
 
 
+def test_who_waits_for_a_common_prefix_hears_at_once_that_the_wait_in_the_queue_is_over() -> None:
+    driven = Driven(FakeRunner(n_lanes=2))
+
+    driven.submit(*(sequence([*range(450), 5_000 + i], name=f"r{i}") for i in range(3)))
+    driven.step()
+
+    assert driven.events["r1"] == driven.events["r2"] == [Progress(0, 451)]
+
+
+def test_a_cancel_on_its_way_is_no_waiting_request() -> None:
+    engine = Driven(FakeRunner()).engine
+
+    engine.submit(sequence(5, name="a"))
+    engine.abort("a")
+    engine.abort("gone")
+
+    assert engine.n_waiting == 1
+
+
 def test_with_reuse_off_each_computes_its_own_prompt() -> None:
     driven = Driven(FakeRunner(n_lanes=8), prefix_reuse=False)
 

@@ -109,12 +109,13 @@ class Engine:
         self._emit = emit
         self._clock = clock
         self._inbox: SimpleQueue[Sequence | _Abort | _Stop] = SimpleQueue()
+        self._arriving: set[Sequence] = set()  # those in the inbox
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     @property
     def n_waiting(self) -> int:
         """Sequences without a lane. From any thread."""
-        return self._inbox.qsize() + len(self._scheduler.waiting)
+        return len(self._arriving) + len(self._scheduler.waiting)
 
     @property
     def n_running(self) -> int:
@@ -128,6 +129,7 @@ class Engine:
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence. From any thread."""
         sequence.submitted_s = self._clock()
+        self._arriving.add(sequence)
         self._inbox.put(sequence)
 
     def abort(self, request_id: str) -> None:
@@ -174,6 +176,7 @@ class Engine:
         match item:
             case Sequence():
                 self._scheduler.add(item)
+                self._arriving.discard(item)
             case _Abort(request_id):
                 if sequence := self._scheduler.abort(request_id):
                     self.runner.forget(sequence)
@@ -187,6 +190,8 @@ class Engine:
         """Compute what the scheduler wants next; yield what each batch of it brought, at once."""
         for edit in self._scheduler.admit():
             self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
+        if followers := self._scheduler.take_followers():  # another one's tokens are theirs, too
+            yield [Emitted(s.request_id, Progress(0, s.n_prompt)) for s in followers]
         rows = self._scheduler.schedule()
         if not rows:  # e.g. woken by an abort only
             return

@@ -30,11 +30,17 @@ class SavedLanes:
             self._copies[number] = copy
 
     def restore(self, number: int, lane: int) -> bool:
-        """Let a lane hold a copy and nothing else; False: it could not be saved or restored."""
+        """Let a lane hold a copy and nothing else.
+
+        False: it could not be saved or restored, and is dropped.
+        """
         copy = self._copies.get(number)
         if copy is None:
             return False
-        return bool(llama_cpp.llama_state_seq_set_data(self._ctx, copy, len(copy), lane))
+        if llama_cpp.llama_state_seq_set_data(self._ctx, copy, len(copy), lane):
+            return True
+        self.drop(number)
+        return False
 
     def drop(self, number: int) -> None:
         """Free a copy."""

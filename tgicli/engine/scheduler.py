@@ -90,6 +90,7 @@ class Scheduler:
         self._pace = pace
         self._reuse = reuse
         self._leads: dict[Sequence, _Lead] = {}  # who waits for whose prefix
+        self._followers: list[Sequence] = []  # who has begun to since they were taken
 
     @property
     def has_work(self) -> bool:
@@ -139,13 +140,20 @@ class Scheduler:
         """Whether a running sequence will soon hold more of the prompt than any lane does now."""
         if not self._reuse or sequence.wants_prompt_logprobs:
             return False
-        lead = self._leads.pop(sequence, None)
+        lead = known = self._leads.pop(sequence, None)
         if lead is None or lead.leader.lane is None:  # it has left: another one may compute it
             lead = self._find_lead(sequence)
         if lead is None or lead.leader.n_computed >= lead.n_shared:
             return False
         self._leads[sequence] = lead
+        if known is None:
+            self._followers.append(sequence)
         return True
+
+    def take_followers(self) -> list[Sequence]:
+        """Return who began to wait for another one's prefix since the last call."""
+        taken, self._followers = self._followers, []
+        return taken
 
     def _find_lead(self, sequence: Sequence) -> _Lead | None:
         """Return who computes the longest prefix that no lane holds yet."""
