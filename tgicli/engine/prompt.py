@@ -2,11 +2,16 @@
 
 Called on the event loop (or a worker thread for a long prompt) before a sequence is submitted, so
 that a refusal comes before the first token. Never touches the context.
+
+Only a chat template writes control tokens into a conversation. Where their texts stand in what a
+user or a tool says, they are tokenised as any other text, so that a file about chat templates is
+read to its end, and a web page can't speak as the system. A prompt without a template is the
+caller's own, and may have them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tgicli.core import GenerationRequest, Message, Tool
@@ -16,6 +21,7 @@ from tgicli.errors import ContextOverflow, RequestError, TemplateFailed
 if TYPE_CHECKING:
     from tgicli.engine.chat import ChatTemplate
 
+BREAK = "\ufdd0"  # a noncharacter, where a text is cut for the tokeniser
 _Asked = tuple[str | tuple[Message, ...], tuple[Tool, ...], bool]  # all that a prompt is made of
 
 
@@ -45,7 +51,27 @@ class PromptEncoder:
     def _to_ids(self, request: GenerationRequest) -> list[int]:
         if isinstance(request.prompt, str):
             return self.model.tokenize(request.prompt, add_special=True)
-        return self.model.tokenize(self.render(request), add_special=False)
+        messages = tuple(map(self._spelled_out, request.prompt))
+        parts = self.render(replace(request, prompt=messages)).split(BREAK)
+        return [i for part in parts for i in self.model.tokenize(part, add_special=False)]
+
+    def _spelled_out(self, message: Message) -> Message:
+        """Return a message with a break in each text that would be taken for a control token."""
+        if message.role == "assistant":  # a model said it, which may have written some
+            return message
+        content = message.content
+        while (text := self._control_text(content)) is not None:
+            content = content.replace(text, f"{text[0]}{BREAK}{text[1:]}")
+        return replace(message, content=content)
+
+    def _control_text(self, content: str) -> str | None:
+        for part in content.split(BREAK):
+            for token_id in set(self.model.tokenize(part, add_special=False)):
+                piece = self.model.piece(token_id)
+                text = piece.data.decode("utf-8", "replace")
+                if piece.special and len(text) > 1 and text in part:
+                    return text
+        return None
 
     def render(self, request: GenerationRequest) -> str:
         """Return the prompt's text: messages as the model's own template writes them.
