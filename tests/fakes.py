@@ -31,7 +31,7 @@ class FakeRunner:
         n_ctx: int = 1_000,
         n_batch: int = 64,
         can_trim: bool = True,
-        n_saved: int = 0,
+        max_saved_tokens: int = 0,
         saves: bool = True,
         fails: Callable[[ReadOnlyList[Row]], bool] = lambda rows: False,
     ) -> None:
@@ -40,7 +40,7 @@ class FakeRunner:
         self.n_batch = n_batch
         self.cut: Cut = cut_small
         self.can_trim = can_trim
-        self.n_saved = n_saved
+        self.max_saved_tokens = max_saved_tokens
         self.saved: dict[int, list[int]] = {}
         self._saves = saves
         self._to_be_copied: set[int] = set()  # lanes
@@ -65,7 +65,7 @@ class FakeRunner:
             self.cells[edit.lane] = self.saved.get(edit.restored, [])
         for number in edit.dropped:
             assert self.saved.pop(number, None) is not None or not self._saves
-        assert sum(map(len, self.saved.values())) <= self.n_saved
+        assert sum(map(len, self.saved.values())) <= self.max_saved_tokens
         if edit.restored is not None and not self.cells[edit.lane]:
             return 0
         return self._fill_lane(edit)

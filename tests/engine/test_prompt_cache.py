@@ -32,7 +32,7 @@ def taking_turns(pool: LanePool, *prompts: list[int], is_turn: bool = True) -> l
 
 
 def test_what_makes_room_is_saved_and_comes_back() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first, second = conversation(1), conversation(2)
 
     edits = taking_turns(pool, first, second, [*first, 7, 8, 9])
@@ -53,7 +53,7 @@ def test_without_room_in_ram_nothing_is_saved() -> None:
 
 
 def test_the_rest_of_a_lane_of_which_little_is_used_again_is_saved() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
 
     edits = taking_turns(pool, first, [*first[:40], 7, 8, 9, *range(50)], [*first, 7, 8, 9])
@@ -63,7 +63,7 @@ def test_the_rest_of_a_lane_of_which_little_is_used_again_is_saved() -> None:
 
 
 def test_what_another_lane_holds_is_not_saved() -> None:
-    pool = LanePool(2, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(2, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
     running = sequence([*first, 7, 8, 9])
     taking_turns(pool, first)
@@ -81,7 +81,7 @@ def test_what_another_lane_holds_is_not_saved() -> None:
 
 
 def test_a_copy_that_has_more_to_give_stays() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
     taking_turns(pool, first, conversation(2))
 
@@ -94,7 +94,7 @@ def test_a_copy_that_has_more_to_give_stays() -> None:
 
 
 def test_a_prompt_that_came_once_is_not_saved() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
 
     edits = taking_turns(pool, *(conversation(number) for number in range(5)), is_turn=False)
 
@@ -102,7 +102,7 @@ def test_a_prompt_that_came_once_is_not_saved() -> None:
 
 
 def test_what_has_come_back_once_is_saved() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first, second = conversation(1), conversation(2)
     turns = [first, second, [*first, 7, 8, 9], second, [*first, 7, 8, 9, 10]]
 
@@ -129,7 +129,7 @@ def test_a_prompt_that_only_begins_like_an_earlier_one_does_not_come_back() -> N
 
 
 def test_what_came_from_ram_goes_back_there() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
     taking_turns(pool, first, conversation(2))
 
@@ -177,14 +177,14 @@ def test_another_s_copies_are_not_found() -> None:
 
 
 def test_nobody_waits_for_a_prefix_that_is_in_ram() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     taking_turns(pool, conversation(1), conversation(2))
 
     assert pool.longest_prefix_length(conversation(1), NOBODY) == 100
 
 
 def test_a_lane_that_is_still_to_be_copied_is_not_written_over() -> None:
-    pool = LanePool(2, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(2, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first, second = conversation(1), conversation(2)
     taking_turns(pool, first, conversation(3), second)
     copied, restored = sequence([*second[:60], 7, 8, 9]), sequence([*first, 7, 8, 9])
@@ -199,7 +199,7 @@ def test_a_lane_that_is_still_to_be_copied_is_not_written_over() -> None:
 
 
 def test_a_copy_that_could_not_be_made_is_not_asked_for_twice() -> None:
-    pool = LanePool(1, n_cells=4096, reuse=True, n_saved=1_000)
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
     taking_turns(pool, first, conversation(2))
     again = sequence([*first[:60], 7, 8, 9])
@@ -215,12 +215,14 @@ def test_a_copy_that_could_not_be_made_is_not_asked_for_twice() -> None:
     saves=st.booleans(),
     turns=st.lists(st.tuples(st.integers(1, 5), st.integers(1, 150)), max_size=24),
     n_lanes=st.integers(1, 3),
-    n_saved=st.sampled_from([0, 120, 400, 2_000]),
+    max_saved_tokens=st.sampled_from([0, 120, 400, 2_000]),
 )
 def test_everybody_gets_an_answer_whatever_left_its_lane(
-    turns: list[tuple[int, int]], n_lanes: int, n_saved: int, *, saves: bool
+    turns: list[tuple[int, int]], n_lanes: int, max_saved_tokens: int, *, saves: bool
 ) -> None:
-    runner = FakeRunner(n_lanes, n_saved=n_saved, saves=saves)  # checks what each lane holds
+    runner = FakeRunner(
+        n_lanes, max_saved_tokens=max_saved_tokens, saves=saves
+    )  # checks what each lane holds
     told: list[Emitted] = []
     engine = Engine(runner, told.extend, clock=lambda: 0.0)
     for index, (number, n_tokens) in enumerate(turns):

@@ -22,6 +22,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from tgicli.core import Delta, Event, Finish, Progress, Token
+from tgicli.engine.batches import apart, by_adapter, is_held
 from tgicli.engine.chunks import Cut
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
@@ -36,7 +37,7 @@ class ModelRunner(Protocol):
     n_lanes: int
     n_ctx: int
     n_batch: int  # tokens in one run at most
-    n_saved: int  # tokens that may be kept in RAM besides the lanes'
+    max_saved_tokens: int  # that may be kept in RAM besides the lanes'
     can_trim: bool
     cut: Cut  # where a prompt may be cut
     decode_s: float  # spent in llama_decode
@@ -99,7 +100,12 @@ class Engine:
         self.counters = Counters()
         self._pace = Pace(max_tokens=runner.n_batch, fixed_tokens=prompt_tokens_beside_decodes)
         self._scheduler = Scheduler(
-            LanePool(runner.n_lanes, n_cells=runner.n_ctx, reuse=reuse, n_saved=runner.n_saved),
+            LanePool(
+                runner.n_lanes,
+                n_cells=runner.n_ctx,
+                reuse=reuse,
+                max_saved_tokens=runner.max_saved_tokens,
+            ),
             self._pace,
             token_budget=runner.n_batch,
             cut=runner.cut,
@@ -214,23 +220,20 @@ class Engine:
     def _compute(self, rows: list[Row]) -> Iterator[list[tuple[Row, Result]]]:
         """Run the rows, batch by batch; yield their results.
 
-        Each adapter's rows go by themselves, because llama.cpp has it for a whole batch: its
-        decodes in one batch, then each prompt's chunk in one of its own. llama.cpp would split a
-        mixed batch just there (llama_batch_allocr::split_equal), and the decodes would pay for the
-        attention over the prompt's length. The last step's last adapter comes first, because a
-        switch costs something.
+        Each adapter's rows go by themselves: its decodes in one batch, then each prompt's chunk in
+        one of its own. The last step's last adapter comes first, because a switch costs something.
         """
         decodes_s = 0.0
-        for adapter, group in _by_adapter(rows, first=self._adapter):
+        for adapter, group in by_adapter(rows, first=self._adapter):
             self._adapter = adapter
-            decodes, chunks = _apart([row for row in group if _is_held(row)])
+            decodes, chunks = apart([row for row in group if is_held(row)])
             if decodes:
                 began_s = self._clock()
                 decoded = self._compute_decodes(decodes)
                 decodes_s += self._clock() - began_s
                 yield decoded
             for row in chunks:
-                if _is_held(row):
+                if is_held(row):
                     yield [self._compute_chunk(row)]
         if decodes_s:
             self._pace.observe_decodes(decodes_s)
@@ -311,46 +314,3 @@ class Engine:
             decode_s=self._clock() - first_s,
             prompt_tokens=self.runner.prompt_tokens(sequence),
         )
-
-
-def _by_adapter(rows: list[Row], *, first: str | None) -> list[tuple[str | None, list[Row]]]:
-    """Return the rows of each adapter, in their order, those of one adapter first."""
-    groups: dict[str | None, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.sequence.adapter, []).append(row)
-    return sorted(groups.items(), key=lambda group: group[0] != first)
-
-
-def _apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the decodes, which are computed together, and the chunks of prompts.
-
-    The first token of a chunk goes with the decodes where its lane lies between theirs: llama.cpp
-    computes only lanes that are neighbours together, so a gap would cost a graph of its own. A lone
-    decode takes a prompt's first token along wherever that is: llama.cpp computes one row alone,
-    over 512 cells and more, with a kernel that splits the cache and rounds differently.
-    """
-    decodes = [row for row in rows if row.is_decode]
-    chunks = [row for row in rows if not row.is_decode]
-    if not decodes:
-        return [], chunks
-    lowest, highest = _lane_of(decodes[0]), _lane_of(decodes[-1])
-    heads: list[Row] = []
-    rests: list[Row] = []
-    for chunk in chunks:
-        is_between = lowest < _lane_of(chunk) < highest
-        is_companion = lowest == highest and not heads
-        if chunk.count > 1 and (is_between or is_companion):
-            head, chunk = chunk.split(1)
-            heads.append(head)
-        rests.append(chunk)
-    return sorted([*decodes, *heads], key=_lane_of), rests
-
-
-def _is_held(row: Row) -> bool:
-    """Whether its sequence has not ended meanwhile: failed, or aborted between two batches."""
-    return row.sequence.lane is not None
-
-
-def _lane_of(row: Row) -> int:
-    assert row.sequence.lane is not None, "a row is computed in a lane"
-    return row.sequence.lane

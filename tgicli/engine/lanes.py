@@ -5,7 +5,7 @@ Used by the scheduler on the engine thread. Pure: it decides, and the runner mov
 
 Invariants
     a lane is held by one sequence from acquire to release
-    a free lane's `token_ids` are exactly the tokens whose cells it still holds
+    a free lane holds the cells of its `token_ids`, and perhaps some behind them
     a prefix is reused only when it is equal token by token, and computed with the same adapter
     a lane that is still to be copied is not written over
 """
@@ -58,10 +58,12 @@ class Lane:
 class LanePool:
     """All lanes of one context."""
 
-    def __init__(self, n_lanes: int, *, n_cells: int, reuse: bool, n_saved: int = 0) -> None:
-        """Make lanes of n_cells each, all empty; n_saved tokens may be kept besides, in RAM."""
+    def __init__(
+        self, n_lanes: int, *, n_cells: int, reuse: bool, max_saved_tokens: int = 0
+    ) -> None:
+        """Make lanes of n_cells each, all empty; max_saved_tokens may be kept besides, in RAM."""
         self.lanes = [Lane(index) for index in range(n_lanes)]
-        self._cache = PromptCache(n_saved if reuse else 0)
+        self._cache = PromptCache(max_saved_tokens if reuse else 0)
         self._n_cells = n_cells
         self._reuse = reuse
         self._n_released = 0

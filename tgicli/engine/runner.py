@@ -67,7 +67,7 @@ class ContextOptions:
         """Return what those of all lanes take."""
         return int(self.n_tokens * self.token_bytes(model))
 
-    def n_saved(self, model: Model) -> int:
+    def max_saved_tokens(self, model: Model) -> int:
         """Return how many tokens cache_bytes hold."""
         token_bytes = self.token_bytes(model)
         return int(self.cache_bytes / token_bytes) if token_bytes else 0
@@ -90,7 +90,7 @@ class Runner:
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
         self.can_trim = model.can_trim
-        self.n_saved = options.n_saved(model)
+        self.max_saved_tokens = options.max_saved_tokens(model)
         self.decode_s = 0.0  # spent in llama_decode
         self._is_asynchronous = model.gpu_layers != 0
         self._batch = _Batch(self.n_batch)
