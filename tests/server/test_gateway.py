@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.faulty import DONE, answer, chat_event, serving, stream
 from tests.server.conftest import RunningServer, running_command, running_server, taken_place
 
 GREEDY = {"inputs": "Once", "parameters": {"max_new_tokens": 6, "details": True}}
@@ -66,6 +67,31 @@ def test_chat_goes_through_the_servers_template(gateway: RunningServer, upstream
     assert answer["choices"][0]["message"] == expected["choices"][0]["message"]
     assert answer["choices"][0]["logprobs"]["content"]
     assert answer["usage"]["prompt_tokens"] == expected["usage"]["prompt_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "sent"),
+    [
+        ("library", {"stop": ["END"]}),  # Ollama; it leaves the stop string out
+        ("vllm", {"stop": ["END"], "include_stop_str_in_output": True}),
+    ],
+)
+def test_tgis_rule_for_stop_strings_is_given_up_where_a_server_has_no_field_for_it(
+    tmp_path: Path, owner: str, sent: dict[str, Any]
+):
+    stops = {"inputs": "Once", "parameters": {"stop": ["END"]}}
+    card = {"id": "m", "owned_by": owner, "max_model_len": 4096}
+    models = answer(200, json.dumps({"data": [card]}).encode())
+    events = [chat_event(content="Hello", reason="stop"), DONE]
+    with (
+        serving(stream(*events), pages={"/v1/models": models}) as server,
+        running_command("--connect", server.url, runtime=tmp_path) as gateway,
+    ):
+        status, told = gateway.post("/generate", stops)
+
+    assert (status, told) == (200, {"generated_text": "Hello"})
+    asked = server.posts[0].json
+    assert {name: asked[name] for name in asked if "stop" in name} == sent
 
 
 def test_facts_are_the_servers(gateway: RunningServer):

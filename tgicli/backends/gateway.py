@@ -2,12 +2,17 @@
 
 Lives on the event loop. What the remote server says to us is said to our clients, except what
 concerns us alone: that it does not take our key is nothing that they could mend.
+
+TGI's rule that a stop string stays in the text is given up where the server has no field for it:
+clients of TGI's routes never name it, so they could not leave it out. There the text ends before
+the stop string, and OpenAI's servers mostly do not tell which one it was, or that it was one.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 
 from tgicli.backends.endpoint import RemoteOptions
 from tgicli.backends.remote import RemoteBackend
@@ -30,11 +35,19 @@ class Gateway:
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the remote server's answer."""
         try:
+            request = await self._without_kept_stop(request)
             async with aclosing(self._remote.generate(request)) as events:
                 async for event in events:
                     yield event
         except Unauthorized as error:
             raise Unreachable(f"the gateway is not let in: {error}") from error
+
+    async def _without_kept_stop(self, request: GenerationRequest) -> GenerationRequest:
+        """Return the request as the server can carry it: without keep_stop, if need be."""
+        params = request.params
+        if not (params.stop and params.keep_stop) or await self._remote.can_keep_stop(request):
+            return request
+        return replace(request, params=replace(params, keep_stop=False))
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the remote server's model sees a request's prompt."""

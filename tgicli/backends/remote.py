@@ -157,9 +157,22 @@ class RemoteBackend:
     async def _plan(self, request: GenerationRequest, patience: Patience) -> _Plan:
         routes = await self._discovery.routes(patience)
         # Each dialect takes some milliseconds to import, and most programs need one.
-        if isinstance(request.prompt, str) and routes.is_native:
+        if _is_native(request, routes):
             return self._native_plan(request, routes)
         return self._openai_plan(request, routes)
+
+    async def can_keep_stop(self, request: GenerationRequest) -> bool:
+        """Say whether the server can leave a stop string in the text; may ask which one it is.
+
+        Raises:
+            TgicliError: it does not answer.
+        """
+        routes = await self._discovery.routes(Patience(self._options.timeouts))
+        if _is_native(request, routes):
+            return True
+        from tgicli.wire.openai_client import carried_by
+
+        return "keep_stop" in carried_by(routes.server)
 
     def _openai_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
         from tgicli.wire.openai_answer import OpenAIReader
@@ -279,6 +292,11 @@ class RemoteBackend:
 
     def _short(self) -> Patience:
         return Patience(Timeouts(first_token_s=FACTS_S))
+
+
+def _is_native(request: GenerationRequest, routes: Routes) -> bool:
+    """Whether a request is asked for in TGI's dialect."""
+    return isinstance(request.prompt, str) and routes.is_native
 
 
 def _unwanted_stops(request: GenerationRequest, routes: Routes) -> tuple[str, ...]:

@@ -142,10 +142,14 @@ def encode_completion(
     return msgspec.json.encode(body)
 
 
-def _refuse(request: GenerationRequest, server: Server, carried: set[str]) -> None:
+def carried_by(server: Server) -> set[str]:
+    """Return the options beyond every server's that both of a server's OpenAI routes take."""
     own = _CARRIED_BY_TGI if server is Server.TGI else _CARRIED
-    fields = _FIELDS.get(server, {})
-    refuse_uncarried(request, {*own, *fields, *carried}, _routes_of(server))
+    return {*own, *_FIELDS.get(server, {})}
+
+
+def _refuse(request: GenerationRequest, server: Server, carried: set[str]) -> None:
+    refuse_uncarried(request, carried_by(server) | carried, _routes_of(server))
 
 
 def _routes_of(server: Server) -> str:
