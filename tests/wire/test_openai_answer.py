@@ -208,6 +208,21 @@ def test_calls_that_come_mixed_are_sorted():
     ) == [("f", '{"a":1}'), ("g", '{"b":2}')]
 
 
+def test_calls_that_share_an_index_are_told_apart_by_their_ids():
+    """So Gemini and others send calls that are made at once."""
+
+    def part(call_id: str | None, **function: Any) -> dict[str, Any]:
+        return {"tool_calls": [{"index": 0, "id": call_id, "function": function}]}
+
+    assert calls_of(
+        part("1", name="f", arguments='{"a":'),
+        part("1", name="f", arguments="1"),
+        part(None, arguments="}"),
+        part("2", name="g", arguments='{"b":'),
+        part("", name="", arguments="2}"),
+    ) == [("f", '{"a":1}'), ("g", '{"b":2}')]
+
+
 def test_arguments_that_are_an_object_are_written_as_json():
     assert calls_of(call(0, name="f", arguments={"a": 1})) == [("f", '{"a":1}')]
 

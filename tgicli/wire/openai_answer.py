@@ -35,6 +35,7 @@ class _FunctionDelta(msgspec.Struct, frozen=True):
 class _CallDelta(msgspec.Struct, frozen=True):
     function: _FunctionDelta | None = None
     index: int = 0
+    id: str | None = None
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -238,11 +239,15 @@ def _of_mapping(top: dict[str, float]) -> tuple[TopToken, ...]:
 
 
 class _Calls:
-    """Writes calls as text while they come: one after the other, whatever order they come in."""
+    """Writes calls as text while they come: one after the other, whatever order they come in.
+
+    A call is known by its index, and by its id where a server gives several calls one index.
+    """
 
     def __init__(self) -> None:
-        self._open: int | None = None  # the call that is being written
-        self._texts: dict[int, str] = {}  # of all calls, as far as they came
+        self._open: tuple[int, str] | None = None  # the call that is being written
+        self._texts: dict[tuple[int, str], str] = {}  # of all calls, as far as they came
+        self._ids: dict[int, str] = {}  # of the last call that began at an index
 
     def write(self, deltas: list[_CallDelta]) -> str:
         """Return the text that these pieces add."""
@@ -253,16 +258,20 @@ class _Calls:
         texts, self._texts = self._texts, {}
         added = "" if self._open is None else _closing(texts.pop(self._open))
         self._open = None
-        return added + "".join(text + _closing(text) for _, text in sorted(texts.items()))
+        in_order = sorted(texts.items(), key=lambda item: item[0][0])
+        return added + "".join(text + _closing(text) for _, text in in_order)
 
     def _add(self, delta: _CallDelta) -> str:
         assert delta.function is not None
-        before = self._texts.get(delta.index, "")
+        if delta.function.name and delta.id:
+            self._ids[delta.index] = delta.id
+        call = delta.index, self._ids.get(delta.index, "")
+        before = self._texts.get(call, "")
         piece = _written(delta.function, begins=not before)
-        self._texts[delta.index] = before + piece
+        self._texts[call] = before + piece
         if self._open is None:
-            self._open = delta.index
-        return piece if delta.index == self._open else ""
+            self._open = call
+        return piece if call == self._open else ""
 
 
 _ARGUMENTS = '"arguments": '
