@@ -148,7 +148,7 @@ def _seconds_until(value: str, now: datetime) -> float | None:
 
     try:
         then = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
