@@ -212,6 +212,18 @@ def test_a_storage_that_ignores_ranges_starts_anew(
     assert fetched.progress[-1][0] == len(model_in(repository))
 
 
+def test_a_new_start_that_breaks_off_at_once_is_continued(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:], hub.ignores_ranges = [50_000, 300, 20_000], True
+
+    fetched = client.submit(fetch, name, n_retries=2).result()
+
+    ranges = [seen.range for seen in hub.downloads()]
+    assert ranges == [None, "bytes=50000-", "bytes=300-", "bytes=20000-"]
+    assert fetched.path.read_bytes() == model_in(repository)
+
+
 def test_what_comes_damaged_is_not_kept(
     client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
 ) -> None:

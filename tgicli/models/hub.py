@@ -188,6 +188,7 @@ def _append(file: _RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -
         hf_raise_for_status(response)
         if n_here and response.status_code != 206:  # the range was ignored: here comes all of it
             sink.truncate(0)
+            sink.seek(0)  # truncating leaves the cursor where it was
             advance(-n_here)
         for chunk in response.iter_bytes():
             sink.write(chunk)
