@@ -83,6 +83,13 @@ def test_a_name_without_quantisation_means_the_preferred_one_that_is_here(folder
     assert find_cached(HubName("org/gem", "Q4_K_M")) is None
 
 
+def test_a_models_suffix_may_be_in_capitals(folder: Path) -> None:
+    model = write_gguf(folder / "snapshots" / NEW / "Gem-Q8_0.GGUF")
+
+    assert find_cached(HubName("org/gem")) == model
+    assert cached_names() == ["org/gem:Q8_0"]
+
+
 def test_a_link_whose_blob_was_deleted_is_not_there(folder: Path) -> None:
     snapshot = folder / "snapshots" / NEW
     snapshot.mkdir(parents=True)

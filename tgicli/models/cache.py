@@ -73,8 +73,9 @@ def _whole_models(snapshot: Path) -> list[str]:
     """List the models that a snapshot has with all parts, as paths within it."""
     there = {
         path.relative_to(snapshot).as_posix()
-        for path in snapshot.rglob("*.gguf")
-        if path.exists()  # a link whose blob was deleted is a leftover
+        for path in snapshot.rglob("*")
+        # A link whose blob was deleted is a leftover.
+        if path.suffix.lower() == ".gguf" and path.exists()
     }
     return [model for model in names.models(there) if there.issuperset(names.part_names(model))]
 
