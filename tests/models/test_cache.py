@@ -75,6 +75,14 @@ def test_without_main_the_newest_download_comes_first(folder: Path) -> None:
     assert find_cached(HubName("org/gem", "Q8_0")) == newest
 
 
+def test_a_main_that_can_not_be_read_is_none(folder: Path) -> None:
+    write_gguf(folder / "snapshots" / OLD / "gem-Q8_0.gguf")
+    set_main(folder, OLD)
+    (folder / "refs/main").write_bytes(b"\xff")
+
+    assert cached_names() == ["org/gem:Q8_0"]
+
+
 def test_a_name_without_quantisation_means_the_preferred_one_that_is_here(folder: Path) -> None:
     write_gguf(folder / "snapshots" / NEW / "gem-Q6_K.gguf")
     preferred = write_gguf(folder / "snapshots" / NEW / "gem-Q8_0.gguf")

@@ -64,9 +64,16 @@ def _snapshots(folder: Path) -> list[Path]:
         snapshots = sorted((folder / "snapshots").iterdir(), key=lambda path: -path.stat().st_mtime)
     except OSError:  # never downloaded, or not readable: either way not here
         return []
-    main = folder / "refs" / "main"
-    commit = main.read_text().strip() if main.is_file() else ""
+    commit = _main(folder)
     return sorted(snapshots, key=lambda path: path.name != commit)
+
+
+def _main(folder: Path) -> str | None:
+    """Return the newest commit that is known of a repository; None when it can't be read."""
+    try:
+        return (folder / "refs" / "main").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _whole_models(snapshot: Path) -> list[str]:
