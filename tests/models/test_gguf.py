@@ -288,6 +288,26 @@ def test_a_text_as_long_as_a_huge_file_takes_no_memory(tmp_path: Path) -> None:
     assert peak < 1 << 20
 
 
+def test_all_arrays_together_have_a_bearable_number_of_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tgicli.models.gguf._MAX_TEXTS", 1000)
+    entries = [pair(key, 9, texts(*[b""] * 400)) for key in "abc"]
+    assert read_header(file_of(tmp_path / "m.gguf", *entries[:2])).array_lengths["b"] == 400
+
+    with pytest.raises(ModelLoadError, match="an array of 400 texts"):
+        read_header(file_of(tmp_path / "m.gguf", *entries))
+
+
+def test_a_damaged_file_is_walked_once_if_nothing_was_jumped_over(tmp_path: Path) -> None:
+    entries = [pair("a", 9, texts(*MANY_TOKENS)), pair("k", 13, bytes(8))]
+
+    with pytest.raises(ModelLoadError, match="no value type 13") as caught:
+        read_header(file_of(tmp_path / "m.gguf", *entries))
+
+    assert caught.value.__context__ is None  # the complaint of a first try
+
+
 def test_a_directory_can_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match=r"can't read .*: Is a directory"):
         read_header(tmp_path)

@@ -39,7 +39,7 @@ _SCALARS = {
 _TEXT, _ARRAY = 8, 9  # the two holes in between
 
 _MAX_TEXT_BYTES = 32 << 20  # keys, names and texts of one header together
-_MAX_TEXTS = 1 << 22  # of one array; the largest vocabularies have 2**19 merges
+_MAX_TEXTS = 1 << 22  # of all arrays together; the largest vocabularies have 2**19 merges
 _MAX_PAIRS = 1 << 16
 _MAX_TENSORS = 1 << 18
 _FILE_TYPE_IS_GUESSED = 1024  # a flag in general.file_type
@@ -149,9 +149,13 @@ def read_header(path: Path) -> GgufHeader:
     try:
         with path.open("rb") as file:
             _check_start(_Reader(path, file))
+            reader = _Reader(path, file)
             try:
-                return _parse(_Reader(path, file), _jump)
-            except ModelLoadError:  # a wrong guess, or a damaged file: the walk decides
+                return _parse(reader, _jump)
+            except ModelLoadError:
+                if not reader.has_jumped:
+                    raise
+                # A wrong guess, or a damaged file: the walk decides.
                 return _parse(_Reader(path, file), _walk)
     except OSError as error:
         raise ModelLoadError(f"can't read {path}: {error.strerror or error}") from error
@@ -165,7 +169,9 @@ class _Reader:
         self.n_bytes = os.fstat(file.fileno()).st_size
         self.at = file.seek(0)
         self._file = file
+        self.has_jumped = False  # over texts, by a guess
         self._n_text_bytes = 0
+        self._n_texts = 0
 
     @property
     def n_left(self) -> int:
@@ -200,6 +206,12 @@ class _Reader:
         if n > most:
             self.fail(f"it claims {n} {what}")
         return n
+
+    def announce(self, n_texts: int) -> None:
+        """An array of texts follows."""
+        self._n_texts += n_texts
+        if n_texts > self.n_left // _U64.size or self._n_texts > _MAX_TEXTS:
+            self.fail(f"it claims an array of {n_texts} texts")
 
     def text(self) -> str:
         n_bytes = self.u64()
@@ -291,8 +303,7 @@ def _skip_array(reader: _Reader, skip_texts: Callable[[_Reader, int], None]) -> 
     """Go behind an array and return its length."""
     kind, n = _TYPE_AND_LENGTH.unpack(reader.take(_TYPE_AND_LENGTH.size))
     if kind == _TEXT:
-        if n > min(_MAX_TEXTS, reader.n_left // _U64.size):
-            reader.fail(f"it claims an array of {n} texts")
+        reader.announce(n)
         skip_texts(reader, n)
     elif kind in _SCALARS:
         reader.skip(n * _SCALARS[kind].size)
@@ -313,6 +324,7 @@ def _jump(reader: _Reader, n: int) -> None:
         reader.seek(reader.at)
         _walk(reader, n)
     else:
+        reader.has_jumped = True
         reader.seek(found - 1)
 
 
