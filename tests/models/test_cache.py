@@ -36,13 +36,17 @@ def set_main(folder: Path, commit: str) -> None:
         {"HF_HOME": "~/hf", "XDG_CACHE_HOME": "/xdg"},
         {"HUGGINGFACE_HUB_CACHE": "/old", "HF_HOME": "/hf"},
         {"HF_HUB_CACHE": "$HOME/new", "HUGGINGFACE_HUB_CACHE": "/old"},
+        {"XDG_CACHE_HOME": ""},
+        {"HF_HOME": ""},
+        {"HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": "/old"},
     ],
 )
 def test_the_cache_is_where_the_library_has_it(environ: dict[str, str]) -> None:
     ask = (
         "from huggingface_hub.constants import HF_HUB_CACHE\n"
+        "from pathlib import Path\n"
         "from tgicli.models.cache import cache_dir\n"
-        "print(HF_HUB_CACHE, cache_dir(), sep='\\n')"
+        "print(Path(HF_HUB_CACHE), cache_dir(), sep='\\n')"
     )
     environ = environ | {"HOME": "/home/somebody", "PATH": os.environ["PATH"]}
 

@@ -23,8 +23,8 @@ _PREFIX = "models--"
 def cache_dir() -> Path:
     """Return the cache's directory, as HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME say."""
     environ = os.environ
-    home = environ.get("XDG_CACHE_HOME", "~/.cache") + "/huggingface"
-    hub = environ.get("HF_HOME", home) + "/hub"
+    home = os.path.join(environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface")
+    hub = os.path.join(environ.get("HF_HOME", home), "hub")
     hub = environ.get("HF_HUB_CACHE", environ.get("HUGGINGFACE_HUB_CACHE", hub))
     return Path(os.path.expandvars(os.path.expanduser(hub)))
 
