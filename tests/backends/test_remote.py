@@ -103,6 +103,53 @@ def test_what_a_server_is_is_asked_once():
     assert [seen.path for seen in server.seen] == ["/info", *["/generate_stream"] * 3]
 
 
+def gathered(server: FaultyServer, n_requests: int) -> list[list[Event] | BaseException]:
+    """Make requests at once; return what becomes of each."""
+
+    async def main() -> list[list[Event] | BaseException]:
+        async with aclosing(backend_at(server.url)) as backend:
+            requests = (collect(backend, PROMPT) for _ in range(n_requests))
+            return await asyncio.gather(*requests, return_exceptions=True)
+
+    return run(main())
+
+
+def test_who_wants_to_know_at_the_same_time_asks_once():
+    with serving(stream(*HELLO), pages={"/info": [wait(0.1), *TGI]}) as server:
+        answers = gathered(server, 8)
+
+    assert [seen.path for seen in server.seen] == ["/info", *["/generate_stream"] * 8]
+    assert all(isinstance(events, list) for events in answers)
+
+
+def test_who_wants_to_know_at_the_same_time_hears_the_same_refusal():
+    with serving(stream(*HELLO), pages={"/info": [wait(0.1), *answer(401)]}) as server:
+        answers = gathered(server, 8)
+
+    assert [seen.path for seen in server.seen] == ["/info"]
+    assert [type(error) for error in answers] == [Unauthorized] * 8
+
+
+def test_when_the_one_who_asked_goes_away_another_one_asks():
+    pages: dict[str, Script] = {"/info": [stall]}
+
+    async def main(server: FaultyServer) -> list[Event]:
+        async with aclosing(backend_at(server.url)) as backend:
+            first, second, third = (asyncio.create_task(collect(backend, PROMPT)) for _ in range(3))
+            while not server.seen:
+                await asyncio.sleep(0.005)
+            pages["/info"] = TGI
+            first.cancel()
+            second.cancel()
+            return await third
+
+    with serving(stream(*HELLO), pages=pages) as server:
+        events = run(main(server))
+
+    assert isinstance(events[-1], Finish)
+    assert [seen.path for seen in server.seen] == ["/info", "/info", "/generate_stream"]
+
+
 def test_a_path_before_the_routes_is_kept():
     with serving(stream(*HELLO), pages={"/a/b/info": TGI}) as server:
         asked(server, "/a/b/", PROMPT)

@@ -7,13 +7,16 @@ says (--api), what the URL's path says, then what /info (TGI), /v1/models (OpenA
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route
 from tgicli.backends.http import HttpClient, Reply
 from tgicli.backends.patience import Patience
+from tgicli.backends.watch import Watch
 from tgicli.errors import RequestError, TgicliError
 from tgicli.wire.api import Api
 from tgicli.wire.refusals import parse_retry_after, redirect_error, refusal_error
@@ -51,16 +54,35 @@ class Discovery:
         self._endpoint = options.endpoint
         self._routes: Routes | None = None
         self._facts: ServerFacts | None = None
+        self._asking: asyncio.Future[None] | None = None  # while somebody asks for the routes
 
     async def routes(self, patience: Patience) -> Routes:
-        """Return where the server takes what; asks it at most once.
+        """Return where the server takes what; asks it once, for all who want to know meanwhile.
 
         Raises:
             TgicliError: it does not answer, or nobody knows it, or it has several models.
         """
-        if self._routes is None:
-            self._routes = await self._find(patience)
+        while self._routes is None:
+            if self._asking is None:
+                await self._ask_for_all(patience)
+            else:
+                with closing(Watch(patience)) as watch, watch:
+                    await asyncio.shield(self._asking)
         return self._routes
+
+    async def _ask_for_all(self, patience: Patience) -> None:
+        """Find the routes; an error is for all who wait, too."""
+        asking = self._asking = asyncio.get_running_loop().create_future()
+        try:
+            self._routes = await self._find(patience)
+        except TgicliError as error:
+            asking.set_exception(error)
+            asking.exception()  # perhaps nobody waits
+            raise
+        finally:
+            self._asking = None
+            if not asking.done():  # found; or whoever asked is gone, and one who waits will ask
+                asking.set_result(None)
 
     async def facts(self, patience: Patience) -> ServerFacts:
         """Return what the server tells of itself, as far as it does."""
