@@ -412,6 +412,21 @@ def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
     assert hub.downloads() == []
 
 
+def test_all_parts_of_a_model_must_fit_on_the_disk_before_one_comes(
+    client: ProcessPoolExecutor, hub: Hub, name: str, tmp_path: Path
+) -> None:
+    parts = [path.read_bytes() for path in split_gguf(tmp_path, "big-Q8_0", 3)]
+    files = {f"big-Q8_0-{i:05}-of-00003.gguf": data for i, data in enumerate(parts, 1)}
+    hub.repositories[name] = Repository(files)
+    hub.sizes[hashlib.sha256(parts[2]).hexdigest()] = 2**60
+    n_bytes = len(parts[0]) + len(parts[1]) + 2**60
+
+    with pytest.raises(ModelLoadError, match=f"big-Q8_0 needs {n_bytes} bytes more and "):
+        client.submit(fetch, name).result()
+
+    assert hub.downloads() == []
+
+
 def test_a_disk_that_fills_up_keeps_what_came(
     client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
 ) -> None:

@@ -70,6 +70,19 @@ class _RemoteFile:
         except ModelLoadError:
             return False
 
+    @property
+    def partial(self) -> Path:
+        """Where its bytes are until all have come."""
+        return self.blob.with_name(f"{self.blob.name}.tgicli-partial")
+
+    @property
+    def n_missing(self) -> int:
+        """How many bytes must still come, whoever fetches them."""
+        try:
+            return self.n_bytes - self.partial.stat().st_size
+        except FileNotFoundError:
+            return self.n_bytes
+
 
 def _check_online(name: HubName) -> None:
     from huggingface_hub import constants
@@ -117,6 +130,8 @@ def _download(files: list[_RemoteFile], progress: Progress | None) -> None:
         if progress is not None:
             progress(n_done, n_total)
 
+    if missing := [file for file in files if not file.is_cached()]:
+        _prepare_folder(missing)
     for file in files:
         if file.is_cached():
             advance(file.n_bytes)
@@ -124,32 +139,32 @@ def _download(files: list[_RemoteFile], progress: Progress | None) -> None:
             _fetch_blob(file, advance)
 
 
+def _prepare_folder(files: list[_RemoteFile]) -> None:
+    """Make the folder of a model's parts; refuse them if they don't fit on its disk together."""
+    folder = files[0].blob.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    n_missing, n_free = sum(file.n_missing for file in files), shutil.disk_usage(folder).free
+    if n_free < n_missing:
+        raise ModelLoadError(
+            f"{names.stem(files[0].path)} needs {n_missing} bytes more and {folder} has {n_free}; "
+            f"{_OTHER_DISK}"
+        )
+
+
 def _fetch_blob(file: _RemoteFile, advance: Callable[[int], None]) -> None:
-    file.blob.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.blob.with_name(f"{file.blob.name}.tgicli-partial")
-    with partial.open("ab") as sink:
+    with file.partial.open("ab") as sink:
         # Whoever fetches it already goes first, and may leave us nothing to do.
         fcntl.flock(sink, fcntl.LOCK_EX)
         if file.is_cached():
-            partial.unlink(missing_ok=True)
+            file.partial.unlink(missing_ok=True)
             advance(file.n_bytes)
             return
         if sink.seek(0, os.SEEK_END) > file.n_bytes:
             sink.truncate(0)
         advance(sink.seek(0, os.SEEK_END))
-        _check_space(file, sink.tell())
         _receive(file, sink, advance)
-        _check_hash(file, sink, partial)
-        partial.replace(file.blob)
-
-
-def _check_space(file: _RemoteFile, n_here: int) -> None:
-    n_free = shutil.disk_usage(file.blob.parent).free
-    if n_free < file.n_bytes - n_here:
-        raise ModelLoadError(
-            f"{file.path} needs {file.n_bytes - n_here} bytes more and {file.blob.parent} has "
-            f"{n_free}; {_OTHER_DISK}"
-        )
+        _check_hash(file, sink)
+        file.partial.replace(file.blob)
 
 
 def _receive(file: _RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -> None:
@@ -203,12 +218,12 @@ def _is_refusal(error: Exception) -> bool:
     return 400 <= status < 500 and status not in (408, 429)
 
 
-def _check_hash(file: _RemoteFile, sink: BinaryIO, partial: Path) -> None:
+def _check_hash(file: _RemoteFile, sink: BinaryIO) -> None:
     """Compare with the blob's name, if that is a SHA-256: small files in git have another hash."""
     if len(file.blob.name) != 2 * hashlib.sha256().digest_size:
         return
     sink.flush()
-    with partial.open("rb") as source:
+    with file.partial.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
     if digest != file.blob.name:
         sink.truncate(0)
