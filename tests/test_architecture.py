@@ -91,7 +91,9 @@ def test_an_outside_library_comes_in_by_its_own_door(path: Path):
 
 def test_every_room_has_a_level_and_every_level_a_room():
     rooms = {
-        path.name.removesuffix(".py") for path in PACKAGE.iterdir() if path.name[0] not in "_p"
+        path.stem
+        for path in PACKAGE.iterdir()
+        if path.name[0] != "_" and (path.is_dir() or path.suffix == ".py")
     }
 
     assert rooms <= LEVEL.keys()
