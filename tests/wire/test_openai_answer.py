@@ -93,6 +93,19 @@ def test_other_choices_are_left_alone():
     assert reader().read_event('{"choices":[{"index":1,"delta":{"content":"x"}}]}') == ()
 
 
+def test_a_text_in_parts_is_joined():
+    """Mistral puts its reasoning beside it."""
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hel"},
+        {"type": "text", "text": "lo"},
+    ]
+
+    [token] = reader().read_event(event({"content": parts}))
+
+    assert token.text == "Hello"
+
+
 def test_a_refusal_is_an_answer():
     [token] = reader().read_event(event({"refusal": "I can't."}))
 
@@ -131,6 +144,19 @@ def test_an_answer_is_complete_with_its_counts_or_when_it_is_done():
     assert read.is_complete
     finish = read.finish()
     assert (finish.n_prompt_tokens, finish.n_generated_tokens, finish.has_usage) == (3, 2, True)
+
+
+def test_counts_that_are_null_are_not_told():
+    read = reader()
+    read.read_event(event({"content": "a"}))
+
+    read.read_event(
+        '{"choices":[{"finish_reason":"stop"}],'
+        '"usage":{"prompt_tokens":null,"completion_tokens":null}}'
+    )
+
+    finish = read.finish()
+    assert (finish.n_prompt_tokens, finish.n_generated_tokens) == (0, 1)
 
 
 def test_usage_in_every_chunk_ends_nothing():

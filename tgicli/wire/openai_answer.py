@@ -38,10 +38,16 @@ class _CallDelta(msgspec.Struct, frozen=True):
     id: str | None = None
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """A part of a text, or of something else."""
+
+    text: str | None = None
+
+
 class _Delta(msgspec.Struct, frozen=True):
     """A piece of an answer, or all of it."""
 
-    content: str | None = None
+    content: str | list[_Part] | None = None
     reasoning_content: str | None = None  # DeepSeek, SGLang, llama-server, older vLLM
     reasoning: str | dict[str, Any] | None = None  # vLLM, Ollama, OpenRouter; or its settings
     refusal: str | None = None
@@ -66,8 +72,8 @@ class _PromptDetails(msgspec.Struct, frozen=True):
 
 
 class _Usage(msgspec.Struct, frozen=True):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
 
 
@@ -149,14 +155,14 @@ class OpenAIReader:
     def finish(self) -> Finish:
         """Return the end."""
         assert self._reason is not None
-        usage = self._usage or _Usage(completion_tokens=self._n_pieces)
-        details = usage.prompt_tokens_details
+        usage = self._usage or _Usage()
+        details, n_told = usage.prompt_tokens_details, usage.completion_tokens
         return Finish(
             tokens=(),
             reason=self._reason,
-            n_prompt_tokens=usage.prompt_tokens,
+            n_prompt_tokens=usage.prompt_tokens or 0,
             n_cached_tokens=(details.cached_tokens or 0) if details else 0,
-            n_generated_tokens=usage.completion_tokens,
+            n_generated_tokens=self._n_pieces if n_told is None else n_told,
             seed=None if self._params.is_greedy else self._params.seed,
             has_usage=self._usage is not None,
         )
@@ -164,7 +170,7 @@ class OpenAIReader:
     def _read(self, chunk: _Chunk, data: str) -> tuple[Token, ...]:
         if bytes(chunk.error) != b"null" or chunk.object == "error":
             raise event_error(data)
-        if chunk.usage is not None:
+        if chunk.usage is not None and chunk.usage.completion_tokens is not None:
             self._usage = chunk.usage
         tokens = [
             token
@@ -181,7 +187,7 @@ class OpenAIReader:
         thought = delta.reasoning_content or delta.reasoning
         if thought and isinstance(thought, str):
             tokens.append(Token(UNKNOWN_ID, thought, reasoning=True))
-        if text := delta.content or delta.refusal:
+        if text := _joined(delta.content) or delta.refusal:
             tokens += self._pieces(text, choice.logprobs)
         written = self._calls.write(delta.tool_calls or [])
         if choice.finish_reason:  # TGI's completions have the empty word while they go on
@@ -212,6 +218,13 @@ class OpenAIReader:
             Token(token.id, piece, token.logprob, top=token.top)
             for token, piece in zip(tokens, texts, strict=True)
         ]
+
+
+def _joined(content: str | list[_Part] | None) -> str:
+    """Return a text that may come in parts; what is no text in it is left out."""
+    if isinstance(content, list):
+        return "".join(part.text or "" for part in content)
+    return content or ""
 
 
 def _told_tokens(told: _Logprobs) -> list[Token]:
