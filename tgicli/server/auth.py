@@ -22,14 +22,14 @@ class Keys:
     """Who has one; everybody, if the server asks for none."""
 
     def __init__(self, options: ServerOptions) -> None:
-        self._keys = tuple(key.encode() for key in options.api_keys)
+        self._keys = tuple(form for key in options.api_keys for form in _forms(key))
         self._keyless_socket = options.keyless_socket
 
     def admit(self, connection: HTTPConnection) -> bool:
         """Say whether a client may ask."""
         if not self._keys or self._came_by_socket(connection):
             return True
-        given = _bearer(connection).encode()
+        given = _bearer(connection)
         matches = [secrets.compare_digest(given, key) for key in self._keys]
         return any(matches)  # all were compared, whichever it is
 
@@ -54,9 +54,15 @@ def reuse_key(service: Service, request: Request) -> str:
     """Return what separates this client's cached prefixes from others', empty: nothing does."""
     if not service.options.isolates_keys:
         return ""
-    return hashlib.sha256(_bearer(request).encode()).hexdigest()
+    return hashlib.sha256(_bearer(request)).hexdigest()
 
 
-def _bearer(request: HTTPConnection) -> str:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return key.strip() if scheme.lower() == "bearer" else ""
+def _forms(key: str) -> set[bytes]:
+    """Return what clients send for a key: UTF-8 mostly, Latin-1 if they are Python's."""
+    return {key.encode(), key.encode("latin-1" if max(key) <= "\xff" else "utf-8")}
+
+
+def _bearer(request: HTTPConnection) -> bytes:
+    header = request.headers.get("authorization", "").encode("latin-1")  # as it came
+    scheme, _, key = header.partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
