@@ -110,6 +110,12 @@ def test_harmless_text_keeps_lines_and_tabs() -> None:
     assert harmless("a\tb\nc é 漢字 🎉") == "a\tb\nc é 漢字 🎉"
 
 
+def test_text_can_not_turn_the_order_of_its_characters_around() -> None:
+    """Right-to-left prose has marks of its own, which stay; only the overrides pretend."""
+    assert harmless("photo\u202egpj.exe \u202dא") == "photo\ufffdgpj.exe \ufffdא"
+    assert harmless("שמח\u200f! \u2067שמש\u2069") == "שמח\u200f! \u2067שמש\u2069"
+
+
 def test_a_lone_surrogate_is_written_as_a_question_mark() -> None:
     stderr = io.StringIO()
 

@@ -26,11 +26,14 @@ _USUAL_SIZE = os.terminal_size((80, 24))
 
 # C0 and DEL have pictures; C1, which some terminals obey like ESC sequences, has none.
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"}
-_HARMLESS = _PICTURES | {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+_OVERRIDES = (0x202D, 0x202E)  # show characters in another order than the one they are read in
+_HARMLESS = (
+    _PICTURES | {0x7F: "\u2421"} | dict.fromkeys([*range(0x80, 0xA0), *_OVERRIDES], "\ufffd")
+)
 
 
 def harmless(text: str) -> str:
-    """Return the text with control characters made visible, so that it can't drive a terminal."""
+    """Return the text with what could drive a terminal, or turn its order around, made visible."""
     return text.translate(_HARMLESS)
 
 
