@@ -95,6 +95,9 @@ def test_blocks_are_apart_by_one_blank_line() -> None:
         ("a\nb  \nc\\\nd\n", ["a", "b", "c", "d"]),
         ("a<br>b<BR/> c\n", ["a", "b", "c"]),
         ("Vec<T> <kbd>Esc</kbd> `<br>`\n", ["Vec<T> Esc <br>"]),
+        ("**Esc</kbd>**\n", ["Esc</kbd>"]),
+        ("<kbd>a\n\nb</kbd>\n", ["a", "", "b</kbd>"]),
+        ("| <kbd>a</kbd></kbd> |\n|---|\n", ["a</kbd>", "───────"]),
         ("<div>\n  <b>x</b>\n</div>\n", ["<div>", "  <b>x</b>", "</div>"]),
         ("[a](http://b)\n", ["a (http://b)"]),
         ("<http://b>\n", ["http://b"]),
@@ -136,6 +139,13 @@ def test_without_colour_there_is_still_bold() -> None:
     (row,) = Renderer(has_colour=False).commit(Piece(source="**a** `b`"), 40)
 
     assert row == ("\x1b[1ma\x1b[0m b", 3)
+
+
+def test_a_key_that_is_not_closed_ends_with_its_cell() -> None:
+    _, _, row = coloured("| x | y |\n|---|---|\n| <kbd>a | b |\n")
+
+    assert row.startswith("\x1b[1ma\x1b[0m")
+    assert row.endswith("\x1b[0mb")
 
 
 def test_a_link_defined_earlier_is_known_later() -> None:

@@ -9,7 +9,7 @@ What we show otherwise than Rich does
     lists     a blank line between items, and inside of one, where the source has one; "1." for "1"
     quotes    a blank line where the source has one
     lines     a line break is kept, where Rich joins lines: models end lines on purpose
-    HTML      shown as written, where Rich drops it; <br> breaks the line
+    HTML      shown as written, where Rich drops it; <br> breaks the line, <kbd>...</kbd> is bold
     tables    a long word is folded, where Rich cuts it off; no blank lines around
     links     with the address, so that an answer can't hide it; images likewise
     headings  all at the left
@@ -181,6 +181,7 @@ def _marker(numbers: list[int | None], delimiter: str) -> str:
 
 def _prepared_inline(tokens: Iterable[Token]) -> Iterator[Token]:
     begins_line = False
+    n_open_keys = 0  # Rich fails at a </kbd> too many, and one too few is bold for too long
     for token in tokens:
         is_break = _breaks_line(token)
         match token.type:
@@ -188,7 +189,13 @@ def _prepared_inline(tokens: Iterable[Token]) -> Iterator[Token]:
                 yield Token("hardbreak", "br", 0)
             case "text" if begins_line:
                 yield Token("text", "", 0, content=token.content.lstrip(" "))
-            case "html_inline" if token.content not in ("<kbd>", "</kbd>"):
+            case "html_inline" if token.content == "<kbd>":
+                n_open_keys += 1
+                yield token
+            case "html_inline" if token.content == "</kbd>" and n_open_keys:
+                n_open_keys -= 1
+                yield token
+            case "html_inline":
                 yield Token("text", "", 0, content=token.content)
             case "image":
                 yield Token("text", "", 0, content=f"{token.content} ({token.attrs['src']})")
@@ -197,6 +204,8 @@ def _prepared_inline(tokens: Iterable[Token]) -> Iterator[Token]:
             case _:
                 yield token
         begins_line = is_break
+    for _ in range(n_open_keys):
+        yield Token("html_inline", "", 0, content="</kbd>")
 
 
 def _breaks_line(token: Token) -> bool:
