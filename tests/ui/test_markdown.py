@@ -3,9 +3,12 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import threading
 
 import pytest
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Markdown
 
 from tests.fakes import FakeClock
 from tests.ui.documents import long_answer
@@ -130,3 +133,48 @@ def test_a_terminal_that_went_away_is_reported_to_who_appends() -> None:
             view.close()
         with pytest.raises(BrokenPipeError):
             view.append("y")
+
+
+def fail_at(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Rich have a bug."""
+    render = Markdown.__rich_console__
+
+    def render_or_fail(self: Markdown, console: Console, options: ConsoleOptions) -> RenderResult:
+        if any(word in token.content for token in self.parsed):
+            raise IndexError("pop from an empty stack")
+        return render(self, console, options)
+
+    monkeypatch.setattr(Markdown, "__rich_console__", render_or_fail)
+
+
+@pytest.mark.parametrize(
+    ("end", "last_rows"), [("", []), ("\n\nThe end \x1b[2J\n", ["", "The end ␛[2J"])]
+)
+def test_what_can_not_be_drawn_is_shown_as_it_is(
+    end: str, last_rows: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at("cursed", monkeypatch)
+    with PseudoTerminal() as pseudo:
+        view = open_view(pseudo.terminal, markdown=True, raw=False)
+        view.append("**One**\n\ntwo\n")
+        pseudo.wait_for("two")
+        view.append(f"*three*\n\nfour\n\n**cursed**{end}")
+        view.close()
+
+    assert pseudo.window.everything() == [
+        *("One", "two", "*three*", "", "four", "", "**cursed**", *last_rows),
+        "this answer can't be drawn: IndexError: pop from an empty stack",
+    ]
+
+
+def test_without_what_draws_it_an_answer_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tgicli.ui.region", None)
+    with PseudoTerminal() as pseudo:
+        view = open_view(pseudo.terminal, markdown=True, raw=False)
+        view.append("**One**\n")
+        view.append("two\n")
+        view.close()
+
+    assert pseudo.window.everything()[:2] == ["**One**", "two"]

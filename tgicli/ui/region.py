@@ -37,6 +37,11 @@ class LiveRegion:
         self._tail: list[Row] = []  # as painted
         self._size: os.terminal_size | None = None  # when it was painted
 
+    @property
+    def unfinished(self) -> str:
+        """The text that is not printed for good."""
+        return self._splitter.tail.source
+
     def frame(self, text: str, size: os.terminal_size) -> bytes:
         """Add text; return what brings the screen up to date, empty when it is."""
         finished = self._feed(self._newlines.decode(text), size.columns)
