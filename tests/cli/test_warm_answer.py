@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.faulty import Script, answer, chat_event, serving, stall, stream
 from tests.server.conftest import RunningServer, running_command
+from tgicli.cli.options import LoadingOptions
+from tgicli.cli.warm import offered
+from tgicli.errors import ExitStatus
 
 Generate = Callable[..., subprocess.CompletedProcess[str]]
 ASKED = ["Hello", "--temperature", "0", "--max-new-tokens", "8"]
@@ -44,6 +50,25 @@ def generate(tiny_model: Path, runtime: Path) -> Generate:
         )
 
     return run
+
+
+@pytest.fixture
+def place(tiny_model: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return where a server with the model would be found."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    with offered(tiny_model, LoadingOptions()) as bound:
+        return Path(bound.getsockname())
+
+
+@contextlib.contextmanager
+def faulty(place: Path, script: Script, *, info: Script | None = None) -> Iterator[None]:
+    """Let a server of ours be found that does what a script says."""
+    known = json.dumps({"model_id": "tiny", "server": "tgicli", "max_total_tokens": 200}).encode()
+    try:
+        with serving(script, pages={"/info": info or answer(200, known)}, path=place):
+            yield
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def n_served(server: RunningServer) -> int:
@@ -116,3 +141,12 @@ def test_a_killed_server_is_forgotten(generate: Generate, tiny_model: Path, tmp_
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
     assert list(tmp_path.glob("tgicli/*.sock")) == []
+
+
+def test_an_answer_that_a_server_began_is_not_begun_again_here(generate: Generate, place: Path):
+    failure = b'data: {"error":{"message":"llama_decode returned -3","type":"generation"}}\n\n'
+    with faulty(place, stream(chat_event(content="Once upon"), failure)):
+        done = generate(*ASKED)
+
+    assert (done.stdout, done.returncode) == ("Once upon", ExitStatus.MODEL)
+    assert "llama_decode returned -3" in done.stderr

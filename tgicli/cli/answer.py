@@ -6,10 +6,11 @@ Called on the main thread. Who answers, a model in this process or a server, is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator
 
 from tgicli.cli.generate import GenerateOptions
 from tgicli.core import (
+    Event,
     Finish,
     FinishReason,
     GenerationRequest,
@@ -18,9 +19,6 @@ from tgicli.core import (
 )
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
-
-if TYPE_CHECKING:
-    from tgicli.core import Backend
 
 REQUEST_ID = "generate"
 
@@ -71,8 +69,7 @@ def _messages(options: GenerateOptions) -> tuple[Message, ...]:
 
 
 async def stream(
-    backend: Backend,
-    request: GenerationRequest,
+    events: AsyncGenerator[Event, None],
     options: GenerateOptions,
     terminal: Terminal,
     status: Status,
@@ -88,7 +85,7 @@ async def stream(
     from tgicli.cli.output import open_sink
 
     with closing(open_sink(options, terminal)) as sink:
-        async with aclosing(backend.generate(request)) as events:
+        async with aclosing(events):
             async for event in events:
                 if isinstance(event, Progress):
                     if event.n_computed:

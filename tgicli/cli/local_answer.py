@@ -57,7 +57,7 @@ async def _answer(
     backend = await _open_backend(options, model, request)
     async with aclosing(backend):
         status.clear()
-        return await stream(backend, request, options, terminal, status)
+        return await stream(backend.generate(request), options, terminal, status)
 
 
 def _show_prompt(request: GenerationRequest, model: Model, terminal: Terminal) -> None:

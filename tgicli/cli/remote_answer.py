@@ -57,7 +57,7 @@ async def _answer(
             terminal.write_stdout(to_curl(call, remote.endpoint).encode())
             return None
         status.show(f"waiting for {remote.endpoint.shown}")
-        return await stream(backend, request, options, terminal, status)
+        return await stream(backend.generate(request), options, terminal, status)
 
 
 def to_curl(call: HttpCall, endpoint: Endpoint) -> str:

@@ -1,20 +1,24 @@
 """Answer one prompt by a server of the user's own that has the model in memory.
 
 Called by `answer` on the main thread; runs the event loop. It spares loading, and nothing else may
-change: whatever such a server refuses is left to a model in this process.
+change: whatever such a server refuses, or fails to begin, is left to a model in this process. An
+answer that was begun is never begun again.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
+from tgicli.cli.answer import stream, to_request
 from tgicli.cli.generate import GenerateOptions
-from tgicli.cli.remote_answer import answer_remotely
 from tgicli.cli.warm import server_sockets
-from tgicli.core import Finish
+from tgicli.core import Event, Finish, Progress
 from tgicli.errors import ModelError, Overloaded, RequestError, Unreachable
 from tgicli.models.resolve import Origin, resolve
+from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
 CONNECT_S = 1.0
@@ -25,20 +29,57 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
 
     Raises:
         ModelNotFound, ModelLoadError: there is no such model on disk.
-        DeadlineExceeded, StreamBroken: an answer began and did not come to its end.
+        TgicliError: an answer began and did not come to its end.
     """
+    from tgicli.cli.loop import run
+
     found = resolve(options.loading.model, offline=True)
+    status = Status(terminal)
     for path in server_sockets(found.path, options.loading):
-        endpoint = Endpoint.from_url(f"unix:{path}")
-        remote = RemoteOptions(endpoint=endpoint, timeouts=Timeouts(connect_s=CONNECT_S))
         try:
-            finish = answer_remotely(replace(options, n_retries=0), remote, terminal)
+            finish = run(_answer(options, path, terminal, status))
+        finally:
+            status.clear()
+        if finish is None:
+            continue
+        if found.origin is Origin.DEMO and options.loading.model is None and not options.quiet:
+            terminal.say(f"no model is named; a server answered with {found.name}")
+        return finish
+    return None
+
+
+async def _answer(
+    options: GenerateOptions, path: Path, terminal: Terminal, status: Status
+) -> Finish | None:
+    from tgicli.backends.remote import RemoteBackend
+    from tgicli.backends.retrying import RetryPolicy
+
+    endpoint = Endpoint.from_url(f"unix:{path}")
+    remote = RemoteOptions(endpoint=endpoint, timeouts=Timeouts(connect_s=CONNECT_S))
+    async with aclosing(RemoteBackend(remote, retries=RetryPolicy(n_retries=0))) as backend:
+        status.show(f"waiting for {endpoint.shown}")
+        try:
+            events = backend.generate(to_request(options, chats=options.chat is not False))
+            first = await _first(events)
         except Unreachable:
             path.unlink(missing_ok=True)  # its server was killed
+            return None
         except (RequestError, Overloaded, ModelError):
-            continue  # it is not allowed there, or not now
-        else:
-            if found.origin is Origin.DEMO and options.loading.model is None and not options.quiet:
-                terminal.say(f"no model is named; a server answered with {found.name}")
-            return finish
-    return None
+            return None  # it is not allowed there, or not now
+        return await stream(_with(first, events), options, terminal, status)
+
+
+async def _first(events: AsyncGenerator[Event, None]) -> Event:
+    """Return the first event that has tokens."""
+    async for event in events:
+        if not isinstance(event, Progress):
+            return event
+    raise AssertionError("a stream ends with Finish or raises")
+
+
+async def _with(first: Event, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+    """Yield what was taken out, and all that comes after it."""
+    async with aclosing(events):
+        yield first
+        async for event in events:
+            yield event
