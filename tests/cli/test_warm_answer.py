@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faulty import Script, answer, chat_event, serving, stall, stream
+from tests.faulty import PATIENCE_S, Script, answer, chat_event, serving, stall, stream
 from tests.server.conftest import RunningServer, running_command
 from tgicli.cli.options import LoadingOptions
 from tgicli.cli.warm import offered
@@ -150,3 +151,24 @@ def test_an_answer_that_a_server_began_is_not_begun_again_here(generate: Generat
 
     assert (done.stdout, done.returncode) == ("Once upon", ExitStatus.MODEL)
     assert "llama_decode returned -3" in done.stderr
+
+
+def test_a_server_that_hangs_is_not_waited_for(generate: Generate, place: Path):
+    began_s = time.monotonic()
+    with faulty(place, [stall], info=[stall]):
+        done = generate(*ASKED)
+
+    assert time.monotonic() - began_s < PATIENCE_S
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_a_server_that_answers_with_something_else_stays_where_it_is_found(
+    generate: Generate, place: Path
+):
+    with faulty(place, answer(200, b"<p>Sign in</p>", "text/html")):
+        done = generate(*ASKED)
+        assert place.exists()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout

@@ -16,12 +16,12 @@ from tgicli.cli.answer import stream, to_request
 from tgicli.cli.generate import GenerateOptions
 from tgicli.cli.warm import server_sockets
 from tgicli.core import Event, Finish, Progress
-from tgicli.errors import ModelError, Overloaded, RequestError, Unreachable
+from tgicli.errors import TgicliError
 from tgicli.models.resolve import Origin, resolve
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
-CONNECT_S = 1.0
+SIGN_OF_LIFE_S = 1.0  # a server that is stopped or hangs takes connections as if nothing were
 
 
 def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None:
@@ -51,20 +51,25 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
 async def _answer(
     options: GenerateOptions, path: Path, terminal: Terminal, status: Status
 ) -> Finish | None:
+    import asyncio
+
+    from tgicli.backends.http import ConnectionRefused
     from tgicli.backends.remote import RemoteBackend
     from tgicli.backends.retrying import RetryPolicy
 
     endpoint = Endpoint.from_url(f"unix:{path}")
-    remote = RemoteOptions(endpoint=endpoint, timeouts=Timeouts(connect_s=CONNECT_S))
+    remote = RemoteOptions(endpoint=endpoint, timeouts=Timeouts(connect_s=SIGN_OF_LIFE_S))
     async with aclosing(RemoteBackend(remote, retries=RetryPolicy(n_retries=0))) as backend:
         status.show(f"waiting for {endpoint.shown}")
         try:
+            async with asyncio.timeout(SIGN_OF_LIFE_S):
+                await backend.info()
             events = backend.generate(to_request(options, chats=options.chat is not False))
             first = await _first(events)
-        except Unreachable:
+        except ConnectionRefused:
             path.unlink(missing_ok=True)  # its server was killed
             return None
-        except (RequestError, Overloaded, ModelError):
+        except (TgicliError, TimeoutError):
             return None  # it is not allowed there, or not now
         return await stream(_with(first, events), options, terminal, status)
 
