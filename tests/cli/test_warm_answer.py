@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -85,6 +86,20 @@ def test_a_server_answers_as_a_model_here_would(server: RunningServer, generate:
     assert n_served(server) == before + 1
     assert (warm.stdout, warm.returncode) == (cold.stdout, 0)
     assert warm.stdout
+
+
+@pytest.mark.parametrize("stop", [[], ["--stop", "e"]], ids=["no stop", "stop"])
+def test_the_seed_that_is_shown_repeats_a_servers_answer(
+    server: RunningServer, generate: Generate, stop: list[str]
+):
+    asked, before = ["Hello", "--max-new-tokens", "8", *stop], n_served(server)
+
+    warm = generate(*asked, "--stats")
+    (seed,) = re.findall(r"seed (\d+)", warm.stderr)
+    cold = generate(*asked, "--no-server", "--seed", seed)
+
+    assert n_served(server) == before + 1
+    assert warm.stdout == cold.stdout
 
 
 @pytest.mark.parametrize(

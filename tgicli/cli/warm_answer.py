@@ -7,15 +7,17 @@ answer that was begun is never begun again.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.cli.answer import stream, to_request
 from tgicli.cli.generate import GenerateOptions
 from tgicli.cli.warm import server_sockets
-from tgicli.core import Event, Finish, Progress
+from tgicli.core import Event, Finish, Progress, SamplingParams
 from tgicli.errors import TgicliError
 from tgicli.models.resolve import Origin, resolve
 from tgicli.ui.status import Status
@@ -34,6 +36,7 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
     from tgicli.cli.loop import run
 
     found = resolve(options.loading.model, offline=True)
+    options = replace(options, params=_with_seed(options.params))
     status = Status(terminal)
     for path in server_sockets(found.path, options.loading):
         try:
@@ -44,8 +47,15 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
             continue
         if found.origin is Origin.DEMO and options.loading.model is None and not options.quiet:
             terminal.say(f"no model is named; a server answered with {found.name}")
-        return finish
+        return replace(finish, seed=options.params.seed)
     return None
+
+
+def _with_seed(params: SamplingParams) -> SamplingParams:
+    """Draw the seed here, if one is needed: a chat route does not tell the one that it draws."""
+    if params.is_greedy:
+        return replace(params, seed=None)
+    return params if params.seed is not None else replace(params, seed=secrets.randbits(32))
 
 
 async def _answer(
