@@ -119,6 +119,18 @@ def test_lines_of_an_open_fence_scroll_away_while_it_is_open() -> None:
     assert window.everything() == code
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_what_follows_an_open_fence_is_apart_from_it_at_once_and_in_the_end(end: str) -> None:
+    window, region = Window(40, 10), LiveRegion(has_colour=True)
+    for text in ("Use this:\n", "```py\n", "x = 1\n", "```\n", "That"):
+        window.write(region.frame(text, window.size))
+    rows = ["Use this:", "", "x = 1", "", "That"]
+
+    assert window.everything() == rows
+    window.write(region.last_frame(end, window.size))
+    assert window.everything() == rows
+
+
 def test_what_turns_out_to_be_nothing_is_erased() -> None:
     window = streamed(["[a]", ": http://b\n"], Window(40, 10))
 

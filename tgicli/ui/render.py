@@ -96,9 +96,11 @@ class Renderer:
         if piece.continues and tokens:
             _continue(tokens[0], piece, self._code_above)
         rows: list[Row] = []
+        is_below = False  # something: of a fence that goes on, all code may be printed already
         for block in _blocks(_prepared(tokens, piece.source.split("\n"))):
             of_block = self._block_rows(block, n_columns)
-            rows += [Row("", 0), *of_block] if rows and of_block else of_block
+            rows += [Row("", 0), *of_block] if is_below and of_block else of_block
+            is_below = bool(rows) or piece.continues
         return rows
 
     def _block_rows(self, block: list[Token], n_columns: int) -> list[Row]:
