@@ -100,6 +100,11 @@ def test_what_no_header_can_carry_is_refused_without_being_shown(
         RemoteOptions(endpoint=Endpoint.from_url("http://h"), key=key, headers=headers)
 
 
+def test_a_model_is_named_in_utf_8():
+    with pytest.raises(ConfigError, match="the model's name is not UTF-8"):
+        RemoteOptions(endpoint=Endpoint.from_url("http://h"), model="\udcff")
+
+
 def test_a_password_and_a_key_are_one_too_many():
     with pytest.raises(ConfigError, match="give one of them"):
         RemoteOptions(endpoint=Endpoint.from_url("http://me:pw@h"), key="k")

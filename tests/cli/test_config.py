@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,6 +137,17 @@ def test_the_help_page_shows_what_the_file_sets(cli: Cli, config_file: Write):
     config_file("temperature = 0.125")
 
     assert "[0.125]" in cli("generate", "--help").stdout
+
+
+def test_what_is_not_utf_8_is_shown_as_the_bytes_that_it_is(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TGICLI_FILE", os.fsdecode(b"\xff"))
+
+    outcome = cli("config")
+
+    assert outcome.status == ExitStatus.OK
+    assert "TGICLI_FILE" in outcome.stdout
 
 
 def test_a_table_of_every_command_is_allowed(cli: Cli, config_file: Write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,6 +205,22 @@ def test_without_a_prompt_the_help_page_says_how_to_give_one(cli: Cli):
     assert outcome.stderr.endswith(
         "error: there is no prompt: say it as an argument, or send it on stdin\n"
     )
+
+
+@pytest.mark.parametrize("flag", ["--system", "--stop", "--endpoint"])
+def test_what_is_sent_must_be_utf_8(cli: Cli, flag: str):
+    outcome = cli("generate", "hi", flag, os.fsdecode(b"\xff"))
+
+    assert (outcome.status, outcome.stderr) == (
+        ExitStatus.USAGE,
+        f"error: {flag} ?: must be UTF-8\n",
+    )
+
+
+def test_a_models_name_may_be_any_bytes(asked: Asked):
+    name = os.fsdecode(b"\xff.gguf")
+
+    assert asked("hi", "-m", name).loading.model == name
 
 
 def test_a_range_is_cores_to_check_and_another_status(cli: Cli):

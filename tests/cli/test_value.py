@@ -62,6 +62,7 @@ def test_a_value_of_the_right_kind_is_taken(annotation, value, expected):
         (float, "warm", "must be a number"),
         (float, False, "must be a number"),
         (str, 3, "must be a string"),
+        (str, "\udcff", "must be UTF-8"),
         (Path, "", "must be a path"),
         (bool, "perhaps", "must be true or false"),
         (bool, 2, "must be true or false"),

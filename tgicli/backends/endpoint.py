@@ -182,10 +182,20 @@ class RemoteOptions:
                 raise ConfigError(f"the header {name} has characters that no header can carry")
         if self.key is not None and self.endpoint.has_password:
             raise ConfigError("the URL has a password, and there is an API key; give one of them")
+        if self.model is not None and not _is_utf8(self.model):
+            raise ConfigError("the model's name is not UTF-8")
 
 
 def _can_be_sent(value: str) -> bool:
     return bool(value) and value.isascii() and value.isprintable()
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # it came from a command line as other bytes
+        return False
+    return True
 
 
 def _sounds_secret(name: str) -> bool:

@@ -75,7 +75,7 @@ def config(
     states = list(_states(root))
     profile = chosen_profile(ctx)
     shown = _to_json(states, profile) if json else _to_table(states, profile)
-    terminal.write_stdout(shown.encode())
+    terminal.write_stdout(shown.encode(errors="surrogateescape"))
     for warning in _unknown_variables(root):
         terminal.say(warning)
 
@@ -112,7 +112,7 @@ def profiles(
     found = {name: list(_profile(name, file, checks)) for name in file.profiles}
     chosen = chosen_profile(ctx)
     shown = _profiles_to_json(found, chosen) if json else _profiles_to_table(found, chosen)
-    ctx.obj.terminal.write_stdout(shown.encode())
+    ctx.obj.terminal.write_stdout(shown.encode(errors="surrogateescape"))
 
 
 def _profile(name: str, file: ConfigFile, checks: CommandChecks) -> Iterator[State]:

@@ -13,6 +13,7 @@ import typer
 
 from tgicli.cli.options import LOADING, LoadingOptions
 from tgicli.cli.signature import argument, option, takes
+from tgicli.cli.value import check_name
 from tgicli.errors import ModelLoadError
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ class DoctorOptions:
     """What the command line, the variables and the file say."""
 
     name: str | None = argument(
-        None, metavar="MODEL", help="As -m takes it; `demo` is the demo model. It is not loaded."
+        None,
+        metavar="MODEL",
+        parser=check_name,
+        help="As -m takes it; `demo` is the demo model. It is not loaded.",
     )
     json: bool = option(False, "--json", panel="Output", help="As one JSON object.")
     max_batch_size: int = option(

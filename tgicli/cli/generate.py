@@ -19,6 +19,7 @@ from tgicli.cli.endpoint import EndpointOptions, check_endpoint
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
 from tgicli.cli.prompt import read_prompt
 from tgicli.cli.signature import argument, option, takes
+from tgicli.cli.value import check_name
 from tgicli.core import SamplingParams
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
@@ -48,6 +49,7 @@ class GenerateFlags:
     prompt: str | None = argument(
         None,
         metavar="PROMPT",
+        parser=check_name,  # what is wrong with it is said where all of the prompt is read
         help="What to answer; `-` reads it from stdin. What stdin or FILE holds comes after it, "
         "behind a blank line and without the newline at its end.",
     )

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from tgicli.cli.size import count_text, download_progress, size_text
+from tgicli.cli.value import check_name
 from tgicli.errors import ConfigError, ModelLoadError, RequestError
 from tgicli.models.cache import cached_names
 from tgicli.models.gguf import GgufHeader, read_header
@@ -91,7 +92,10 @@ def list_models(ctx: typer.Context, json: Json = False) -> None:
 @models_app.command("pull")
 def pull(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="org/name[:QUANT | :FILE.gguf]")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="org/name[:QUANT | :FILE.gguf]", parser=check_name),
+    ],
 ) -> None:
     """Download a model from a hub, or update it, and print its path.
 
@@ -122,7 +126,7 @@ def pull(
 @models_app.command("info")
 def info(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As -m takes it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As -m takes it.", parser=check_name)],
     json: Json = False,
     template: Annotated[
         bool, typer.Option("--template", help="Print the chat template and nothing else.")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tgicli.cli.signature import option
-from tgicli.cli.value import check_float, check_int, check_least
+from tgicli.cli.value import check_float, check_int, check_least, check_name
 from tgicli.core import SamplingParams
 
 SAMPLING, LOADING = "Sampling and length", "Model"
@@ -178,6 +178,7 @@ class LoadingOptions:
         "-m",
         metavar="MODEL",
         panel=LOADING,
+        parser=check_name,
         default_text="the demo model",
         help="A GGUF file, or ORG/NAME[:QUANT|:FILE] from a hub, downloaded once.",
     )

@@ -45,9 +45,11 @@ def option(
     return dataclasses.field(default=default, metadata={_DECLARATION: declared})
 
 
-def argument(default: _Value, *, metavar: str, help: str) -> _Value:
+def argument(
+    default: _Value, *, metavar: str, help: str, parser: Callable[[object], object] | None = None
+) -> _Value:
     """Declare an argument."""
-    declared = typer.Argument(metavar=metavar, help=help, show_default=False)
+    declared = typer.Argument(metavar=metavar, help=help, show_default=False, parser=parser)
     return dataclasses.field(default=default, metadata={_DECLARATION: declared})
 
 

@@ -65,7 +65,17 @@ def _either(words: list[str]) -> str:
 
 
 def check_text(value: object) -> str:
-    """Check a string."""
+    """Check a string; what the shell gave as other bytes can be sent to nobody."""
+    text = check_name(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must be UTF-8") from None
+    return text
+
+
+def check_name(value: object) -> str:
+    """Check a string that may be a file's name, and so any bytes."""
     if not isinstance(value, str):
         raise ValueError("must be a string")
     return value

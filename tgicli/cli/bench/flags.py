@@ -22,6 +22,7 @@ from tgicli.cli.endpoint import PANEL as SERVER
 from tgicli.cli.endpoint import EndpointOptions
 from tgicli.cli.options import LoadingOptions
 from tgicli.cli.signature import argument, option
+from tgicli.cli.value import check_name
 
 LOAD, PROMPTS, MEASURING = "Load", "Prompts", "Measuring"
 JUDGING, COMPARING, OUTPUT = "Judging", "Comparing", "Output"
@@ -223,6 +224,7 @@ class ComparingFlags:
         None,
         metavar="TARGET",
         panel=COMPARING,
+        parser=check_name,
         help="Measure TARGET beside it, in turns (A B B A), and say which is faster.",
     )
     vs_api_key_file: Path | None = option(
@@ -298,6 +300,7 @@ class BenchFlags:
     target: str | None = argument(
         None,
         metavar="TARGET",
+        parser=check_name,
         help="A server's URL, or a model: a GGUF file, or ORG/NAME[:QUANT|:FILE]. Without it "
         "--endpoint, else --model, else the demo model.",
     )
