@@ -230,6 +230,16 @@ def test_a_range_is_cores_to_check_and_another_status(cli: Cli):
     assert outcome.stderr == "error: temperature must be >= 0, got -1.0\n"
 
 
+@pytest.mark.parametrize("flag", ["--temperature", "--top-p", "--timeout"])
+def test_nan_is_no_number(cli: Cli, flag: str):
+    outcome = cli("generate", "hi", flag, "nan")
+
+    assert (outcome.status, outcome.stderr) == (
+        ExitStatus.USAGE,
+        f"error: {flag} nan: must be a number\n",
+    )
+
+
 @pytest.mark.parametrize("flags", ["--threads 0", "--batch-size 0", "--ctx-size -1"])
 def test_a_loading_option_below_its_least_value_is_a_usage_error(cli: Cli, flags: str):
     outcome = cli("generate", "hi", *flags.split())

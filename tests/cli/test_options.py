@@ -49,6 +49,7 @@ def test_a_tensor_split_is_nothing_else(word):
         ("a=b.gguf", Lora(Path("a=b.gguf"), 1.0)),
         ("a=b.gguf=-2", Lora(Path("a=b.gguf"), -2.0)),
         ("=2", Lora(Path("=2"), 1.0)),
+        ("a.gguf=nan", Lora(Path("a.gguf=nan"), 1.0)),
     ],
 )
 def test_an_adapter_is_a_file_and_perhaps_a_scale(word, lora):

@@ -61,6 +61,8 @@ def test_a_value_of_the_right_kind_is_taken(annotation, value, expected):
         (int, [1], "must be a whole number"),
         (float, "warm", "must be a number"),
         (float, False, "must be a number"),
+        (float, "nan", "must be a number"),
+        (float, float("nan"), "must be a number"),
         (str, 3, "must be a string"),
         (str, "\udcff", "must be UTF-8"),
         (Path, "", "must be a path"),

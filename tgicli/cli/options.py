@@ -66,7 +66,7 @@ def parse_lora(value: object) -> Lora:
         raise ValueError("must be FILE or FILE=SCALE")
     path, _, scale = value.rpartition("=")
     try:
-        return Lora(Path(path), float(scale)) if path else Lora(Path(value), 1.0)
+        return Lora(Path(path), check_float(scale)) if path else Lora(Path(value), 1.0)
     except ValueError:
         return Lora(Path(value), 1.0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast, get_args, get_origin
@@ -107,10 +108,12 @@ def check_int(value: object) -> int:
 
 
 def check_float(value: object) -> float:
-    """Check a number."""
+    """Check a number; NaN is none."""
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):
-            return float(value)
+            number = float(value)
+            if not math.isnan(number):
+                return number
     raise ValueError("must be a number")
 
 
