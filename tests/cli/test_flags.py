@@ -230,6 +230,27 @@ def test_a_range_is_cores_to_check_and_another_status(cli: Cli):
     assert outcome.stderr == "error: temperature must be >= 0, got -1.0\n"
 
 
+@pytest.mark.parametrize("input", [["hi"], ["--input", os.devnull]], ids=["prompt", "input"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--best-of 0", "best_of must be >= 1, got 0"),
+        ("--truncate 0", "truncate must be >= 1, got 0"),
+        ("--best-of 2 --seed 1", "best_of 2 draws its own seeds; leave the seed out"),
+        (
+            "--best-of 2 --temperature 0",
+            "best_of 2 needs sampling: with temperature 0 all runs are equal",
+        ),
+    ],
+)
+def test_what_no_prompt_can_be_asked_with_is_refused_before_a_model_is_looked_for(
+    cli: Cli, input: list[str], flags: str, message: str
+):
+    outcome = cli("generate", "-m", "nowhere.gguf", *input, *flags.split())
+
+    assert (outcome.status, outcome.stderr) == (ExitStatus.BAD_REQUEST, f"error: {message}\n")
+
+
 @pytest.mark.parametrize("flag", ["--temperature", "--top-p", "--timeout"])
 def test_nan_is_no_number(cli: Cli, flag: str):
     outcome = cli("generate", "hi", flag, "nan")

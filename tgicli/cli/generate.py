@@ -20,7 +20,7 @@ from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
 from tgicli.cli.prompt import read_prompt
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
-from tgicli.core import SamplingParams
+from tgicli.core import GenerationRequest, SamplingParams
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
 
@@ -254,14 +254,19 @@ def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> Samplin
     """Return how to choose tokens; a server is told what is said, and no taste of ours.
 
     Raises:
-        RequestError: a value is out of its range.
+        RequestError: a value is out of its range, or no prompt can be asked with it.
     """
     sampling, is_remote = flags.sampling, flags.remote.is_remote
     if is_remote and rank_of(ctx, "min_p") == DEFAULT:
         sampling = replace(sampling, min_p=0.0)  # few servers have such an option
     # A server's log-probabilities come by themselves, or cost something, or are refused.
     logprobs = output is Output.JSON and not is_remote
-    return sampling.to_params(logprobs=logprobs, top_n_tokens=flags.top_n_tokens)
+    params = sampling.to_params(logprobs=logprobs, top_n_tokens=flags.top_n_tokens)
+    # Built to be checked: the prompt's own request comes when the model is there.
+    GenerationRequest(
+        id="any", prompt="any", params=params, truncate=flags.truncate, best_of=flags.best_of
+    )
+    return params
 
 
 def _output(ctx: typer.Context, flags: GenerateFlags) -> Output:
