@@ -140,6 +140,25 @@ def test_the_file_itself_may_choose(cli: Cli, config_file: Write):
     assert "got -1.0" in ask(cli).stderr
 
 
+def test_what_the_file_itself_chooses_is_shown(cli: Cli, config_file: Write):
+    path = config_file(f'profile = "home"\n{FILE}')
+
+    assert shown(cli)["top-k"] == {"value": 3, "origin": "profile", "place": f"{path}:15"}
+    assert f"# {path}\n# profile home\n" in cli("config").stdout
+    assert "home (chosen)" in cli("config", "profiles").stdout
+    assert shown(cli, "--profile", "work")["temperature"]["value"] == 0.7
+
+
+def test_what_the_file_chooses_for_one_command_holds_for_no_other(cli: Cli, config_file: Write):
+    config_file('[chat]\nprofile = "cold"\n[profiles.cold]\ntemperature = 0.1\n')
+
+    found = json.loads(cli("config", "--json").stdout)
+
+    commands = found["commands"]
+    assert [commands[name]["temperature"]["value"] for name in ("chat", "generate")] == [0.1, 0.8]
+    assert found["profile"] is None
+
+
 def test_the_help_page_shows_what_the_profile_sets(cli: Cli, config_file: Write):
     config_file(FILE)
 

@@ -116,7 +116,7 @@ class Command(TyperCommand):
             ConfigError: the file is wrong.
         """
         try:
-            ctx.default_map = Defaults(file_settings(ctx))
+            ctx.default_map = Defaults(file_settings(ctx, chosen_profile(ctx)))
         except ConfigError:
             super().parse_args(ctx, args)
             raise
@@ -253,11 +253,11 @@ def choose_profile(ctx: Context, name: str | None) -> None:
         return
     ctx.meta[_CHOSEN] = name
     if isinstance(ctx.command, Command):
-        ctx.default_map = Defaults(file_settings(ctx))
+        ctx.default_map = Defaults(file_settings(ctx, name))
 
 
 def chosen_profile(ctx: Context) -> str | None:
-    """Return the name of the profile that holds."""
+    """Return the name of the profile that was chosen, above this command or for it."""
     name = ctx.meta.get(_CHOSEN)
     assert name is None or isinstance(name, str)
     return name
@@ -268,8 +268,8 @@ def is_flag(ctx: Context, name: str) -> bool:
     return rank_of(ctx, name) == FLAG
 
 
-def file_settings(ctx: Context) -> dict[str, Setting]:
-    """Return what the configuration file says about this command's options.
+def file_settings(ctx: Context, profile: str | None) -> dict[str, Setting]:
+    """Return what the configuration file says about this command's options, with a profile or not.
 
     Raises:
         ConfigError: the file is wrong.
@@ -277,7 +277,7 @@ def file_settings(ctx: Context) -> dict[str, Setting]:
     settings = [option for option in options_of(ctx.command) if option.is_setting]
     if all(option.is_eager for option in settings):
         return {}  # e.g. `tgicli config path`, which works beside a broken file
-    config, profile = read_config(), chosen_profile(ctx)
+    config = read_config()
     if config is None:
         if profile is not None:
             raise ConfigError(f"there is no profile {profile}: {config_path()} does not exist")

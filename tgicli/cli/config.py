@@ -10,7 +10,7 @@ import difflib
 import enum
 import json as jsonlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +49,7 @@ class State:
     text: str  # the value for people
     origin: str  # `environment`, `profile`, `file` or `default`
     place: str | None  # the variable, or `file:line`
+    profile: str | None  # that holds for the command
 
 
 @app.callback()
@@ -73,7 +74,7 @@ def config(
         return
     root, terminal = ctx.find_root(), ctx.obj.terminal
     states = list(_states(root))
-    profile = chosen_profile(ctx)
+    profile = _common_profile(states)
     shown = _to_json(states, profile) if json else _to_table(states, profile)
     terminal.write_stdout(shown.encode(errors="surrogateescape"))
     for warning in _unknown_variables(root):
@@ -110,7 +111,7 @@ def profiles(
         )
     checks = CommandChecks(ctx.find_root())
     found = {name: list(_profile(name, file, checks)) for name in file.profiles}
-    chosen = chosen_profile(ctx)
+    chosen = _common_profile(_states(ctx.find_root()))
     shown = _profiles_to_json(found, chosen) if json else _profiles_to_table(found, chosen)
     ctx.obj.terminal.write_stdout(shown.encode(errors="surrogateescape"))
 
@@ -127,6 +128,7 @@ def _profile(name: str, file: ConfigFile, checks: CommandChecks) -> Iterator[Sta
             text=_spelled_value(value),
             origin="profile",
             place=setting.place,
+            profile=name,
         )
 
 
@@ -151,12 +153,26 @@ def _profiles_to_table(profiles: dict[str, list[State]], chosen: str | None) -> 
 
 def _states(root: Context) -> Iterator[State]:
     for command, ctx in _leaves(root.command, root):
-        file = file_settings(ctx)
+        profile = _profile_of(ctx)
+        file = file_settings(ctx, profile)
         ctx.default_map = Defaults(file)
         for option in options_of(command):
             if option.is_setting and not option.is_eager:
                 place = file[option.name].place if option.name in file else None
-                yield _state(option, ctx, place)
+                yield _state(option, ctx, place, profile)
+
+
+def _profile_of(ctx: Context) -> str | None:
+    """Return the profile that holds for a command: the chosen one, or what the file says of it."""
+    chosen = chosen_profile(ctx)
+    said = file_settings(ctx, chosen).get("profile")
+    return chosen if chosen or said is None else str(said.value) or None
+
+
+def _common_profile(states: Iterable[State]) -> str | None:
+    """Return the profile that holds for every command; None: there is no such."""
+    names = {state.profile for state in states}
+    return names.pop() if len(names) == 1 else None
 
 
 def _leaves(command: Command, ctx: Context) -> Iterator[tuple[Command, Context]]:
@@ -170,7 +186,7 @@ def _leaves(command: Command, ctx: Context) -> Iterator[tuple[Command, Context]]
         yield from _leaves(child, child.context_class(child, parent=ctx, info_name=name))
 
 
-def _state(option: Option, ctx: Context, place: str | None) -> State:
+def _state(option: Option, ctx: Context, place: str | None, profile: str | None) -> State:
     option.handle_parse_result(ctx, {}, [])
     value, rank = ctx.params[option.name], rank_of(ctx, option.name)
     origin, where = {
@@ -185,6 +201,7 @@ def _state(option: Option, ctx: Context, place: str | None) -> State:
         text=_spelled(option, value),
         origin=origin,
         place=where,
+        profile=profile,
     )
 
 
