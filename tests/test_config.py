@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.config import Checks, ConfigFile, config_path, default_path, read_config
+from tgicli.config import Checks, ConfigFile, config_path, default_path, read_config, state_path
 from tgicli.errors import ConfigError
 
 FILE = Path("c.toml")
@@ -179,6 +179,31 @@ def test_a_variable_that_names_no_file_is_an_error(home: Path, monkeypatch: pyte
     monkeypatch.setenv("TGICLI_CONFIG", "/no/where.toml")
 
     with pytest.raises(ConfigError, match=r"TGICLI_CONFIG names /no/where.toml, which does not"):
+        read_config()
+
+
+@pytest.fixture
+def no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "TGICLI_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 7)  # nobody has this number
+
+
+@pytest.mark.usefixtures("no_home")
+def test_who_has_no_home_has_an_empty_file_and_keeps_nothing():
+    config = read_config()
+
+    assert config is not None
+    assert config.profiles == ()
+    assert not list(state_path().glob("*"))
+    with pytest.raises(OSError, match="Not a directory"):
+        state_path().mkdir(parents=True)
+
+
+def test_a_variable_that_names_no_known_home_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TGICLI_CONFIG", "~nosuchuser/x")
+
+    with pytest.raises(ConfigError, match="TGICLI_CONFIG names ~nosuchuser/x, a home directory"):
         read_config()
 
 

@@ -54,26 +54,49 @@ class Setting:
 
 
 def config_path() -> Path:
-    """Return the file that TGICLI_CONFIG names, else the one in the platform's directory."""
+    """Return the file that TGICLI_CONFIG names, else the one in the platform's directory.
+
+    Raises:
+        ConfigError: the variable names a home directory that is not known.
+    """
     named = os.environ.get(PATH_VARIABLE)
-    return Path(named).expanduser() if named else default_path()
+    if not named:
+        return default_path()
+    try:
+        return Path(named).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"{PATH_VARIABLE} names {named}, a home directory that is not known"
+        ) from None
 
 
 def default_path() -> Path:
-    """Return where the configuration file is looked for, whether it exists or not."""
+    """Return where the configuration file is looked for, whether it exists or not.
+
+    Who has no home has an empty file.
+    """
     if sys.platform == "linux":  # what platformdirs answers there, without its import (4 ms)
         home = os.environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
-        return Path(home).expanduser() / "tgicli" / "config.toml"
+        try:
+            return Path(home).expanduser() / "tgicli" / "config.toml"
+        except RuntimeError:
+            return Path(os.devnull)
     import platformdirs
 
     return Path(platformdirs.user_config_dir("tgicli", appauthor=False)) / "config.toml"
 
 
 def state_path() -> Path:
-    """Return the directory for what is kept between runs, whether it exists or not."""
+    """Return the directory for what is kept between runs, whether it exists or not.
+
+    Who has no home can keep nothing in it.
+    """
     import platformdirs
 
-    return platformdirs.user_state_path("tgicli", appauthor=False)
+    try:
+        return platformdirs.user_state_path("tgicli", appauthor=False)
+    except RuntimeError:
+        return Path(os.devnull) / "tgicli"
 
 
 def read_config() -> ConfigFile | None:
