@@ -31,11 +31,6 @@ class Conversation:
         return (*first, *self.turns)
 
     @property
-    def n_questions(self) -> int:
-        """How often something was asked."""
-        return sum(turn.role == USER for turn in self.turns)
-
-    @property
     def last_question(self) -> str | None:
         """What was asked last."""
         asked = (turn.content for turn in reversed(self.turns) if turn.role == USER)
