@@ -6,8 +6,9 @@ leaves the one before it as it was.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,12 +75,18 @@ def save(conversation: Conversation, path: Path, *, overwrites: bool) -> None:
         if overwrites:
             _replace(path, data)
         else:
-            with path.open("xb") as file:
-                file.write(data)
+            _create(path, data)
     except FileExistsError:
         raise ConfigError(f"{path} is there already; /save! {path} overwrites it") from None
     except OSError as error:
         raise ConfigError(f"can't write {path}: {error.strerror}") from error
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Write a new file: whole, or not at all."""
+    with path.open("xb") as file, _removed_on_failure(path):
+        file.write(data)
+        file.flush()
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -87,11 +94,22 @@ def _replace(path: Path, data: bytes) -> None:
     target = path.resolve()
     if target.is_dir():
         raise IsADirectoryError(0, "it is a directory")
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        file.write(data)
-    if target.exists():
-        os.chmod(file.name, target.stat().st_mode & 0o777)
-    os.replace(file.name, target)
+    draft = target.with_name(f".tgicli-{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a process that was killed and had our number
+    _create(draft, data)
+    with _removed_on_failure(draft):
+        if target.exists():
+            draft.chmod(target.stat().st_mode & 0o777)
+        draft.replace(target)
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path) -> tuple[Conversation, str | None]:
