@@ -42,6 +42,17 @@ def test_a_file_is_what_its_name_or_its_first_line_says(tmp_path: Path, name: st
     assert texts(read(tmp_path, data, name)) == ["a", "b"]
 
 
+def test_a_line_of_text_is_the_prompt_as_it_is(tmp_path: Path):
+    prompts = read(tmp_path, b"  if a:\r\n\tb \n \n", "p.txt")
+
+    assert texts(prompts) == ["  if a:", "\tb "]
+    assert prompts[0].key != read(tmp_path, b"if a:\n", "p.txt")[0].key
+
+
+def test_blanks_around_a_line_of_json_mean_nothing(tmp_path: Path):
+    assert texts(read(tmp_path, b' "a" \n\f{"prompt": "b"}\t\r\n')) == ["a", "b"]
+
+
 def test_the_format_can_be_said(tmp_path: Path):
     assert texts(read(tmp_path, b'"a"', "p.jsonl", "text")) == ['"a"']
     assert texts(read(tmp_path, b'"a"', "p.txt", "jsonl")) == ["a"]

@@ -28,6 +28,7 @@ _FORMATS: dict[str, InputFormat] = {
     ".txt": "text",
 }
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANKS = b" \t\r\f\v"
 _DIGEST_BYTES = 8
 _NOTHING: Kept = {}
 
@@ -65,7 +66,11 @@ def read_prompts(
     lines = list(_lines(read_input(path, terminal, flag="--input")))
     if not lines:
         raise ConfigError(f"--input {path} has no prompt: write one a line")
-    decode = _decoder(path, format, lines[0][1])
+    if _is_jsonl(path, format, lines[0][1]):
+        decode = decode_json_line
+        lines = [(number, data.strip(_BLANKS)) for number, data in lines]
+    else:
+        decode = decode_text_line
     return [
         Prompt(
             Key(index, f"{_digest(data)}.{settings}"),
@@ -77,17 +82,19 @@ def read_prompts(
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that have text, with their numbers."""
+    """Yield the lines that have text, with their numbers; blanks may be a part of a prompt."""
     for number, line in enumerate(data.removeprefix(_BYTE_ORDER_MARK).split(b"\n"), start=1):
-        if text := line.strip(b" \t\r\f\v"):
-            yield number, text
+        if line.strip(_BLANKS):
+            yield number, line.removesuffix(b"\r")
 
 
-def _decoder(path: Path, format: InputFormat, first: bytes) -> Callable[[bytes, Ask], PromptLine]:
+def _is_jsonl(path: Path, format: InputFormat, first: bytes) -> bool:
     if format == "auto":
         # A file of another name is what its first line is.
-        format = _FORMATS.get(path.suffix.lower()) or ("jsonl" if _is_json(first) else "text")
-    return decode_json_line if format == "jsonl" else decode_text_line
+        format = _FORMATS.get(path.suffix.lower()) or (
+            "jsonl" if _is_json(first.strip(_BLANKS)) else "text"
+        )
+    return format == "jsonl"
 
 
 def _is_json(line: bytes) -> bool:
