@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.conftest import Cli, Outcome
+from tests.faulty import DONE, chat_event, serving, stream
 from tests.server.conftest import eventually
+from tgicli.errors import ExitStatus
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("TGICLI_")},
@@ -180,6 +182,35 @@ def test_a_finished_file_needs_no_model(run: Run, tmp_path: Path):
     assert again.stderr == "2 of 2 prompts are answered in a.jsonl\n"
 
 
+@pytest.fixture
+def ask(cli: Cli, tmp_path: Path) -> Callable[..., Outcome]:
+    """Return a function that asks a server all prompts."""
+    asked = ["--input", str(write_prompts(tmp_path, 2)), "--output", str(tmp_path / "a.jsonl")]
+    return lambda url, *more: cli("generate", "--endpoint", f"{url}/v1", *asked, *more)
+
+
+SAYING_HI = stream(chat_event(content="Hi"), chat_event(reason="stop"), DONE)
+
+
+def test_answers_of_another_server_do_not_count(ask: Callable[..., Outcome]):
+    with serving(SAYING_HI) as one, serving(SAYING_HI) as other:
+        ask(one.url)
+        refused, same = ask(other.url), ask(one.url)
+
+    assert refused.status == ExitStatus.USAGE
+    assert "the options, the model or the server have changed" in refused.stderr
+    assert same.stderr.startswith("2 of 2 prompts are answered")
+    assert other.posts == []
+
+
+def test_answers_of_a_named_model_count_wherever_it_is(ask: Callable[..., Outcome]):
+    with serving(SAYING_HI) as one, serving(SAYING_HI) as other:
+        ask(one.url, "--model", "tiny")
+        moved = ask(other.url, "--model", "tiny")
+
+    assert moved.stderr.startswith("2 of 2 prompts are answered")
+
+
 def test_changed_parameters_are_refused_unless_told_what_to_do(run: Run, tmp_path: Path):
     write_prompts(tmp_path, 2)
     arguments = ["--input", "prompts.jsonl", "--output", "a.jsonl"]
@@ -191,7 +222,7 @@ def test_changed_parameters_are_refused_unless_told_what_to_do(run: Run, tmp_pat
     redone = run(*arguments, "--max-new-tokens", "5", "--redo-changed")
 
     assert refused.returncode == 2
-    assert "the options or the model have changed; use --redo-changed" in refused.stderr
+    assert "the options, the model or the server have changed; use --redo-changed" in refused.stderr
     assert after == before
     assert redone.returncode == 0
     answers = lines((tmp_path / "a.jsonl").read_text())

@@ -145,7 +145,7 @@ def test_changed_prompts_and_parameters_are_refused_and_said(path: Path):
 
     with pytest.raises(ConfigError, match=r"2 of the answers .* line 1 of the prompts has changed"):
         rest(path, prompts(2, "other.settings"))
-    with pytest.raises(ConfigError, match=r"the options or the model have changed"):
+    with pytest.raises(ConfigError, match=r"the options, the model or the server have changed"):
         rest(path, prompts(2, "line.other"))
     with pytest.raises(ConfigError, match=r"there is no prompt 2 any more"):
         rest(path, prompts(1))

@@ -64,10 +64,15 @@ def _read(options: BatchOptions, terminal: Terminal) -> list[Prompt]:
         truncate=common.truncate,
         best_of=common.best_of if common.best_of > 1 else None,
         chat="" if options.chat is None else str(options.chat),
-        model=loading.model if remote is None else remote.model,  # as it is asked for
+        model=loading.model if remote is None else _name_of(remote),  # as it is asked for
         lora=[] if remote else [(str(lora.path), lora.scale) for lora in loading.lora],
     )
     return read_prompts(options.input, options.format, common, terminal, settings=settings)
+
+
+def _name_of(remote: RemoteOptions) -> str:
+    """Name what answers: a model may be anywhere, and without its name there is the address."""
+    return remote.model or f"{remote.endpoint.shown}{remote.endpoint.path}"
 
 
 def _to_stdout(options: BatchOptions, prompts: list[Prompt], terminal: Terminal) -> None:

@@ -61,5 +61,5 @@ def _what_changed(key: Key, prompts: list[Prompt]) -> str:
     prompt = prompts[key.index]
     is_same_line = key.digest.partition(".")[0] == prompt.key.digest.partition(".")[0]
     if is_same_line:
-        return "the options or the model have changed"
+        return "the options, the model or the server have changed"
     return f"line {prompt.number} of the prompts has changed"
