@@ -48,7 +48,7 @@ _tgicli_generate() {
         '(--chat --no-chat)'{--chat,--no-chat}'[Put the prompt into the model'\''s chat template, or go on from it as it is.]' \
         '(--truncate)--truncate=[Keep the last N tokens of the prompt.]:N: ' \
         '(--max-new-tokens)--max-new-tokens=[Generate at most N tokens.]:N: ' \
-        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.]:T: ' \
+        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left out, a server'\''s own holds.]:T: ' \
         '(--top-k)--top-k=[Keep the K likeliest tokens; 0 keeps all.]:K: ' \
         '(--top-p)--top-p=[Keep the likeliest tokens that make up P of the probability; 1 keeps all.]:P: ' \
         '(--typical-p)--typical-p=[Keep the locally typical tokens that make up P of the probability; 1 keeps all.]:P: ' \
@@ -116,7 +116,7 @@ _tgicli_chat() {
         '(-s --system)'{-s+,--system=}'[Tell the model how to behave.]:TEXT: ' \
         '(--history --no-history)'{--history,--no-history}'[Keep what is typed for the next sessions, or forget it.]' \
         '(--max-new-tokens)--max-new-tokens=[Generate at most N tokens.]:N: ' \
-        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.]:T: ' \
+        '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left out, a server'\''s own holds.]:T: ' \
         '(--top-k)--top-k=[Keep the K likeliest tokens; 0 keeps all.]:K: ' \
         '(--top-p)--top-p=[Keep the likeliest tokens that make up P of the probability; 1 keeps all.]:P: ' \
         '(--typical-p)--typical-p=[Keep the locally typical tokens that make up P of the probability; 1 keeps all.]:P: ' \

@@ -78,7 +78,8 @@ EXTREME = 1e30  # the same for logits multiplied by it
 class SamplingParams:
     """How to choose the next token. Valid once built."""
 
-    temperature: float = 0.8  # 0, and what is next to it, means greedy
+    # 0, and what is next to it, means greedy; None: a remote server's own
+    temperature: float | None = 0.8
     top_k: int = 0  # keep the k most likely tokens; 0: all
     top_p: float = 1.0  # nucleus mass in (0, 1]
     typical_p: float = 1.0  # locally typical mass in (0, 1] (Meister et al., arXiv:2202.00666)
@@ -98,7 +99,7 @@ class SamplingParams:
     ignore_eos: bool = False  # go on after an end-of-generation token (benchmarks)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        if self.temperature is not None and not 0 <= self.temperature < float("inf"):
             raise RequestError(f"temperature must be >= 0, got {self.temperature}")
         if self.top_k < 0:
             raise RequestError(f"top_k must be >= 0, got {self.top_k}")
@@ -127,7 +128,7 @@ class SamplingParams:
     @property
     def is_greedy(self) -> bool:
         """Whether the most likely token is always taken."""
-        return self.temperature < LEAST_TEMPERATURE
+        return self.temperature is not None and self.temperature < LEAST_TEMPERATURE
 
     @property
     def is_plain_greedy(self) -> bool:

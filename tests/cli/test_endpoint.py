@@ -11,7 +11,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,7 +87,6 @@ def test_a_prompt_as_it_is_goes_to_tgis_own_route(cli: Cli):
             "return_full_text": False,
             "details": True,
             "do_sample": True,
-            "temperature": 0.8,
             "seed": 7,
             "max_new_tokens": 9,
             "stop": ["x"],
@@ -179,13 +178,18 @@ def test_an_option_that_the_dialect_can_not_carry_is_refused_by_name(
 
 
 def test_what_is_not_said_is_not_sent(cli: Cli):
-    """The default of --min-p is ours, and most servers have no such option."""
+    """Our defaults are for a model here: a server has its own, or knows no such option."""
     assert asked(cli, "--no-chat").json["parameters"].keys() == {
         "return_full_text",
         "details",
         "do_sample",
-        "temperature",
     }
+
+
+def test_what_the_file_says_is_sent(cli: Cli, config_file: Callable[[str], Path]):
+    config_file("temperature = 0.8\n")
+
+    assert asked(cli).json["temperature"] == 0.8
 
 
 @pytest.mark.parametrize(

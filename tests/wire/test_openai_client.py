@@ -117,6 +117,11 @@ def test_a_server_with_a_taste_of_its_own_is_told_everything(server: Server, tol
     }
 
 
+@pytest.mark.parametrize("server", Server)
+def test_a_temperature_that_nobody_said_is_the_servers(server: Server):
+    assert "temperature" not in completion(server, temperature=None)
+
+
 @pytest.mark.parametrize(
     ("server", "option", "field"),
     [

@@ -54,6 +54,10 @@ def test_values_that_tgi_refuses_although_they_change_nothing_are_left_out():
     }
 
 
+def test_a_temperature_that_nobody_said_is_the_servers():
+    assert sent(SamplingParams(temperature=None)) == {**ALWAYS, "do_sample": True}
+
+
 def test_every_option_of_tgis_is_sent():
     params = SamplingParams(
         temperature=0.5,

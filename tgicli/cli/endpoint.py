@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, Timeouts, shown_header
-from tgicli.cli.command import is_flag, rank_of
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.command import DEFAULT, is_flag, rank_of
+from tgicli.cli.options import LoadingOptions, SamplingOptions
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 from tgicli.wire.api import Api
@@ -248,6 +248,15 @@ def check_endpoint(ctx: typer.Context, options: EndpointOptions, *also_remote: s
     for name in alien:
         if name in ctx.params and is_flag(ctx, name):
             raise ConfigError(f"--{name.replace('_', '-')} {words}")
+
+
+def sampling_for_server(ctx: typer.Context, sampling: SamplingOptions) -> SamplingOptions:
+    """Return how a server is to choose tokens: it is told what is said, and no taste of ours."""
+    if rank_of(ctx, "temperature") == DEFAULT:
+        sampling = replace(sampling, temperature=None)  # some models take none but their own
+    if rank_of(ctx, "min_p") == DEFAULT:
+        sampling = replace(sampling, min_p=0.0)  # few servers have such an option
+    return sampling
 
 
 def announce(retry: Retry, terminal: Terminal) -> None:

@@ -7,15 +7,15 @@ heavy is imported; `answer` does the work.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from tgicli.cli.batch.flags import BatchFlags, check_batch
-from tgicli.cli.command import DEFAULT, is_flag, rank_of
-from tgicli.cli.endpoint import EndpointOptions, check_endpoint
+from tgicli.cli.command import is_flag, rank_of
+from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
 from tgicli.cli.prompt import read_prompt
 from tgicli.cli.signature import argument, option, takes
@@ -251,14 +251,14 @@ def _may_be_warm(ctx: typer.Context, flags: GenerateFlags, output: Output) -> bo
 
 
 def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> SamplingParams:
-    """Return how to choose tokens; a server is told what is said, and no taste of ours.
+    """Return how to choose tokens.
 
     Raises:
         RequestError: a value is out of its range, or no prompt can be asked with it.
     """
     sampling, is_remote = flags.sampling, flags.remote.is_remote
-    if is_remote and rank_of(ctx, "min_p") == DEFAULT:
-        sampling = replace(sampling, min_p=0.0)  # few servers have such an option
+    if is_remote:
+        sampling = sampling_for_server(ctx, sampling)
     # A server's log-probabilities come by themselves, or cost something, or are refused.
     logprobs = output is Output.JSON and not is_remote
     params = sampling.to_params(logprobs=logprobs, top_n_tokens=flags.top_n_tokens)

@@ -90,11 +90,12 @@ class SamplingOptions:
         default_text="until the model ends or the context is full",
         help="Generate at most N tokens.",
     )
-    temperature: float = option(
+    temperature: float | None = option(
         0.8,
         metavar="T",
         panel=SAMPLING,
-        help="Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token.",
+        help="Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left "
+        "out, a server's own holds.",
     )
     top_k: int = option(
         0, metavar="K", panel=SAMPLING, help="Keep the K likeliest tokens; 0 keeps all."

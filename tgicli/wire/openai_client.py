@@ -171,7 +171,8 @@ def _common(
     body |= {
         name: value
         for name, neutral in _NEUTRAL.items()
-        if (value := getattr(params, name)) != neutral or _tells(server, name)
+        if (value := getattr(params, name)) is not None
+        and (value != neutral or _tells(server, name))
     }
     body |= _extensions(request, server)
     if params.seed is not None:

@@ -74,7 +74,7 @@ def encode_generate(
 def _sampling(params: SamplingParams) -> dict[str, Any]:
     """Return the fields that say how to choose. TGI refuses neutral values of some of them."""
     chosen = {
-        "temperature": (params.temperature, 0.0),
+        "temperature": (params.temperature, None),
         "top_k": (params.top_k, 0),
         "top_p": (params.top_p, 1.0),
         "typical_p": (params.typical_p, 1.0),

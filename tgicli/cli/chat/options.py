@@ -6,14 +6,13 @@ heavy is imported; `run` does the work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.command import DEFAULT, rank_of
-from tgicli.cli.endpoint import EndpointOptions, check_endpoint
+from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
 from tgicli.cli.generate import Output
 from tgicli.cli.options import LoadingOptions, SamplingOptions
 from tgicli.cli.signature import option, takes
@@ -118,14 +117,14 @@ def chat(ctx: typer.Context, flags: ChatFlags) -> None:
 
 
 def _params(ctx: typer.Context, flags: ChatFlags) -> SamplingParams:
-    """Return how to choose tokens; a server is told what is said, and no taste of ours.
+    """Return how to choose tokens.
 
     Raises:
         RequestError: a value is out of its range.
     """
     sampling = flags.sampling
-    if flags.remote.is_remote and rank_of(ctx, "min_p") == DEFAULT:
-        sampling = replace(sampling, min_p=0.0)  # few servers have such an option
+    if flags.remote.is_remote:
+        sampling = sampling_for_server(ctx, sampling)
     return sampling.to_params(logprobs=False, top_n_tokens=0)
 
 
