@@ -17,7 +17,7 @@ from tgicli.cli.batch.flags import BatchFlags, check_batch
 from tgicli.cli.command import is_flag, rank_of
 from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
-from tgicli.cli.prompt import read_prompt
+from tgicli.cli.prompt import STDIN, read_prompt
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
 from tgicli.core import GenerationRequest, SamplingParams
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
 
 PROMPT, OUTPUT = "Prompt", "Output"
-STDIN = Path("-")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

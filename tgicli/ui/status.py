@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 
 from tgicli.ui.pace import Pace
+from tgicli.ui.painting import ERASE_BELOW
 from tgicli.ui.terminal import Terminal, harmless
 
 # The cursor rests at the line's start, so erasing all below takes all of it away, also when the
 # window got narrower and the terminal wrapped the line.
-# NOTE: tmux moves the screen to the scrollback when it is erased from its first cell on.
-_ERASE = "\r\x1b[K\x1b[C\x1b[J\r"
+_ERASE = f"\r{ERASE_BELOW}"
 _LINE = _ERASE + "\x1b[?7l{}\x1b[?7h\r"
 
 
