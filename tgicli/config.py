@@ -214,8 +214,8 @@ class ConfigFile:
         return found
 
     def _add(self, found: dict[str, Setting], name: str, check: Check, setting: Setting) -> None:
-        """Add a setting that passes its check; `top-k` and `top_k` together are one too many."""
-        key = _flag(setting.keys)
+        """Check a setting, and add it; `top-k` and `top_k` together are one too many."""
+        key = _flag(setting.keys[-1])
         if name in found:
             first = found[name].place
             raise ConfigError(f"{setting.place}: {key} is set already, at {first}")
@@ -233,8 +233,8 @@ class ConfigFile:
             )
 
     def _unknown(self, what: str, keys: tuple[str, ...], known: Iterable[str]) -> ConfigError:
-        spelled = [_flag((name,)) for name in known]
-        close = difflib.get_close_matches(_flag(keys), spelled, n=1)
+        spelled = [_flag(name) for name in known]
+        close = difflib.get_close_matches(_flag(keys[-1]), spelled, n=1)
         where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
         hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(spelled))}"
         return ConfigError(f"{self.place(keys)}: there is no {what} {keys[-1]}{where}; {hint}")
@@ -256,8 +256,8 @@ def _to_name(key: str) -> str:
     return key.replace("-", "_")
 
 
-def _flag(keys: tuple[str, ...]) -> str:
-    return keys[-1].replace("_", "-")
+def _flag(key: str) -> str:
+    return key.replace("_", "-")
 
 
 def _toml(value: object) -> str:
