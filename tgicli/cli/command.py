@@ -10,7 +10,7 @@ Used on the main thread. Knows no command by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import typer
@@ -53,25 +53,18 @@ class Option(TyperOption):
         Raises:
             ConfigError: it is not allowed; the message begins with the flag or variable.
         """
-        check = check_of(self.type_descriptor)
-        if check is None or _is_missing(self, value):
-            return super().process_value(ctx, value)
-        try:
-            checked = None if value is None else check(value)
-        except ValueError as error:
-            raise ConfigError(f"{self._as_written(ctx, value)}: {error}") from None
-        return checked if self.callback is None else self.callback(ctx, self, checked)
+        return _process(self, ctx, value, super().process_value)
 
     def value_from_envvar(self, ctx: Context) -> str | list[str] | None:
         """Return the variable's value, whole: Click would split a repeatable option's at spaces."""
         value = self.resolve_envvar_value(ctx)
         return [value] if value is not None and self.multiple else value
 
-    def _as_written(self, ctx: Context, value: object) -> str:
-        words = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    def as_written(self, ctx: Context, value: object) -> str:
+        """Spell it with a value, as somebody wrote it."""
         if rank_of(ctx, self.name) == VARIABLE:
-            return f"{self.envvar}={words}"
-        return f"{self.flag} {words}"
+            return f"{self.envvar}={_words(value)}"
+        return f"{self.flag} {_words(value)}"
 
 
 class Argument(TyperArgument):
@@ -87,23 +80,37 @@ class Argument(TyperArgument):
         return [self.label if self.required else f"[{self.label}]"]
 
     def process_value(self, ctx: Context, value: object) -> object:
-        """Check a value.
+        """Check a value, and pass it to the argument's callback.
 
         Raises:
-            ConfigError: it is not allowed.
+            ConfigError: it is not allowed; the message begins with the label.
         """
-        check = check_of(self.type_descriptor)
-        if check is None or _is_missing(self, value):
-            return super().process_value(ctx, value)
-        try:
-            checked = None if value is None else check(value)
-        except ValueError as error:
-            raise ConfigError(f"{self.label} {value}: {error}") from None
-        return checked if self.callback is None else self.callback(ctx, self, checked)
+        return _process(self, ctx, value, super().process_value)
+
+    def as_written(self, ctx: Context, value: object) -> str:
+        """Spell it with a value."""
+        return f"{self.label} {_words(value)}"
 
 
-def _is_missing(param: Parameter, value: object) -> bool:
-    return param.required and value in (None, (), [])
+def _process(
+    param: Option | Argument,
+    ctx: Context,
+    value: object,
+    by_typer: Callable[[Context, object], object],
+) -> object:
+    """Check a value by our rules, or by Typer's where we have none or nothing is there."""
+    check = check_of(param.type_descriptor)
+    if check is None or (param.required and value in (None, (), [])):
+        return by_typer(ctx, value)
+    try:
+        checked = None if value is None else check(value)
+    except ValueError as error:
+        raise ConfigError(f"{param.as_written(ctx, value)}: {error}") from None
+    return checked if param.callback is None else param.callback(ctx, param, checked)
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 class Command(TyperCommand):
