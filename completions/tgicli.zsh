@@ -73,7 +73,7 @@ _tgicli_generate() {
         '(--server --no-server)'{--server,--no-server}'[Without -m, let a `tgicli serve` of yours answer that has the model loaded.]' \
         '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
         '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
-        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key)--api-key=[The key; in TGICLI_API_KEY or the configuration file, for others see a command line.]:KEY: ' \
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
@@ -93,7 +93,7 @@ _tgicli_generate() {
         '(--give-up-after)--give-up-after=[Stop when a server has been busy or gone for S seconds; what is answered stays.]:S: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
@@ -132,7 +132,7 @@ _tgicli_chat() {
         '(-q --quiet)'{-q,--quiet}'[No progress and no notes before the answer.]' \
         '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
         '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
-        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key)--api-key=[The key; in TGICLI_API_KEY or the configuration file, for others see a command line.]:KEY: ' \
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
@@ -143,7 +143,7 @@ _tgicli_chat() {
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
@@ -192,11 +192,11 @@ _tgicli_serve() {
         '(--connect)--connect=[Pass requests on to a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH.]:URL: ' \
         '(--connect-api)--connect-api=[Speak tgi, openai-chat or openai-completions with it.]:DIALECT:(tgi openai-chat openai-completions)' \
         '(--connect-model)--connect-model=[Ask for this model.]:NAME: ' \
-        '(--connect-key)--connect-key=[Its key, by TGICLI_CONNECT_KEY only\: others see a command line.]:CONNECT_KEY: ' \
+        '(--connect-key)--connect-key=[Its key, in TGICLI_CONNECT_KEY or the configuration file\: others see a command line.]:CONNECT_KEY: ' \
         '(--connect-key-file)--connect-key-file=[Read its key from FILE.]:FILE:_files' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
@@ -257,7 +257,7 @@ _tgicli_bench() {
         '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
         '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
         '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
-        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key)--api-key=[The key; in TGICLI_API_KEY or the configuration file, for others see a command line.]:KEY: ' \
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
@@ -268,7 +268,7 @@ _tgicli_bench() {
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
@@ -347,7 +347,7 @@ _tgicli_bench_run() {
         '(-q --quiet)'{-q,--quiet}'[No progress and no notes on stderr.]' \
         '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
         '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
-        '(--api-key)--api-key=[The key; by TGICLI_API_KEY only, for others see a command line.]:KEY: ' \
+        '(--api-key)--api-key=[The key; in TGICLI_API_KEY or the configuration file, for others see a command line.]:KEY: ' \
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
@@ -358,7 +358,7 @@ _tgicli_bench_run() {
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \
@@ -508,7 +508,7 @@ _tgicli_doctor() {
         '(--max-batch-size)--max-batch-size=[Requests computed at once, as in `serve`.]:N: ' \
         '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
-        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs, within what the model was trained for.]:N: ' \
+        '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
         '(--gpu-layers)--gpu-layers=[Layers on the GPU; auto\: all that fit, where there is one.]:auto|N:(auto)' \
         '(--main-gpu)--main-gpu=[Use one GPU alone, the N-th; `tgicli doctor` counts them from 0.]:N: ' \

@@ -52,7 +52,7 @@ class ConnectOptions:
         panel=PANEL,
         parser=parse_secret,
         default_text=False,
-        help="Its key, by TGICLI_CONNECT_KEY only: others see a command line.",
+        help="Its key, in TGICLI_CONNECT_KEY or the configuration file: others see a command line.",
     )
     connect_key_file: Path | None = option(
         None, metavar="FILE", panel=PANEL, help="Read its key from FILE."

@@ -103,7 +103,7 @@ class EndpointOptions:
         panel=PANEL,
         parser=parse_secret,
         default_text="HF_TOKEN for Hugging Face's hosts",
-        help="The key; by TGICLI_API_KEY only, for others see a command line.",
+        help="The key; in TGICLI_API_KEY or the configuration file, for others see a command line.",
     )
     api_key_file: Path | None = option(
         None, metavar="FILE", panel=PANEL, help="Read the key from FILE."

@@ -191,8 +191,8 @@ class LoadingOptions:
         metavar="N",
         panel=LOADING,
         least=0,
-        help="Tokens that prompt and answer may have together; 0: what the prompt needs, "
-        "within what the model was trained for.",
+        help="Tokens that prompt and answer may have together; 0: what the prompt needs "
+        "(`serve`: 4096), within what the model was trained for.",
     )
     threads: int | None = option(
         None,
