@@ -12,6 +12,7 @@ from tgicli.backends.endpoint import (
     Route,
     shown_header,
     shown_query,
+    shown_url,
 )
 from tgicli.errors import ConfigError
 from tgicli.wire.api import Api
@@ -72,6 +73,20 @@ def test_a_password_is_sent_and_never_shown():
     with pytest.raises(ConfigError) as caught:
         Endpoint.from_url(f"ftp://me:{SECRET}@h")
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:pw@h:1/v1?key=x&v=1", "http://***@h:1/v1?key=***&v=1"),
+        ("me:p@w?@h", "***@h"),
+        ("http://h/models/@cf/x", "http://h/models/@cf/x"),
+        ("unix:/a@b", "unix:/a@b"),
+        ("org/name:Q4_K_M", "org/name:Q4_K_M"),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret_in_it(url: str, shown: str):
+    assert shown_url(url) == shown
 
 
 def test_a_key_is_in_no_repr():

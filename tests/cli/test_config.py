@@ -150,6 +150,22 @@ def test_what_is_not_utf_8_is_shown_as_the_bytes_that_it_is(
     assert "TGICLI_FILE" in outcome.stdout
 
 
+@pytest.mark.parametrize(
+    "args",
+    [("config",), ("config", "--json"), ("config", "profiles"), ("config", "profiles", "--json")],
+)
+def test_a_password_in_an_address_is_hidden(
+    cli: Cli, config_file: Write, monkeypatch: pytest.MonkeyPatch, args: tuple[str, ...]
+):
+    config_file('[serve]\nconnect = "u:secret@h"\n[profiles.work]\nvs = "http://u:secret@h"\n')
+    monkeypatch.setenv("TGICLI_ENDPOINT", "http://u:secret@h/v1?api_key=secret&v=1")
+
+    outcome = cli(*args)
+
+    assert "***@h" in outcome.stdout
+    assert "secret" not in outcome.stdout
+
+
 def test_a_table_of_every_command_is_allowed(cli: Cli, config_file: Write):
     config_file("\n".join(f"[{name}]" for name in Commands.modules))
 

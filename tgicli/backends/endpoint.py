@@ -61,7 +61,7 @@ class Endpoint:
             has_host = False
         if not has_host or not url.isprintable() or " " in url:
             raise ConfigError(
-                f"{_without_password(url)!r} is no address of a server; write http://HOST:PORT, "
+                f"{shown_url(url)!r} is no address of a server; write http://HOST:PORT, "
                 f"https://HOST or unix:/PATH"
             )
         return cls._from_parts(parts)
@@ -135,12 +135,6 @@ def _route_of(path: str) -> Route:
     return next(said, Route.NONE)
 
 
-def _without_password(url: str) -> str:
-    scheme, mark, rest = url.partition("://")
-    before, at, after = rest.rpartition("@")
-    return f"{scheme}{mark}{MASK}@{after}" if at and "/" not in before else url.partition("?")[0]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
     """How long to wait for what, in seconds; None: as long as it takes."""
@@ -200,6 +194,16 @@ def _is_utf8(value: str) -> bool:
 
 def _sounds_secret(name: str) -> bool:
     return any(part in name.lower() for part in _HIDDEN_IN_NAMES)
+
+
+def shown_url(url: str) -> str:
+    """Return an address as it may be shown, whether it is a good one or not."""
+    scheme, mark, rest = url.rpartition("://")
+    before, at, after = rest.rpartition("@")
+    place, question, query = (f"{MASK}@{after}" if at and "/" not in before else rest).partition(
+        "?"
+    )
+    return f"{scheme}{mark}{place}{question}{shown_query(query)}"
 
 
 def shown_query(query: str) -> str:
