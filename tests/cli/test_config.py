@@ -166,6 +166,15 @@ def test_a_password_in_an_address_is_hidden(
     assert "secret" not in outcome.stdout
 
 
+def test_the_help_page_hides_what_config_hides(cli: Cli, config_file: Write):
+    config_file('api-key = "secret"\nendpoint = "http://u:secret@h"\nheader = ["a: secret"]\n')
+
+    page = cli("generate", "--help").stdout
+
+    assert "[http://***@h]" in page
+    assert "secret" not in page
+
+
 def test_a_table_of_every_command_is_allowed(cli: Cli, config_file: Write):
     config_file("\n".join(f"[{name}]" for name in Commands.modules))
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.core import TyperGroup
 
-from tgicli.backends.endpoint import shown_url
 from tgicli.cli.command import (
     FILE,
     PROFILE,
@@ -31,13 +30,12 @@ from tgicli.cli.command import (
     options_of,
     rank_of,
 )
+from tgicli.cli.help import shown_value
 from tgicli.config import PATH_VARIABLE, PROFILES, ConfigFile, config_path, read_config
 from tgicli.errors import ConfigError
 
 if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
     from typer._click.core import Command, Context
-
-_ADDRESSES = frozenset({"endpoint", "connect", "vs"})  # the options that take one
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
@@ -123,7 +121,7 @@ def _profile(name: str, file: ConfigFile, checks: CommandChecks) -> Iterator[Sta
     """Yield what a profile sets; keys and passwords as `***`."""
     for option, setting in file.profile(name, checks).items():
         check = next(found[option] for found in checks.values() if option in found)
-        value = _shown(option, check(setting.value))
+        value = shown_value(option, check(setting.value))
         yield State(
             command="",
             option=option.replace("_", "-"),
@@ -191,7 +189,7 @@ def _leaves(command: Command, ctx: Context) -> Iterator[tuple[Command, Context]]
 
 def _state(option: Option, ctx: Context, place: str | None, profile: str | None) -> State:
     option.handle_parse_result(ctx, {}, [])
-    value = _shown(option.name, ctx.params[option.name])
+    value = shown_value(option.name, ctx.params[option.name])
     rank = rank_of(ctx, option.name)
     origin, where = {
         VARIABLE: ("environment", str(option.envvar)),
@@ -207,11 +205,6 @@ def _state(option: Option, ctx: Context, place: str | None, profile: str | None)
         place=where,
         profile=profile,
     )
-
-
-def _shown(option: str, value: object) -> object:
-    """Return a value without the password that an address may have; keys hide themselves."""
-    return shown_url(value) if option in _ADDRESSES and isinstance(value, str) else value
 
 
 def _spelled(option: Option, value: object) -> str:

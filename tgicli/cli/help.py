@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never i
     from typer._click.formatting import HelpFormatter
 
 ARGUMENTS, OPTIONS = "Arguments", "Options"  # the groups of what names none
+_SECRETS = frozenset({"api_key", "connect_key", "header"})  # options, as the file may set them
+_ADDRESSES = frozenset({"endpoint", "connect", "vs"})
 MAX_NAME_WIDTH = 26  # of the first column; a longer name gets a line of its own
 
 
@@ -65,10 +67,21 @@ def _record(param: Parameter, ctx: Context) -> tuple[str, str] | None:
     return record[0], f"{param.help or ''}  [{default}]" if default else param.help or ""
 
 
+def shown_value(option: str, value: object) -> object:
+    """Return a value without the password that an address may have."""
+    if option not in _ADDRESSES or not isinstance(value, str):
+        return value
+    from tgicli.backends.endpoint import shown_url
+
+    return shown_url(value)
+
+
 def _default(option: TyperOption, ctx: Context) -> str:
     """Say what holds when the flag is not given: what the file says, or what is built in."""
-    value = option.get_default(ctx)
+    value = shown_value(option.name, option.get_default(ctx))
     match value:
+        case _ if value and option.name in _SECRETS:
+            return "***"
         case None | () | []:
             return option.show_default if isinstance(option.show_default, str) else ""
         case bool() if option.secondary_opts:
