@@ -39,7 +39,7 @@ class GateStatus(enum.IntEnum):
     NOT_COMPARABLE = 2  # the files do not belong together
     REGRESSION = 3
     INVALID = 4  # a measurement that can't be believed
-    UNDECIDED = 5  # with strict alone
+    UNDECIDED = 5  # where somebody is strict; else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,6 @@ def gate(
     new: Comparable,
     conditions: Sequence[Condition],
     *,
-    is_strict: bool = False,
     allows_differences: bool = False,
 ) -> GateResult:
     """Compare two measurements, load point by load point, which are matched by name.
@@ -124,17 +123,20 @@ def gate(
     doubts = (*_remarks("base", base, Severity.INVALID), *_remarks("new", new, Severity.INVALID))
     if doubts:
         return GateResult(GateStatus.INVALID, rows, doubts, (*differences, *notes))
-    return GateResult(_status(rows, is_strict=is_strict), rows, (), (*differences, *notes))
+    return GateResult(_status(rows), rows, (), (*differences, *notes))
 
 
 def ratio_of(base: Estimate, new: Estimate) -> tuple[float, float | None, float | None] | None:
     """Return new / base and where it is, from two estimates that know nothing of each other.
 
     Distances of the ends are added like those of independent errors, as logarithms (MOVER: Zou and
-    Donner, doi:10.1002/sim.3095). None: a figure is not above 0, so there is no ratio.
+    Donner, doi:10.1002/sim.3095). A new figure of 0 is 0 times base's, whatever that was. None: base
+    is not above 0, or a figure is below, so there is no ratio.
     """
-    if not base.value or not new.value or base.value < 0 or new.value < 0:
+    if not base.value or base.value < 0 or new.value is None or new.value < 0:
         return None
+    if not new.value:
+        return 0.0, 0.0, _most_of_none(base, new)
     ratio = new.value / base.value
     below, above = _distance(new.low, new.value), _distance(new.value, new.high)
     base_below, base_above = _distance(base.low, base.value), _distance(base.value, base.high)
@@ -142,6 +144,13 @@ def ratio_of(base: Estimate, new: Estimate) -> tuple[float, float | None, float 
         return ratio, None, None
     low = ratio * math.exp(-math.hypot(below, base_above))
     return ratio, low, ratio * math.exp(math.hypot(above, base_below))
+
+
+def _most_of_none(base: Estimate, new: Estimate) -> float | None:
+    """Return how large the ratio may be where the new figure is 0; None: not known."""
+    if not new.high:
+        return 0.0
+    return new.high / base.low if base.low is not None and base.low > 0 else None
 
 
 def _parse(text: str) -> Condition:
@@ -179,13 +188,11 @@ def _row(base: LoadFigures, new: LoadFigures, condition: Condition) -> Row:
     )
 
 
-def _status(rows: Sequence[Row], *, is_strict: bool) -> GateStatus:
+def _status(rows: Sequence[Row]) -> GateStatus:
     standings = {row.standing for row in rows}
     if Standing.REGRESSION in standings:
         return GateStatus.REGRESSION
-    if is_strict and standings - {Standing.PASSED}:
-        return GateStatus.UNDECIDED
-    return GateStatus.PASSED
+    return GateStatus.UNDECIDED if standings - {Standing.PASSED} else GateStatus.PASSED
 
 
 def _differences(base: Comparable, new: Comparable) -> Iterator[str]:

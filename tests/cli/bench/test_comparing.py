@@ -67,8 +67,13 @@ def test_what_is_undecided_fails_the_strict_alone(cli: Cli, tmp_path: Path, base
     paths = written(tmp_path, base=slower(base, 1.0), new=slower(base, 0.95))
     flags = ("--fail-on", "output_tps<-5%")
 
-    assert cli("bench", "compare", *paths, *flags).status == ExitStatus.OK
-    assert cli("bench", "compare", *paths, *flags, "--strict").status == BenchStatus.UNDECIDED
+    lenient = cli("bench", "compare", *paths, *flags)
+    strict = cli("bench", "compare", *paths, *flags, "--strict")
+
+    assert (lenient.status, strict.status) == (ExitStatus.OK, BenchStatus.UNDECIDED)
+    assert lenient.stdout == strict.stdout
+    assert lenient.stdout.endswith("\nundecided\n")
+    assert "passed" not in lenient.stdout
 
 
 def test_an_invalid_measurement_is_refused(cli: Cli, tmp_path: Path, base: Result):
