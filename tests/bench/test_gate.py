@@ -128,6 +128,20 @@ def test_what_is_undecided_at_one_point_is_undecided():
     assert gate(old, replace(new, points=points), TPOT).status is GateStatus.UNDECIDED
 
 
+def test_fewer_requests_a_second_fail():
+    def with_rps(rps: float) -> Result:
+        points = []
+        for point in base().points:
+            window = replace(point.full, rps_achieved=rps, rps_within=0.1)
+            points.append(replace(point, full=window, steady=window))
+        return replace(base(), points=tuple(points))
+
+    condition = parse_conditions("rps_achieved<-5%")
+
+    assert gate(with_rps(10), with_rps(6), condition).status is GateStatus.REGRESSION
+    assert gate(with_rps(10), with_rps(10), condition).status is GateStatus.PASSED
+
+
 def test_what_was_not_measured_has_not_passed():
     found = gate(base(), base(), parse_conditions("goodput<-5%"))
 

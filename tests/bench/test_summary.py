@@ -151,6 +151,15 @@ def test_a_steady_stream_has_a_narrow_interval_and_a_bursty_one_a_wide_one():
     assert wide.high - wide.low > 20
 
 
+def test_requests_a_second_have_an_interval_as_tokens_have():
+    """Users who ask all the time are answered evenly; a server that pauses does not."""
+    even = result_of(users(4), closed(4), warm_ms=1000, end_ms=7000).figures
+    paused = result_of([*users(4, n_each=10), *users(4, n_each=10, first_ms=4000)], closed(4)).full
+
+    assert even.rps_within == pytest.approx(0.5, abs=0.5)
+    assert (paused.rps_within or 0) > 0.3 * paused.rps_achieved
+
+
 def test_a_server_that_freezes_once_shows_in_scheduled_ttft_and_not_in_ttft():
     """A client of one connection sends late after the freeze: its own TTFT looks fine."""
     offsets = [100.0 * k for k in range(400)]

@@ -8,7 +8,7 @@ requests alone, each with the same weight.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, around, half_width, 
 from tgicli.bench.windows import (
     NS_PER_S,
     Span,
+    answer_counts,
     done_inside,
     mean_in_flight,
     sent_inside,
@@ -45,7 +46,7 @@ def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) ->
     ok = [_ok(records) for records in sent]
     answered = _ok(flat)
     outcomes = Counter(record.outcome for record in flat)
-    n_done = sum(len(_ok(records)) for records in done)
+    answers = _rate(answer_counts, stretches)
     return WindowFigures(
         start_s=stretches[0].span.start_ns / NS_PER_S,
         end_s=stretches[-1].span.end_ns / NS_PER_S,
@@ -58,11 +59,12 @@ def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) ->
         errors=_count(record.error for record in flat if record.outcome is Outcome.ERROR),
         problems=_count(problem for record in flat for problem in record.problems),
         metrics=_metrics(ok),
-        output_tps=_output_tps(stretches),
+        output_tps=_rate(token_counts, stretches),
         lost_tps=_per_second(_lost_tokens(stretches), seconds),
         rps_offered=_rps_offered(stretches, load),
         rps_sent=_per_second(len(flat), seconds),
-        rps_achieved=_per_second(n_done, seconds),
+        rps_achieved=answers.value or 0.0,
+        rps_within=answers.within,
         concurrency_mean=_concurrency(stretches),
         goodput_rps=_goodput(done, stretches, slo) if slo else None,
         slo_attainment=_attainment(flat, slo) if slo else None,
@@ -110,12 +112,14 @@ def _gaps(records: Iterable[Record]) -> list[float]:
     return [gap for _, gap in sorted(timed)]
 
 
-def _output_tps(stretches: Sequence[Stretch]) -> Estimate:
-    """Tokens a second; the interval is over repeats, else over equal parts of the time."""
+def _rate(
+    count: Callable[[Iterable[Record], Span, int], list[float]], stretches: Sequence[Stretch]
+) -> Estimate:
+    """How much a second; the interval is over repeats, else over equal parts of the time."""
     seconds = sum(stretch.span.seconds for stretch in stretches)
     if seconds <= 0:
         return Estimate(None)
-    blocks = [token_counts(records, span, N_BATCHES) for records, span in stretches]
+    blocks = [count(records, span, N_BATCHES) for records, span in stretches]
     value = sum(map(sum, blocks)) / seconds
     if len(stretches) >= MIN_REPEATS:
         rates = [

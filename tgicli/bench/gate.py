@@ -130,8 +130,8 @@ def ratio_of(base: Estimate, new: Estimate) -> tuple[float, float | None, float 
     """Return new / base and where it is, from two estimates that know nothing of each other.
 
     Distances of the ends are added like those of independent errors, as logarithms (MOVER: Zou and
-    Donner, doi:10.1002/sim.3095). A new figure of 0 is 0 times base's, whatever that was. None: base
-    is not above 0, or a figure is below, so there is no ratio.
+    Donner, doi:10.1002/sim.3095). A new figure of 0 is 0 times base's, whatever that was. None:
+    base is not above 0, or a figure is below, so there is no ratio.
     """
     if not base.value or base.value < 0 or new.value is None or new.value < 0:
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tgicli.bench.metrics import PER_REQUEST
 from tgicli.bench.result import Estimate, PointResult
+from tgicli.bench.statistics import around
 from tgicli.errors import ConfigError
 
 SCALARS = ("output_tps", "rps_achieved", "goodput_rps", "slo_attainment")
@@ -55,7 +56,7 @@ class Metric:
             case "output_tps":
                 found: Estimate | None = figures.output_tps
             case "rps_achieved":
-                found = Estimate(figures.rps_achieved)
+                found = around(figures.rps_achieved, figures.rps_within)
             case "goodput_rps":
                 found = figures.goodput_rps
             case "slo_attainment":

@@ -23,6 +23,11 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @property
+    def within(self) -> float | None:
+        """Half of the interval."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
     def times(self, factor: float) -> Estimate:
         """Return it in another unit."""
         ends = (self.value, self.low, self.high)
@@ -63,6 +68,7 @@ class WindowFigures:
     rps_offered: float | None  # None: closed loop
     rps_sent: float
     rps_achieved: float
+    rps_within: float | None = None  # half of rps_achieved's 95 % interval
     concurrency_mean: float
     goodput_rps: Estimate | None  # None: no objective was given
     slo_attainment: Estimate | None  # good / (ok + errors)

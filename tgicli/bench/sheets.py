@@ -21,6 +21,7 @@ from tgicli.bench.result import (
     Result,
     WindowFigures,
 )
+from tgicli.bench.statistics import around
 
 _INTERVALS = [f"{name}{end}" for name in QUANTILES for end in ("", "_low", "_high")]
 _COLUMNS = ["point", "concurrency", "rate", "window", "is_valid", "metric", "unit", "n"]
@@ -99,7 +100,6 @@ def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
         "lost_tps": figures.lost_tps,
         "rps_offered": figures.rps_offered,
         "rps_sent": figures.rps_sent,
-        "rps_achieved": figures.rps_achieved,
         "concurrency_mean": figures.concurrency_mean,
         "tokens_per_chunk": figures.tokens_per_chunk,
         "events_per_read": figures.events_per_read,
@@ -109,6 +109,7 @@ def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
     }
     return {
         "output_tps": figures.output_tps,
+        "rps_achieved": around(figures.rps_achieved, figures.rps_within),
         "goodput_rps": figures.goodput_rps or Estimate(None),
         "slo_attainment": figures.slo_attainment or Estimate(None),
         **{name: Estimate(value) for name, value in plain.items()},
@@ -168,9 +169,9 @@ def _quantile(sample: Distribution | None, name: str) -> str:
 
 
 def _estimate(estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low is None or estimate.high is None:
+    half = estimate.within
+    if estimate.value is None or half is None:
         return number_cell(estimate.value)
-    half = (estimate.high - estimate.low) / 2
     within = number_cell(half) if half >= 10 else f"{half:.2g}"
     return f"{number_cell(estimate.value)} ± {within}"
 

@@ -11,12 +11,13 @@ count where they arrived.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from statistics import median
 from typing import NamedTuple
 
 from tgicli.bench.metrics import done_ns, tokens_by_arrival
 from tgicli.bench.plan import Closed, Load
-from tgicli.bench.record import Record
+from tgicli.bench.record import Outcome, Record
 
 NS_PER_S = 1_000_000_000
 FULL_SHARE = 0.95  # of the target in flight: full load
@@ -92,12 +93,22 @@ def sent_inside(records: Iterable[Record], span: Span) -> list[Record]:
 
 def token_counts(records: Iterable[Record], span: Span, n_blocks: int = 1) -> list[float]:
     """Return the tokens that arrived in each of n_blocks equal parts of a span."""
+    arrivals = chain.from_iterable(map(tokens_by_arrival, records))
+    return _counts(arrivals, span, n_blocks)
+
+
+def answer_counts(records: Iterable[Record], span: Span, n_blocks: int = 1) -> list[float]:
+    """Return the answers that were complete in each of n_blocks equal parts of a span."""
+    done = ((done_ns(record), 1.0) for record in records if record.outcome is Outcome.OK)
+    return _counts(done, span, n_blocks)
+
+
+def _counts(amounts: Iterable[tuple[int, float]], span: Span, n_blocks: int) -> list[float]:
     counts = [0.0] * n_blocks
     width_ns = max(span.end_ns - span.start_ns, 1) / n_blocks
-    for record in records:
-        for at_ns, n_tokens in tokens_by_arrival(record):
-            if at_ns in span:
-                counts[min(int((at_ns - span.start_ns) / width_ns), n_blocks - 1)] += n_tokens
+    for at_ns, amount in amounts:
+        if at_ns in span:
+            counts[min(int((at_ns - span.start_ns) / width_ns), n_blocks - 1)] += amount
     return counts
 
 

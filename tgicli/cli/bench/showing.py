@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired_sheets import StreamFigure, stream_figures
-from tgicli.bench.result import Distribution, Estimate, PointResult, Result, WindowFigures
+from tgicli.bench.result import Distribution, PointResult, Result, WindowFigures
 from tgicli.bench.verdict import Comparison, Ratio
 from tgicli.cli.bench.charts import plot_rows
 from tgicli.ui.plots import needs_ascii
@@ -142,7 +142,7 @@ def point_row(point: PointResult) -> PointRow:
         gap_name=figures.chunk_gap_name,
         e2e=_spread(figures, "e2e_ms"),
         tokens_per_s=figures.output_tps.value,
-        tokens_within=half_width(figures.output_tps),
+        tokens_within=figures.output_tps.within,
         requests_per_s=figures.rps_achieved,
         goodput=goodput.value if goodput else None,
         kept_share=share.value if share else None,
@@ -164,13 +164,6 @@ def _spread(figures: WindowFigures, name: str) -> Spread:
 def _quantile(found: Distribution, name: str) -> float | None:
     estimate = found.quantiles.get(name)
     return estimate.value if estimate else None
-
-
-def half_width(estimate: Estimate) -> float | None:
-    """Return half of the interval."""
-    if estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.high - estimate.low) / 2
 
 
 def comparison_table(comparison: Comparison, names: tuple[str, str], terminal: Terminal) -> bytes:
