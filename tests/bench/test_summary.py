@@ -124,6 +124,21 @@ def test_failed_and_cut_requests_count_and_their_tokens_are_told_apart():
     assert full.rps_achieved == pytest.approx(10 / 5.0)
 
 
+def test_requests_that_fail_after_the_last_content_count():
+    """A server is killed: its answers stop, and its users go on asking."""
+    failed = [
+        record(send_ms=8080 + 50 * k, outcome=Outcome.ERROR, error="Unreachable") for k in range(88)
+    ]
+
+    result = result_of([*users(1), *failed], closed(1), warm_ms=1000, end_ms=12_500)
+
+    full = result.full
+    assert (full.n_requests, full.n_ok, full.n_errors) == (128, 40, 88)
+    assert full.end_s == pytest.approx(8.078)
+    assert full.rps_sent == pytest.approx(40 / 8.078)
+    assert result.excluded_share >= 0
+
+
 def test_throughput_counts_what_arrived_and_not_what_was_completed():
     """One answer takes the whole time and is cut in its middle."""
     long = answer(0, ttft_ms=10, gap_ms=10, n_tokens=1000)

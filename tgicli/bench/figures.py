@@ -37,11 +37,18 @@ class Stretch(NamedTuple):
     span: Span
 
 
-def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) -> WindowFigures:
-    """Compute the figures of at least one stretch."""
+def window_figures(
+    stretches: Sequence[Stretch],
+    sent: Sequence[Sequence[Record]],
+    load: Load,
+    slo: Slo | None,
+) -> WindowFigures:
+    """Compute the figures of at least one stretch.
+
+    sent: the requests that count, of each; rates are of those within its span alone.
+    """
     seconds = sum(stretch.span.seconds for stretch in stretches)
-    sent = [sent_inside(records, span) for records, span in stretches]
-    done = [done_inside(records, span) for records, span in stretches]
+    n_sent = sum(len(sent_inside(records, span)) for records, span in stretches)
     flat = [record for records in sent for record in records]
     ok = [_ok(records) for records in sent]
     answered = _ok(flat)
@@ -62,11 +69,11 @@ def window_figures(stretches: Sequence[Stretch], load: Load, slo: Slo | None) ->
         output_tps=_rate(token_counts, stretches),
         lost_tps=_per_second(_lost_tokens(stretches), seconds),
         rps_offered=_rps_offered(stretches, load),
-        rps_sent=_per_second(len(flat), seconds),
+        rps_sent=_per_second(n_sent, seconds),
         rps_achieved=answers.value or 0.0,
         rps_within=answers.within,
         concurrency_mean=_concurrency(stretches),
-        goodput_rps=_goodput(done, stretches, slo) if slo else None,
+        goodput_rps=_goodput(stretches, slo) if slo else None,
         slo_attainment=_attainment(flat, slo) if slo else None,
         n_undetermined=sum(slo.is_kept(record) is None for record in answered) if slo else 0,
         finish_reasons=_count(record.finish_reason or "not told" for record in answered),
@@ -169,8 +176,9 @@ def _attainment(sent: Iterable[Record], slo: Slo) -> Estimate:
     return wilson(_n_good(ended, slo), len(ended))
 
 
-def _goodput(done: Sequence[Sequence[Record]], stretches: Sequence[Stretch], slo: Slo) -> Estimate:
+def _goodput(stretches: Sequence[Stretch], slo: Slo) -> Estimate:
     """Good requests a second, by when they were complete."""
+    done = [done_inside(records, span) for records, span in stretches]
     seconds = [stretch.span.seconds for stretch in stretches]
     n_good = [_n_good(records, slo) for records in done]
     if sum(seconds) <= 0:

@@ -142,7 +142,7 @@ class PointResult:
     arrival_idc: float | None  # index of dispersion of the planned arrivals; Poisson: 1
     n_dropped: int
     n_late: int  # sent more than 10 ms behind the plan
-    full: WindowFigures  # first send to last content
+    full: WindowFigures  # first send to last content; requests count up to the last one
     steady: WindowFigures | None  # at full load, warmed up, before the drain; None: never
     excluded_share: float  # of requests: in full, not in steady
     client: ClientHealth

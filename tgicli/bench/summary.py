@@ -55,8 +55,9 @@ def summarize_point(
     load = measured.point.load
     full = _full(measured) or [Stretch((), _NOTHING)]  # stopped before it began
     steady = _steady(measured)
-    full_figures = window_figures(full, load, slo)
-    steady_figures = window_figures(steady, load, slo) if steady else None
+    full_figures = window_figures(full, [stretch.records for stretch in full], load, slo)
+    sent = [sent_inside(records, span) for records, span in steady]
+    steady_figures = window_figures(steady, sent, load, slo) if steady else None
     result = PointResult(
         name=measured.point.name,
         concurrency=load.concurrency if isinstance(load, Closed) else None,
