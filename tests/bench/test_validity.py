@@ -309,6 +309,15 @@ def test_nothing_answered_is_invalid():
     assert "no request was sent" in remarks(result_of([], closed(4)), INVALID)
 
 
+def test_a_run_that_was_too_short_for_any_answer_is_invalid():
+    cut = [answer(k, outcome=Outcome.CUT) for k in range(2)]
+
+    result = result_of(cut, closed(2))
+
+    assert not result.is_valid
+    assert "none of 2 requests was answered: cut off at the end 2x" in remarks(result, INVALID)
+
+
 def test_answers_without_content_can_not_be_timed():
     result = result_of([record(send_ms=k, n_tokens=1) for k in range(9)], closed(1))
 

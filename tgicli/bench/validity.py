@@ -176,15 +176,17 @@ def _first_wave(figures: WindowFigures, stretches: Sequence[Stretch]) -> Iterato
 
 def _outcomes(figures: WindowFigures, records: Sequence[Record]) -> Iterator[Remark]:
     n_ended = figures.n_ok + figures.n_busy + figures.n_errors
-    names = _names(figures.errors or {"refused": figures.n_busy}) + _example(records)
-    if n_ended and not figures.n_ok:
-        yield _invalid(f"none of {n_ended} requests was answered{names}")
+    example = _example(records)
+    if figures.n_requests and not figures.n_ok:
+        ends = {**figures.errors, "refused": figures.n_busy, "cut off at the end": figures.n_cut}
+        names = _names({name: n for name, n in ends.items() if n})
+        yield _invalid(f"none of {figures.n_requests} requests was answered{names}{example}")
         return
     if figures.n_errors:
         share = figures.n_errors / n_ended
         make = _invalid if share > BAD_ERROR_SHARE else _warning
         words = f"{figures.n_errors} of {n_ended} requests failed ({share:.1%})"
-        yield make(words + names)
+        yield make(words + _names(figures.errors) + example)
     if figures.n_busy:
         yield _warning(
             f"{figures.n_busy} of {n_ended} requests were refused as the server was full: latencies"
