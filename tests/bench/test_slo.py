@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.bench.stamped import MS, answer, pieces, record
+from tgicli.bench.record import Outcome
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.errors import ConfigError
 
@@ -66,6 +69,26 @@ def test_the_gaps_limit_is_for_the_mean_and_the_stalls_for_the_longest():
 
     assert parse_slo("icl:40").is_kept(request) is True
     assert parse_slo("stall:40").is_kept(request) is False
+
+
+@pytest.mark.parametrize(
+    ("text", "is_missed"),
+    [("ttft:2000", False), ("e2el:5000", True), ("stall:4000", True), ("tpot:1 icl:1", False)],
+)
+def test_a_stream_that_hung_until_it_was_cut_missed_what_it_had_waited_past(
+    text: str, is_missed: bool
+):
+    hung = record(chunks=pieces(100, 110), outcome=Outcome.CUT, end_ns=5200 * MS)
+
+    assert parse_slo(text).is_missed(hung) is is_missed
+
+
+@pytest.mark.parametrize("text", ["ttft:2000", "ttft_sched:2000"])
+def test_a_request_that_was_cut_before_its_first_piece_missed_if_it_waited_too_long(text: str):
+    hung = record(sched_ns=0, outcome=Outcome.CUT, end_ns=5200 * MS)
+
+    assert parse_slo(text).is_missed(hung)
+    assert not parse_slo(text).is_missed(replace(hung, end_ns=1999 * MS))
 
 
 def test_an_objective_says_what_it_is():

@@ -255,6 +255,16 @@ def test_goodput_counts_errors_as_bad_and_leaves_cut_requests_out():
     assert full.n_undetermined == 0
 
 
+def test_requests_that_hung_until_the_end_missed_the_objective():
+    good = [answer(500 * k) for k in range(6)]
+    hung = [record(send_ms=k, outcome=Outcome.CUT, end_ns=8000 * MS) for k in range(2)]
+
+    full = result_of([*good, *hung], closed(1), slo=parse_slo("ttft:2000")).full
+
+    assert full.slo_attainment is not None
+    assert full.slo_attainment.value == 6 / 8
+
+
 def test_what_can_not_be_measured_is_undetermined_and_not_good():
     records = [answer(0), answer(300, n_tokens=1)]
 

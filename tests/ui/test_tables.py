@@ -95,6 +95,10 @@ def test_what_invalidates_a_run_is_said_before_the_numbers_and_the_rest_below():
     ]
 
 
+def test_requests_that_were_cut_off_are_told():
+    assert "0 errors  3 cut off" in "".join(plain(health_rows(replace(HEALTH, n_cut=3), 120)))
+
+
 def test_a_long_remark_is_wrapped_at_its_words():
     health = replace(HEALTH, remarks=(("note", "the words of a remark that is long"),))
 

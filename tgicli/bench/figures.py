@@ -171,9 +171,9 @@ def _concurrency(stretches: Sequence[Stretch]) -> float:
 
 
 def _attainment(sent: Iterable[Record], slo: Slo) -> Estimate:
-    """The share of good ones among all that ended by themselves; those we cut do not count."""
-    ended = [record for record in sent if record.outcome is not Outcome.CUT]
-    return wilson(_n_good(ended, slo), len(ended))
+    """The share of good ones among all of which it is known; of those we cut, it seldom is."""
+    judged = [record for record in sent if _is_judged(record, slo)]
+    return wilson(_n_good(judged, slo), len(judged))
 
 
 def _goodput(stretches: Sequence[Stretch], slo: Slo) -> Estimate:
@@ -187,11 +187,16 @@ def _goodput(stretches: Sequence[Stretch], slo: Slo) -> Estimate:
     if len(stretches) >= MIN_REPEATS:
         rates = [_per_second(n, s) for n, s in zip(n_good, seconds, strict=True)]
         return around(rate, half_width(rates))
-    n_ended = sum(record.outcome is not Outcome.CUT for records in done for record in records)
-    share = wilson(sum(n_good), n_ended)
+    n_judged = sum(_is_judged(record, slo) for records in done for record in records)
+    share = wilson(sum(n_good), n_judged)
     if share.low is None or share.high is None:
         return Estimate(rate)
-    return Estimate(rate, share.low * n_ended / sum(seconds), share.high * n_ended / sum(seconds))
+    return Estimate(rate, share.low * n_judged / sum(seconds), share.high * n_judged / sum(seconds))
+
+
+def _is_judged(record: Record, slo: Slo) -> bool:
+    """Whether it ended by itself, or had waited too long already when we cut it."""
+    return record.outcome is not Outcome.CUT or slo.is_missed(record)
 
 
 def _n_good(records: Iterable[Record], slo: Slo) -> int:

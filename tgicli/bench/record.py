@@ -17,7 +17,7 @@ class Outcome(enum.StrEnum):
     OK = "ok"
     BUSY = "busy"  # refused because the server was full: 429, or 503
     ERROR = "error"  # anything else that went wrong; Record.error says what
-    CUT = "cut"  # by us, at the run's end: neither good nor bad
+    CUT = "cut"  # by us, at the run's end: bad only if it had waited too long already
 
 
 class TokenSource(enum.StrEnum):

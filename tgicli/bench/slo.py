@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tgicli.bench import metrics
-from tgicli.bench.record import Record
+from tgicli.bench.record import Chunk, Record
 from tgicli.errors import ConfigError
 
 
@@ -32,6 +32,7 @@ MEASURES: Mapping[str, Callable[[Record], float | None]] = {
 }
 """What can be asked of a request, in milliseconds: the first three as vLLM's --goodput has them;
 `stall` is its longest gap between pieces, `icl` its mean one."""
+_GROWING = {"ttft", "ttft_sched", "e2el", "stall"}  # the longer, the longer nothing comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ class Slo:
         if any(value > self.limits_ms[name] for name, value in measured.items()):
             return False
         return True if len(measured) == len(values) else None
+
+    def is_missed(self, record: Record) -> bool:
+        """Say whether a request that we cut had waited past a limit by then."""
+        last = Chunk(record.end_ns, 0, 0, is_reasoning=False, read_id=-1)
+        seen = replace(record, chunks=(*record.chunks, last))  # no better could have come of it
+        waits = {name: MEASURES[name](seen) for name in _GROWING & self.limits_ms.keys()}
+        return any(ms is not None and ms > self.limits_ms[name] for name, ms in waits.items())
 
     def __str__(self) -> str:
         return " ".join(f"{name}:{limit:g}" for name, limit in self.limits_ms.items())

@@ -35,6 +35,7 @@ class Health:
     n_dropped: int = 0
     n_errors: int = 0
     n_busy: int = 0
+    n_cut: int = 0
     cache_share: float | None = None  # None: not told
     remarks: tuple[tuple[str, str], ...] = ()  # ("note" | "warning" | "invalid", words)
 
@@ -182,6 +183,8 @@ def _facts(health: Health) -> list[str]:
     facts += [f"{health.n_dropped:,} dropped", f"{health.n_errors:,} errors"]
     if health.n_busy:
         facts.append(f"{health.n_busy:,} refused as busy")
+    if health.n_cut:
+        facts.append(f"{health.n_cut:,} cut off")
     if health.cache_share is not None:
         facts.append(f"cache {100 * health.cache_share:.0f} %")
     return facts

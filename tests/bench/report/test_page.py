@@ -71,7 +71,7 @@ def test_validity_comes_before_everything_else():
     banner, setting, figures = (text.index(word) for word in ("INVALID", "Setting", "Figures"))
     assert banner < setting < figures
     assert "client 12 % CPU, loop p99 0.4 ms offered 2 / 4 / 8, achieved" in text
-    assert "3 dropped 3 errors 3 refused as busy cache 0 %" in text
+    assert "3 dropped 3 errors 3 refused as busy 3 cut off cache 0 %" in text
 
 
 def test_users_first_requests_are_counted_and_named():

@@ -108,8 +108,9 @@ def _health(points: Sequence[PointResult]) -> list[str]:
     return [
         *facts,
         f"{sum(point.n_dropped for point in points):,} dropped",
-        f"{sum(f.n_errors for f in all_figures):,} errors",
-        f"{sum(f.n_busy for f in all_figures):,} refused as busy",
+        f"{sum(point.full.n_errors for point in points):,} errors",
+        f"{sum(point.full.n_busy for point in points):,} refused as busy",
+        f"{sum(point.full.n_cut for point in points):,} cut off",
         f"cache {100 * max(hits):.0f} %" if hits else "cache not told",
     ]
 

@@ -103,6 +103,7 @@ def health_of(result: Result) -> Health:
         n_dropped=sum(point.n_dropped for point in points),
         n_errors=sum(point.full.n_errors for point in points),
         n_busy=sum(point.full.n_busy for point in points),
+        n_cut=sum(point.full.n_cut for point in points),
         cache_share=max(shares, default=None),
         remarks=tuple(_remarks(result)),
     )
