@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tgicli.bench.figures import Stretch
-from tgicli.bench.metrics import e2e_ms, first_tokens, tokens_by_arrival, tpot_ms, ttft_ms
+from tgicli.bench.metrics import e2e_ms, later_tokens, tokens_by_arrival, tpot_ms, ttft_ms
 from tgicli.bench.record import Record
 from tgicli.bench.result import Remark, Severity
 from tgicli.bench.windows import NS_PER_S, done_inside, in_flight_at, mean_in_flight, token_counts
@@ -89,10 +89,11 @@ def _times(records: Sequence[Record]) -> Iterator[Remark]:
 
 
 def _adds_up(record: Record) -> bool:
-    ttft, tpot, e2e, first = ttft_ms(record), tpot_ms(record), e2e_ms(record), first_tokens(record)
-    if ttft is None or tpot is None or e2e is None or first is None:
+    ttft, tpot, e2e = ttft_ms(record), tpot_ms(record), e2e_ms(record)
+    n_later = later_tokens(record)
+    if ttft is None or tpot is None or e2e is None or n_later is None:
         return True
-    return abs(ttft + tpot * (record.n_tokens - first[0]) - e2e) <= TOLERANCE * e2e
+    return abs(ttft + tpot * n_later - e2e) <= TOLERANCE * e2e
 
 
 def _little(stretch: Stretch) -> Iterator[Remark]:

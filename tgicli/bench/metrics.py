@@ -5,6 +5,8 @@ Called by the summary and by comparisons. Pure. Never says 0 where nothing could
     t_sched   when the plan wanted it sent        c_1 .. c_m   its pieces of content
     t_send    when it was                         n_1 .. n_m   their tokens, N in all
 
+An end token has no piece, and is not of these N where it can be told from the others.
+
 NOTE: other tools use these names for other things. TTFT is c_1 - t_send, where c_1 is the first
 piece that a reader would see or that is reasoning; TPOT is (c_m - c_1) / (N - n_1); ICL are the
 gaps between pieces, which some call ITL whatever a piece holds.
@@ -51,6 +53,15 @@ def content_tokens(record: Record) -> float | None:
         return sum(chunk.n_tokens for chunk in record.chunks)
     n_chunks = len(record.chunks)
     return n_chunks if record.n_tokens == n_chunks + 1 else record.n_tokens or None
+
+
+def later_tokens(record: Record) -> float | None:
+    """Return how many tokens the pieces after the first hold; None: there is no such piece."""
+    first = first_tokens(record)
+    if first is None:
+        return None
+    n_later = (content_tokens(record) or record.n_tokens) - first[0]
+    return n_later if n_later > 0 else None
 
 
 def tokens_by_arrival(record: Record) -> Iterator[tuple[int, float]]:
@@ -105,12 +116,10 @@ def icl_ms(record: Record) -> list[float]:
 
 
 def tpot_ms(record: Record) -> float | None:
-    """Time per token after the first piece; None where all came at once, or in one piece."""
-    first = first_tokens(record)
+    """Time per token after the first piece; None where there was no further one."""
+    n_later = later_tokens(record)
     span_ns = _span_ns(record)
-    if first is None or span_ns <= 0 or record.n_tokens <= first[0]:
-        return None
-    return span_ns / NS_PER_MS / (record.n_tokens - first[0])
+    return span_ns / NS_PER_MS / n_later if n_later and span_ns > 0 else None
 
 
 def e2e_ms(record: Record) -> float | None:
