@@ -122,15 +122,22 @@ def test_an_end_token_whose_time_is_not_known_does_not_count_in_tpot(told: int):
         record(chunks=pieces(10)),
         record(chunks=pieces(10, n_tokens=0), n_tokens=2),  # one piece and the end's token
         record(chunks=pieces(10, n_tokens=8)),
-        record(chunks=pieces(10, 10, 10)),
         record(chunks=()),
     ],
-    ids=["one token", "one token and the end", "one piece", "one moment", "nothing"],
+    ids=["one token", "one token and the end", "one piece", "nothing"],
 )
-def test_tpot_is_nothing_and_never_zero_without_a_second_moment(request_):
+def test_tpot_is_nothing_and_never_zero_without_a_second_piece(request_):
     assert tpot_ms(request_) is None
     assert decode_tps(request_) is None
     assert stall_ratio(request_) is None
+
+
+def test_tpot_of_pieces_that_came_in_one_read_is_none_at_all_and_their_speed_is_not_known():
+    request = record(chunks=pieces(10, 10, 10))
+
+    assert tpot_ms(request) == 0
+    assert decode_tps(request) is None
+    assert stall_ratio(request) is None
 
 
 def test_an_answer_without_content_has_no_times():

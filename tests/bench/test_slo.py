@@ -57,6 +57,10 @@ def test_time_per_token_of_a_single_token_is_undetermined_and_not_good():
     assert parse_slo("tpot:50").is_kept(answer(0, n_tokens=1)) is None
 
 
+def test_time_per_token_of_an_answer_that_came_at_once_is_kept():
+    assert parse_slo("tpot:50").is_kept(record(chunks=pieces(300, 300, 300))) is True
+
+
 def test_a_request_sent_late_is_held_against_the_plan():
     request = answer(300, ttft_ms=100, sched_ns=0)
 

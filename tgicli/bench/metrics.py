@@ -116,10 +116,12 @@ def icl_ms(record: Record) -> list[float]:
 
 
 def tpot_ms(record: Record) -> float | None:
-    """Time per token after the first piece; None where there was no further one."""
+    """Time per token after the first piece; None where there was no further one.
+
+    0 where all pieces came in one read.
+    """
     n_later = later_tokens(record)
-    span_ns = _span_ns(record)
-    return span_ns / NS_PER_MS / n_later if n_later and span_ns > 0 else None
+    return _span_ns(record) / NS_PER_MS / n_later if n_later else None
 
 
 def e2e_ms(record: Record) -> float | None:
