@@ -452,6 +452,27 @@ def test_a_schedule_that_is_through_ends_it(server: FakeServer):
     assert [record.sched_ns is not None for record in run.point.records] == [True] * 3
 
 
+def test_a_schedule_that_ends_by_itself_is_measured_to_its_last_content(server: FakeServer):
+    prompts = prompts_of(ttft_ms=200, n_tokens=4)
+
+    run = load(server.url, offsets(0, 0, 0, 0), prompts)
+
+    assert run.point.warm_ns <= run.point.records[0].send_ns
+    assert run.point.end_ns == max(record.chunks[-1].at_ns for record in run.point.records)
+    assert run.point.end_ns - run.point.warm_ns >= 200 * MS
+
+
+def test_what_is_due_at_the_moment_of_being_warm_is_measured(server: FakeServer):
+    plan = offsets(0, 0, 100, 100, 200, 200)
+
+    run = load(server.url, plan, prompts_of(), warmup_s=0.1, n_requests=2)
+
+    due_ns = [at for record in run.measured if (at := record.sched_ns) is not None]
+    assert len(due_ns) == 2
+    assert run.point.warm_ns == due_ns[0]
+    assert run.point.end_ns - run.point.warm_ns == pytest.approx(100 * MS, abs=2)
+
+
 def test_prompts_are_asked_again_when_there_are_no_more(server: FakeServer):
     run = load(server.url, Closed(1), prompts_of(3), n_requests=7)
 

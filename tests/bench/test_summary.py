@@ -224,6 +224,24 @@ def test_an_open_loop_says_what_was_offered_and_what_was_achieved():
     assert result.arrival_idc == pytest.approx(0, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("offsets", "offered"), [([0, 0, 0, 0], 4 / 0.2), ([0, 100, 200, 300], 3 / 0.3)]
+)
+def test_a_schedule_that_ends_by_itself_is_measured_to_its_last_content(
+    offsets: list[float], offered: float
+):
+    end_ms = offsets[-1] + 200
+
+    result = result_of(arrivals(offsets), opened(offsets), end_ms=end_ms)
+
+    figures = result.figures
+    assert figures is result.steady
+    assert figures.rps_offered == pytest.approx(offered)
+    assert figures.rps_achieved == pytest.approx(4000 / end_ms)
+    assert figures.output_tps.value == pytest.approx(44_000 / end_ms)
+    assert result.is_valid
+
+
 def test_a_dropped_request_was_offered():
     offsets = [100.0 * k for k in range(100)]
     sent = arrivals(offsets[::2])

@@ -227,11 +227,19 @@ def test_a_server_slower_than_the_rate_is_saturated():
     result = result_of(queued(spaced(), service_ms=80), opened(spaced()), end_ms=9950)
 
     words = remarks(result, WARNING)
-    assert "saturated: 20.1" in words
+    assert "saturated: 20.0" in words
     assert "12." in words
     assert "the backlog grew" in words
     assert (result.figures.rps_achieved) < 0.95 * (result.figures.rps_offered or 0)
     assert result.is_valid  # it is the server's doing
+
+
+def test_a_schedule_that_is_measured_to_its_last_answer_may_be_saturated_all_the_same():
+    records = queued(spaced(), service_ms=80)
+
+    result = result_of(records, opened(spaced()), end_ms=16_000)
+
+    assert "saturated: 20.0" in remarks(result, WARNING)
 
 
 def test_a_server_that_keeps_up_is_not_saturated():

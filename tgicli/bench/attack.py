@@ -5,7 +5,8 @@ Called on the event loop, by whoever runs a load point; `ask` is the same for on
 The rules of a point
     warming up, measuring and ending follow each other without a pause; the load never falls
     measuring begins once the load is steady (see Warmup), or after Point.warmup_s
-    it ends after Point.duration_s, after Point.n_requests, or with the schedule
+    it ends after Point.duration_s, after Point.n_requests, or, where nobody says, with the last
+        answer to what the schedule sent
     what was sent until then is waited for under the same load: users go on asking, and what was
         planned for later is sent; those further requests are cut in the end, and not recorded
     whoever takes longer than three times the slowest answer so far is cut, and recorded as such
@@ -27,6 +28,7 @@ from tgicli.bench.ask_options import AskOptions
 from tgicli.bench.client import ClientWatch, quiet_gc
 from tgicli.bench.counters import Counted
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
+from tgicli.bench.metrics import done_ns
 from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.recorder import Note, Recorder
@@ -174,15 +176,34 @@ class _Attack:
 
     async def _conduct(self) -> None:
         """Pass through the phases."""
-        await self._until(self._is_warm, at_ns=self._warm_at_ns())
-        self._warm_ns = self._recorder.now_ns
+        warm_at_ns = self._warm_at_ns()
+        await self._until(self._is_warm, at_ns=warm_at_ns)
+        now_ns = self._recorder.now_ns
+        # What is due at that very moment is measured, however late a timer was.
+        self._warm_ns = now_ns if warm_at_ns is None else min(now_ns, warm_at_ns)
         self._client.begin()
         duration_s = self._point.duration_s
-        at_ns = None if duration_s is None else self._warm_ns + round(duration_s * _NS)
-        await self._until(lambda: self._end_ns is not None or self._is_through, at_ns=at_ns)
-        self._ends()
+        if duration_s is None:
+            await self._until(lambda: self._end_ns is not None or self._is_through, at_ns=None)
+        else:
+            at_ns = self._warm_ns + round(duration_s * _NS)
+            await self._until(lambda: self._end_ns is not None, at_ns=at_ns)
+        if duration_s is None and self._end_ns is None:
+            await self._end_with_answers()
+        else:
+            self._ends()
+            await self._drain()
+
+    async def _end_with_answers(self) -> None:
+        """Measure until the last content of what a schedule sent that has ended by itself."""
+        through_ns = self._recorder.now_ns
+        await self._drain()
+        self._ends(max([through_ns, *map(done_ns, self._records)]))
+
+    async def _drain(self) -> None:
+        """Wait for what is under way, but not for what takes far longer than all before."""
         grace_ns = max(round(GRACE_FACTOR * self._slowest_ns), round(MIN_GRACE_S * _NS))
-        await self._until(self._is_done, at_ns=round(self._end) + grace_ns)
+        await self._until(self._is_done, at_ns=self._recorder.now_ns + grace_ns)
 
     async def _until(self, is_so: Callable[[], bool], *, at_ns: int | None) -> None:
         """Wait for something to be so, but no longer than until a time of the recorder's."""
@@ -271,7 +292,7 @@ class _Attack:
         One that was to be sent before the end, and is late, is wanted.
         """
         n_requests = self._point.n_requests
-        if self._warm_ns is not None and self._end_ns is None:
+        if self._is_measuring(sched_ns):
             if n_requests is not None and self._n_measured >= n_requests:
                 # It was due behind the end, though it may be sent in the same moment.
                 self._ends(None if sched_ns is None else sched_ns - 1)
@@ -279,6 +300,13 @@ class _Attack:
         is_wanted = self._end_ns is None or (sched_ns is not None and sched_ns < self._end_ns)
         self._n_open += is_wanted
         return is_wanted
+
+    def _is_measuring(self, sched_ns: int | None) -> bool:
+        """Say whether a request that begins now is measured; one that is due is, from that time."""
+        if self._warm_ns is not None or self._end_ns is not None:
+            return self._end_ns is None
+        warm_at_ns = self._warm_at_ns()
+        return sched_ns is not None and warm_at_ns is not None and sched_ns >= warm_at_ns
 
     async def _ask(
         self,

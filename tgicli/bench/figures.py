@@ -24,6 +24,7 @@ from tgicli.bench.windows import (
     Span,
     answer_counts,
     done_inside,
+    due_times,
     mean_in_flight,
     sent_inside,
     token_counts,
@@ -150,17 +151,22 @@ def _lost_tokens(stretches: Iterable[Stretch]) -> float:
 
 
 def _rps_offered(stretches: Sequence[Stretch], load: Load) -> float | None:
-    """Requests a second that the plan wanted inside, dropped ones too; None: closed loop."""
+    """Requests a second that the plan wanted inside, dropped ones too; None: closed loop.
+
+    Where all of the plan ends inside, of its own time, which what is waited for is no part of.
+    """
     if not isinstance(load, Open):
         return None
     n_planned, seconds = 0, 0.0
     for records, span in stretches:
-        planned = [record.sched_ns for record in records if record.sched_ns is not None]
-        if not planned or not load.offsets_ns:
-            continue
-        began_ns = min(planned) - load.offsets_ns[0]  # the first one is never dropped
-        n_planned += sum(began_ns + offset in span for offset in load.offsets_ns)
-        seconds += span.seconds
+        due = due_times(records, load)
+        inside = [at for at in due if at in span]
+        if inside and inside[0] < inside[-1] == due[-1]:
+            n_planned += len(inside) - 1
+            seconds += Span(inside[0], inside[-1]).seconds
+        elif due:
+            n_planned += len(inside)
+            seconds += span.seconds
     return n_planned / seconds if seconds else load.rate
 
 

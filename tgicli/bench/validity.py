@@ -24,7 +24,7 @@ from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recording import Measured
 from tgicli.bench.result import PointResult, Remark, Severity, WindowFigures
 from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
-from tgicli.bench.windows import Span, done_inside, mean_in_flight, sent_inside
+from tgicli.bench.windows import Span, done_inside, due_times, mean_in_flight, sent_inside
 
 MAX_MESSAGE = 120  # characters
 BAD_ERROR_SHARE = 0.05
@@ -79,7 +79,7 @@ def _load(
             " lower than asked for"
         )
     if isinstance(load, Open):
-        yield from _offered(result, stretches)
+        yield from _offered(result, stretches, load)
         if any(is_saturated(stretch) for stretch in stretches):
             yield _warning(
                 f"saturated: {figures.rps_offered or load.rate:.2f} requests/s were offered,"
@@ -93,15 +93,15 @@ def _load(
         )
 
 
-def _offered(result: PointResult, stretches: Sequence[Stretch]) -> Iterator[Remark]:
+def _offered(result: PointResult, stretches: Sequence[Stretch], load: Open) -> Iterator[Remark]:
     figures, offered = result.figures, result.figures.rps_offered or 0.0
     n_all = result.full.n_requests
     if result.n_late > MAX_LATE_SHARE * n_all:
         yield _warning(
             f"{result.n_late} of {n_all} requests were sent more than {LATE_MS:.0f} ms late"
         )
-    n_planned = offered * sum(stretch.span.seconds for stretch in stretches)
-    n_missing = round(n_planned) - figures.n_requests - sum(map(_n_just_behind, stretches))
+    n_planned = sum(at in span for records, span in stretches for at in due_times(records, load))
+    n_missing = n_planned - figures.n_requests - sum(map(_n_just_behind, stretches))
     if n_missing > (1 - MIN_SENT_SHARE) * n_planned and not result.n_dropped:
         yield _invalid(
             f"{offered:.2f} requests/s were to be sent, {figures.rps_sent:.2f} were: the client did"
@@ -128,7 +128,8 @@ def is_saturated(stretch: Stretch) -> bool:
     if not records:
         return False
     filled_ns = min(r.send_ns for r in records) + (median(lasted_ns) if lasted_ns else 0)
-    span = Span(max(span.start_ns, int(filled_ns)), span.end_ns)
+    last_ns = max(r.send_ns for r in records)  # behind it they only grow fewer
+    span = Span(max(span.start_ns, int(filled_ns)), min(span.end_ns, last_ns))
     third_ns = (span.end_ns - span.start_ns) // 3
     n_sent = sum(record.send_ns in span for record in records)
     if third_ns <= 0 or len(done_inside(records, span)) >= MIN_SENT_SHARE * n_sent:

@@ -5,7 +5,8 @@ count where they arrived.
 
     full     first send to last content
     steady   closed loop: the longest stretch at full load, warmed up, before the drain
-             open loop: from warm to when no more is sent
+             open loop: from warm to when no more is sent, or, of a schedule that ends by itself,
+             to its last content
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from statistics import median
 from typing import NamedTuple
 
 from tgicli.bench.metrics import done_ns, tokens_by_arrival
-from tgicli.bench.plan import Closed, Load
+from tgicli.bench.plan import Closed, Load, Open
 from tgicli.bench.record import Outcome, Record
 
 NS_PER_S = 1_000_000_000
@@ -89,6 +90,15 @@ def sent_inside(records: Iterable[Record], span: Span) -> list[Record]:
     """Return those that were sent inside, in the order of sending."""
     inside = [record for record in records if record.send_ns in span]
     return sorted(inside, key=lambda record: record.send_ns)
+
+
+def due_times(records: Iterable[Record], load: Open) -> list[int]:
+    """Return when the plan wanted requests sent, those that were dropped too, in the run's time."""
+    sent = [record.sched_ns for record in records if record.sched_ns is not None]
+    if not sent:
+        return []
+    began_ns = min(sent) - load.offsets_ns[0]  # the first one is never dropped
+    return [began_ns + offset for offset in load.offsets_ns]
 
 
 def token_counts(records: Iterable[Record], span: Span, n_blocks: int = 1) -> list[float]:
