@@ -95,11 +95,17 @@ def closed(concurrency: int) -> Point:
     return Point(name=f"concurrency {concurrency}", load=Closed(concurrency))
 
 
-def opened(offsets_ms: Sequence[float], *, arrival: str = "constant") -> Point:
+def opened(
+    offsets_ms: Sequence[float], *, arrival: str = "constant", max_in_flight: int | None = None
+) -> Point:
     """Return a point of requests at these times."""
-    rate = 1000 * len(offsets_ms) / (max(offsets_ms) or 1)
-    offsets = tuple(round(at * MS) for at in offsets_ms)
-    return Point(name="open", load=Open(rate=rate, arrival=arrival, offsets_ns=offsets))
+    load = Open(
+        rate=1000 * len(offsets_ms) / (max(offsets_ms) or 1),
+        arrival=arrival,
+        offsets_ns=tuple(round(at * MS) for at in offsets_ms),
+        max_in_flight=max_in_flight,
+    )
+    return Point(name="open", load=load)
 
 
 def result_of(records: Sequence[Record], point: Point, **changes: Any) -> PointResult:

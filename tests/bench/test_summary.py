@@ -253,6 +253,21 @@ def test_a_dropped_request_was_offered():
     assert result.figures.rps_sent == pytest.approx(5, rel=0.03)
 
 
+def test_a_request_that_was_dropped_is_not_good():
+    offsets = [100.0 * k for k in range(101)]
+    point, sent = opened(offsets, max_in_flight=1), arrivals(offsets[::2])
+
+    result = result_of(
+        sent, point, warm_ms=2000, end_ms=9900, n_dropped=50, slo=parse_slo("ttft:200")
+    )
+
+    assert result.steady is not None
+    assert result.full.slo_attainment is not None
+    assert result.full.slo_attainment.value == 51 / 101
+    assert result.steady.slo_attainment is not None
+    assert result.steady.slo_attainment.value == 40 / 80
+
+
 def test_goodput_counts_errors_as_bad_and_leaves_cut_requests_out():
     good = [answer(500 * k, ttft_ms=100) for k in range(6)]
     slow = [answer(3000 + 500 * k, ttft_ms=300) for k in range(2)]

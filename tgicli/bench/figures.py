@@ -43,10 +43,13 @@ def window_figures(
     sent: Sequence[Sequence[Record]],
     load: Load,
     slo: Slo | None,
+    *,
+    n_dropped: int = 0,
 ) -> WindowFigures:
     """Compute the figures of at least one stretch.
 
     sent: the requests that count, of each; rates are of those within its span alone.
+    n_dropped: besides these were to be sent, and were not, as too many were in flight.
     """
     seconds = sum(stretch.span.seconds for stretch in stretches)
     n_sent = sum(len(sent_inside(records, span)) for records, span in stretches)
@@ -75,7 +78,7 @@ def window_figures(
         rps_within=answers.within,
         concurrency_mean=_concurrency(stretches),
         goodput_rps=_goodput(stretches, slo) if slo else None,
-        slo_attainment=_attainment(flat, slo) if slo else None,
+        slo_attainment=_attainment(flat, n_dropped, slo) if slo else None,
         n_undetermined=sum(slo.is_kept(record) is None for record in answered) if slo else 0,
         finish_reasons=_count(record.finish_reason or "not told" for record in answered),
         token_sources=_count(str(record.token_source) for record in answered),
@@ -170,16 +173,25 @@ def _rps_offered(stretches: Sequence[Stretch], load: Load) -> float | None:
     return n_planned / seconds if seconds else load.rate
 
 
+def dropped_inside(stretch: Stretch, load: Load) -> int:
+    """Count what was due inside and not sent, as too many were in flight."""
+    if not isinstance(load, Open) or load.max_in_flight is None:
+        return 0
+    records, span = stretch
+    n_sent = sum(record.sched_ns in span for record in records)
+    return sum(at in span for at in due_times(records, load)) - n_sent
+
+
 def _concurrency(stretches: Sequence[Stretch]) -> float:
     seconds = sum(stretch.span.seconds for stretch in stretches)
     busy_s = sum(mean_in_flight(records, span) * span.seconds for records, span in stretches)
     return _per_second(busy_s, seconds)
 
 
-def _attainment(sent: Iterable[Record], slo: Slo) -> Estimate:
+def _attainment(sent: Iterable[Record], n_dropped: int, slo: Slo) -> Estimate:
     """The share of good ones among all of which it is known; of those we cut, it seldom is."""
     judged = [record for record in sent if _is_judged(record, slo)]
-    return wilson(_n_good(judged, slo), len(judged))
+    return wilson(_n_good(judged, slo), len(judged) + n_dropped)
 
 
 def _goodput(stretches: Sequence[Stretch], slo: Slo) -> Estimate:

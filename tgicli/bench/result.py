@@ -71,7 +71,7 @@ class WindowFigures:
     rps_within: float | None = None  # half of rps_achieved's 95 % interval
     concurrency_mean: float
     goodput_rps: Estimate | None  # None: no objective was given
-    slo_attainment: Estimate | None  # good / (ok + busy + errors + cut past a limit)
+    slo_attainment: Estimate | None  # good / (sent + dropped), but for those cut early
     n_undetermined: int  # could not be held against the objective
     finish_reasons: Mapping[str, int]
     token_sources: Mapping[str, int]

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tgicli.bench.attack import PointRun
-from tgicli.bench.figures import Stretch, window_figures
+from tgicli.bench.figures import Stretch, dropped_inside, window_figures
 from tgicli.bench.metrics import ttft_ms, ttft_sched_ms
-from tgicli.bench.plan import Closed, Open, Point
+from tgicli.bench.plan import Closed, Load, Open, Point
 from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, Recording
 from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, WindowFigures
@@ -55,16 +55,17 @@ def summarize_point(
     load = measured.point.load
     full = _full(measured) or [Stretch((), _NOTHING)]  # stopped before it began
     steady = _steady(measured)
-    full_figures = window_figures(full, [stretch.records for stretch in full], load, slo)
-    sent = [sent_inside(records, span) for records, span in steady]
-    steady_figures = window_figures(steady, sent, load, slo) if steady else None
+    n_dropped = sum(run.n_dropped for run in measured.runs)
+    whole = [stretch.records for stretch in full]
+    full_figures = window_figures(full, whole, load, slo, n_dropped=n_dropped)
+    steady_figures = _steady_figures(steady, load, slo) if steady else None
     result = PointResult(
         name=measured.point.name,
         concurrency=load.concurrency if isinstance(load, Closed) else None,
         rate=load.rate if isinstance(load, Open) else None,
         arrival=load.arrival if isinstance(load, Open) else None,
         arrival_idc=dispersion(load.offsets_ns) if isinstance(load, Open) else None,
-        n_dropped=sum(run.n_dropped for run in measured.runs),
+        n_dropped=n_dropped,
         n_late=sum(run.n_late for run in measured.runs),
         full=full_figures,
         steady=steady_figures,
@@ -128,6 +129,12 @@ def _steady(measured: Measured) -> list[Stretch]:
         for run, span in zip(measured.runs, spans, strict=True)
         if span is not None
     ]
+
+
+def _steady_figures(steady: Sequence[Stretch], load: Load, slo: Slo | None) -> WindowFigures:
+    sent = [sent_inside(records, span) for records, span in steady]
+    n_dropped = sum(dropped_inside(stretch, load) for stretch in steady)
+    return window_figures(steady, sent, load, slo, n_dropped=n_dropped)
 
 
 def _excluded_share(full: WindowFigures, steady: WindowFigures | None) -> float:
