@@ -227,6 +227,14 @@ PER_REQUEST: Mapping[str, Callable[[Record], float | None]] = {
 """By JSON name. `icl_ms`, which has many values a request, is not among them."""
 
 
+def shown_time(name: str, *, is_open: bool) -> str:
+    """Return which metric to show for `ttft_ms` or `e2e_ms`: in an open loop it is from the plan.
+
+    A request that was sent late has waited, too.
+    """
+    return name.replace("_ms", "_sched_ms") if is_open else name
+
+
 def _since(start_ns: int | None, at_ns: int | None) -> float | None:
     return None if start_ns is None or at_ns is None else (at_ns - start_ns) / NS_PER_MS
 

@@ -150,6 +150,11 @@ class PointResult:
     remarks: tuple[Remark, ...]
 
     @property
+    def is_open(self) -> bool:
+        """Whether requests were sent when a plan wanted it, whatever became of those before."""
+        return self.rate is not None
+
+    @property
     def figures(self) -> WindowFigures:
         """The ones to show: the steady window's where there is one."""
         return self.steady or self.full

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tgicli.bench.check import check_words
 from tgicli.bench.distributions import QUANTILES
 from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
+from tgicli.bench.metrics import shown_time
 from tgicli.bench.picking import unit_of
 from tgicli.bench.result import (
     Distribution,
@@ -142,10 +143,9 @@ def _table(result: Result) -> Iterator[str]:
 
 def _latency_cells(point: PointResult) -> list[str]:
     figures, metrics = point.figures, point.figures.metrics
-    # In an open loop a request's time begins when the plan wanted it sent.
-    is_open = point.rate is not None
-    ttft = metrics.get("ttft_sched_ms" if is_open else "ttft_ms")
-    e2e = metrics.get("e2e_sched_ms" if is_open else "e2e_ms")
+    ttft, e2e = (
+        metrics.get(shown_time(name, is_open=point.is_open)) for name in ("ttft_ms", "e2e_ms")
+    )
     return [
         point.name,
         "yes" if point.is_valid else "**no**",
@@ -178,7 +178,7 @@ def _estimate(estimate: Estimate) -> str:
 
 def _remarks(result: Result) -> Iterator[str]:
     yield "Latencies in ms; ± is a 95 % interval; (max): too few answers for that percentile."
-    if any(point.rate is not None for point in result.points):
+    if any(point.is_open for point in result.points):
         yield "At a given rate TTFT and E2E begin when the plan wanted a request sent."
     yield ""
     for point in result.points:

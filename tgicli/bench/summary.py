@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from tgicli.bench.attack import PointRun
 from tgicli.bench.figures import Stretch, dropped_inside, window_figures
-from tgicli.bench.metrics import ttft_ms, ttft_sched_ms
+from tgicli.bench.metrics import PER_REQUEST, shown_time
 from tgicli.bench.plan import Closed, Load, Open, Point
 from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, Recording
@@ -87,7 +87,8 @@ def summarize_point(
 
 def first_times_ms(measured: Measured) -> list[float]:
     """Return each answer's TTFT, of those that the figures to show are of."""
-    measure = ttft_sched_ms if isinstance(measured.point.load, Open) else ttft_ms
+    is_open = isinstance(measured.point.load, Open)
+    measure = PER_REQUEST[shown_time("ttft_ms", is_open=is_open)]
     stretches = _steady(measured) or _full(measured)
     times = [
         measure(record)

@@ -13,14 +13,16 @@ from typing import IO
 
 import pytest
 
-from tests.bench.results import FLOOR, closed_run
-from tests.bench.stamped import closed, run_of, users
+from tests.bench.results import FLOOR, SETTING, closed_run
+from tests.bench.stamped import MS, answer, closed, opened, run_of, users
+from tgicli.bench.files import to_markdown
 from tgicli.bench.paired import Stop
 from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.report.page import to_html
 from tgicli.bench.result import Remark, Result, Severity
 from tgicli.bench.summary import first_times_ms, summarize_recording
 from tgicli.bench.verdict import Block, Verdict, compare
-from tgicli.cli.bench.showing import comparison_table, health_of, result_table
+from tgicli.cli.bench.showing import comparison_table, health_of, point_row, result_table
 from tgicli.cli.bench.versus import is_undecided, paired_words
 from tgicli.ui.terminal import Terminal
 
@@ -76,6 +78,23 @@ def test_the_times_that_are_drawn_are_those_that_the_figures_are_of():
         sample = point.figures.metrics["ttft_ms"]
         times = first_times_ms(measured)
         assert (len(times), min(times), max(times)) == (sample.n, sample.min, sample.max)
+
+
+def test_in_an_open_loop_times_count_from_the_plan_wherever_they_are_shown():
+    at_ms = [200.0 * k for k in range(50)]
+    late = [answer(at + 30, sched_ns=round(at * MS)) for at in at_ms]
+    measured = Measured(point=opened(at_ms), runs=(run_of(late),))
+    recording = Recording(setting=SETTING, points=(measured,))
+    result = summarize_recording(recording)
+
+    shown = point_row(result.points[0])
+
+    assert (shown.ttft.p50, shown.e2e.p50) == (130, 230)
+    assert set(first_times_ms(measured)) == {130}
+    table = next(line for line in to_markdown(result).splitlines() if line.startswith("| open"))
+    assert "| 130 |" in table
+    assert "| 230 |" in table
+    assert "End to end is from the schedule." in to_html(result)
 
 
 def test_what_is_said_of_several_points_in_other_figures_is_said_once():

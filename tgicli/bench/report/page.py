@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tgicli.bench.check import CheckResult, check_words
+from tgicli.bench.metrics import shown_time
 from tgicli.bench.record import Record
 from tgicli.bench.report.charts import Series, over_load
 from tgicli.bench.report.parts import (
@@ -124,7 +125,7 @@ def _loads(points: Sequence[PointResult]) -> str:
         return ""
     label = "requests a second, offered" if True in kinds else "requests at once"
     at, shown = [load for load, _ in known], [point.figures for _, point in known]
-    first = "ttft_sched_ms" if all("ttft_sched_ms" in f.metrics for f in shown) else "ttft_ms"
+    first = shown_time("ttft_ms", is_open=True in kinds)
     charts = [
         _load_chart("load-ttft", first, at, shown, label),
         _load_chart("load-tpot", "tpot_ms", at, shown, label),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tgicli.bench.metrics import icl_ms, ttft_ms, ttft_sched_ms
+from tgicli.bench.metrics import PER_REQUEST, icl_ms, shown_time
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.report.charts import Moments, ecdf, histogram, throughput, timeline
 from tgicli.bench.report.parts import figure, list_of, scrolled, section
@@ -28,7 +28,7 @@ _KEYS = {
 
 def point_section(name: str, point: PointResult, records: Sequence[Record]) -> str:
     """Return the section; `name` is its own on the page. Records may be missing."""
-    charts = [*_distributions(name, point.figures, records), *_over_time(name, point, records)]
+    charts = [*_distributions(name, point, records), *_over_time(name, point, records)]
     missing = "Made without the requests' records: no distributions, no timeline."
     return section(
         name,
@@ -105,13 +105,13 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "nothing"
 
 
-def _distributions(name: str, figures: WindowFigures, records: Sequence[Record]) -> Iterator[str]:
+def _distributions(name: str, point: PointResult, records: Sequence[Record]) -> Iterator[str]:
+    figures, first = point.figures, shown_time("ttft_ms", is_open=point.is_open)
     span = Span(round(figures.start_s * NS_PER_S), round(figures.end_s * NS_PER_S))
     ok = [r for r in sent_inside(records, span) if r.outcome is Outcome.OK]
-    is_open = "ttft_sched_ms" in figures.metrics
-    first_ms = [(ttft_sched_ms if is_open else ttft_ms)(record) for record in ok]
+    first_ms = [PER_REQUEST[first](record) for record in ok]
     samples = {
-        "ttft_sched_ms" if is_open else "ttft_ms": [ms for ms in first_ms if ms is not None],
+        first: [ms for ms in first_ms if ms is not None],
         "icl_ms": [gap for record in ok for gap in icl_ms(record)],
     }
     for metric, values in samples.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tgicli.bench.metrics import shown_time
 from tgicli.bench.report.parts import table, title_cell
 from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.result import Distribution, Estimate, PointResult, WindowFigures
@@ -70,6 +71,8 @@ def figures_table(points: Sequence[PointResult]) -> str:
         for point in points
     ]
     caption = "Times in milliseconds; below a figure its 95 % interval, if requests are enough."
+    if any(point.is_open for point in points):
+        caption += " End to end is from the schedule."
     return table(caption, [top, below], rows)
 
 
@@ -107,14 +110,14 @@ def estimate_cell(estimate: Estimate | None) -> str:
 def _groups(points: Sequence[PointResult]) -> list[_Group]:
     names = dict.fromkeys(point.figures.chunk_gap_name for point in points)
     gap = next(iter(names)) if len(names) == 1 else "ICL"
-    is_open = any("ttft_sched_ms" in point.figures.metrics for point in points)
+    is_open = any(point.is_open for point in points)
     usual = ("p50", "p90", "p99")
     return [
         _Group("TTFT from schedule", "ttft_sched_ms", usual),
         _Group("TTFT", "ttft_ms", ("p50",) if is_open else usual),
         _Group("TPOT", "tpot_ms", ("p50", "p90")),
         _Group(gap, "icl_ms", ("p50", "p99")),
-        _Group("end to end", "e2e_ms", ("p50",)),
+        _Group("end to end", shown_time("e2e_ms", is_open=is_open), ("p50",)),
     ]
 
 

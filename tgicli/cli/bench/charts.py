@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from tgicli.bench.metrics import shown_time
 from tgicli.bench.result import Estimate, PointResult, Result
 from tgicli.ui.plots import LoadPlace, against_load, ecdf, histogram, short, sparkline
 from tgicli.ui.rows import Row, beside, row
@@ -51,8 +52,8 @@ def _against(
     points: Sequence[PointResult], n_columns: int, n_lines: int, is_ascii: bool
 ) -> list[Row]:
     """Return latency and speed over the load; nothing for a single one."""
-    is_open = any(point.rate is not None for point in points)
-    first = "ttft_sched_ms" if is_open else "ttft_ms"
+    is_open = any(point.is_open for point in points)
+    first = shown_time("ttft_ms", is_open=is_open)
     titles: dict[str, list[Estimate | None]] = {
         f"{'TTFT sched' if is_open else 'TTFT'} p50, ms": [_median(p, first) for p in points],
         "tokens/s": [point.figures.output_tps for point in points],
@@ -98,7 +99,7 @@ def _last(
     rows = [row("")]
     if first_ms:
         n_cells = (n_columns - GAP_CELLS) // 2
-        title = f"{'TTFT' if point.rate is None else 'TTFT sched'}, {point.name}"
+        title = f"{'TTFT sched' if point.is_open else 'TTFT'}, {point.name}"
         marks = {name: ms for name in _MARKS if (ms := _quantile(point, name)) is not None}
         spread = histogram(first_ms, n_cells, n_lines, title=title, marks=marks, is_ascii=is_ascii)
         share = ecdf(first_ms, n_cells, n_lines, title="share that came by then", is_ascii=is_ascii)
@@ -111,6 +112,6 @@ def _last(
 
 
 def _quantile(point: PointResult, name: str) -> float | None:
-    sample = point.figures.metrics.get("ttft_ms" if point.rate is None else "ttft_sched_ms")
+    sample = point.figures.metrics.get(shown_time("ttft_ms", is_open=point.is_open))
     estimate = sample.quantiles.get(name) if sample else None
     return estimate.value if estimate else None

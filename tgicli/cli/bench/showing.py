@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tgicli.bench.full import StreamVsFull
+from tgicli.bench.metrics import shown_time
 from tgicli.bench.paired_sheets import StreamFigure, stream_figures
 from tgicli.bench.result import Distribution, PointResult, Result, WindowFigures
 from tgicli.bench.verdict import Comparison, Ratio
@@ -34,7 +35,7 @@ def result_table(result: Result, recording: Recording | None, terminal: Terminal
     """Return a result as the table that goes to stdout; on a terminal with plots below it."""
     size = terminal.size()
     rows = [point_row(point) for point in result.points]
-    is_open = any(point.rate is not None for point in result.points)
+    is_open = any(point.is_open for point in result.points)
     drawn = result_rows(health_of(result), rows, size.columns, ttft_name=ttft_name(is_open=is_open))
     drawn += floor_rows(result, size.columns)
     if terminal.stdout_is_terminal:
@@ -132,16 +133,15 @@ def _together(said: dict[str, str], n_points: int) -> str:
 def point_row(point: PointResult) -> PointRow:
     """Return a load point's figures."""
     figures = point.figures
-    first = "ttft_ms" if point.rate is None else "ttft_sched_ms"
     goodput, share = figures.goodput_rps, figures.slo_attainment
     return PointRow(
         name=point.name,
         is_valid=point.is_valid,
-        ttft=_spread(figures, first),
+        ttft=_spread(figures, shown_time("ttft_ms", is_open=point.is_open)),
         tpot=_spread(figures, "tpot_ms"),
         gap=_spread(figures, "icl_ms"),
         gap_name=figures.chunk_gap_name,
-        e2e=_spread(figures, "e2e_ms"),
+        e2e=_spread(figures, shown_time("e2e_ms", is_open=point.is_open)),
         tokens_per_s=figures.output_tps.value,
         tokens_within=figures.output_tps.within,
         requests_per_s=figures.rps_achieved,
