@@ -226,7 +226,7 @@ _tgicli_bench() {
         '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \
         '(--trace)--trace=[Send what FILE says when it says it\: JSON lines with `timestamp` and a prompt, or its length and its answer'\''s.]:FILE:_files' \
         '(--sweep)--sweep[Raise the concurrency until it brings no more.]' \
-        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. Without\: --concurrency N.]:N: ' \
+        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. With --sweep or --find-max\: the most users. Without\: --concurrency N.]:N: ' \
         '(--prompt-tokens)--prompt-tokens=[Tokens of a prompt\: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.]:N: ' \
         '(--output-tokens)--output-tokens=[Tokens to ask for, in the same words.]:N: ' \
         '(--shared-prefix)--shared-prefix=[Let all prompts begin with the same N tokens more, to measure a prefix cache.]:N: ' \
@@ -316,7 +316,7 @@ _tgicli_bench_run() {
         '(--ramp)--ramp=[Let the rate go from A to B requests a second within S seconds.]:A\:B\:S: ' \
         '(--trace)--trace=[Send what FILE says when it says it\: JSON lines with `timestamp` and a prompt, or its length and its answer'\''s.]:FILE:_files' \
         '(--sweep)--sweep[Raise the concurrency until it brings no more.]' \
-        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. Without\: --concurrency N.]:N: ' \
+        '(--max-in-flight)--max-in-flight=[With --rate\: a request that would be one more is dropped, and counted. With --sweep or --find-max\: the most users. Without\: --concurrency N.]:N: ' \
         '(--prompt-tokens)--prompt-tokens=[Tokens of a prompt\: 256, 256+-64 (mean and deviation) or 128..512. Each begins anew, so that no prefix cache is measured.]:N: ' \
         '(--output-tokens)--output-tokens=[Tokens to ask for, in the same words.]:N: ' \
         '(--shared-prefix)--shared-prefix=[Let all prompts begin with the same N tokens more, to measure a prefix cache.]:N: ' \

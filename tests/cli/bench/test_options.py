@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import Cli
 from tgicli.bench.slo import Slo
 from tgicli.cli.bench.options import BenchOptions, Ramped, Rate, Sweeping, Users
+from tgicli.cli.bench.session import MAX_USERS
+from tgicli.cli.bench.sweeping import most_users
 from tgicli.cli.bench.target import LocalTarget, RemoteTarget
 
 Understood = Callable[..., BenchOptions]
@@ -84,6 +86,14 @@ def test_a_line_written_for_vllm_is_understood(understood: Understood):
     assert (options.max_in_flight, options.measuring.requests, options.seed) == (8, 100, 3)
     assert (str(options.prompt_tokens), str(options.output_tokens)) == ("512", "64")
     assert options.slo == Slo({"ttft": 200.0, "tpot": 50.0})
+
+
+def test_a_limit_is_of_a_searchs_users_too(understood: Understood):
+    options = understood("http://a", "--sweep", "--max-concurrency", "24")
+
+    assert options.plan == Sweeping(finds_max=False)
+    assert most_users(options) == 24
+    assert most_users(understood("http://a", "--sweep")) == MAX_USERS
 
 
 def test_a_new_seed_is_drawn_each_time(understood: Understood):

@@ -89,8 +89,8 @@ class LoadFlags:
         panel=LOAD,
         least=1,
         default_text="any number",
-        help="With --rate: a request that would be one more is dropped, and counted. "
-        "Without: --concurrency N.",
+        help="With --rate: a request that would be one more is dropped, and counted. With --sweep "
+        "or --find-max: the most users. Without: --concurrency N.",
     )
 
 
@@ -245,6 +245,11 @@ class ComparingFlags:
         panel=COMPARING,
         help="Ask everything twice, streamed and whole: what streaming gains, and costs.",
     )
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether two things are measured in turns."""
+        return self.vs is not None or self.noise or self.stream_vs_full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,13 @@ from tgicli.cli.bench.screen import Place, Screen
 from tgicli.cli.bench.session import Room
 from tgicli.cli.bench.setting import setting_of
 from tgicli.cli.bench.single_jobs import PP, TG
+from tgicli.cli.bench.sweeping import most_users
 
 if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
     from tgicli.bench.attack import PointRun
     from tgicli.bench.prompts import Ruler
 
-SWEEP_LANES = 32
 FLOOR_S = 2.0
 USUAL_GAP_MS = 20.0  # between tokens, until one was measured
 USUAL_ANSWER_S = 2.0
@@ -180,11 +180,6 @@ class Loads:
         """Whether answers go on after the model's end, so that all are equally long."""
         return self.options.ignore_eos and all(side.can_ignore_eos for side in self.opened)
 
-    @property
-    def n_lanes(self) -> int:
-        """Requests that a model in the process computes at once."""
-        return _n_lanes(self.options)
-
     def _place_of(self, index: int) -> Place:
         plan = self.options.plan
         n_points = index + 1 if isinstance(plan, Sweeping) else len(plan)
@@ -229,8 +224,9 @@ class Loads:
 
 
 def _n_lanes(options: BenchOptions) -> int:
+    """Return how many requests a model in the process computes at once."""
     if isinstance(options.plan, Sweeping):
-        return SWEEP_LANES
+        return most_users(options)
     return max(load.n if isinstance(load, Users) else OPEN_LANES for load in options.plan)
 
 

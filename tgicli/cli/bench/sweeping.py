@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 from tgicli.bench.result import PointResult
 from tgicli.bench.sweep import FindMax, Step, Sweep
-from tgicli.cli.bench.options import Users
+from tgicli.cli.bench.options import BenchOptions, Users
 from tgicli.cli.bench.session import MAX_USERS
 
 if TYPE_CHECKING:
     from tgicli.cli.bench.runs import Loads
 
 SLO_SHARE = 0.99  # of the requests, that must keep to an objective
+SWEEP_LANES = 32  # of a model in this process
 
 
 async def sweep(loads: Loads) -> str:
     """Measure until more users bring nothing more; say where the knee is."""
-    sweep = Sweep(largest=_most_users(loads))
+    sweep = Sweep(largest=most_users(loads.options))
     while (n_users := sweep.next(steps_of(loads.results))) is not None:
         await loads.add(Users(n_users))
         if loads.load.is_stopped:
@@ -29,7 +30,7 @@ async def sweep(loads: Loads) -> str:
 
 async def find_max(loads: Loads) -> str:
     """Measure until the largest concurrency is known that meets the objective; say which."""
-    search = FindMax(largest=_most_users(loads))
+    search = FindMax(largest=most_users(loads.options))
     while (load := search.next(steps_of(loads.results))) is not None:
         await loads.add(Users(round(load)))
         if loads.load.is_stopped:
@@ -40,8 +41,10 @@ async def find_max(loads: Loads) -> str:
     return f"concurrency {best:g} is the largest that was found to meet {slo}"
 
 
-def _most_users(loads: Loads) -> int:
-    return MAX_USERS if loads.options.target.is_remote else loads.n_lanes
+def most_users(options: BenchOptions) -> int:
+    """Return how many users a search goes up to."""
+    most = MAX_USERS if options.target.is_remote else SWEEP_LANES
+    return min(most, options.max_in_flight or most)
 
 
 def steps_of(results: Sequence[PointResult]) -> list[Step]:
