@@ -38,7 +38,9 @@ class Asking:
     @property
     def expects_cache(self) -> bool:
         """Whether prompts begin alike because somebody wants it, or because they once did."""
-        return self.options.shared_prefix > 0 or any(item.opening for item in self.items)
+        if not self.items:
+            return self.options.shared_prefix > 0
+        return any(item.opening for item in self.items)
 
     def draw(self, ruler: Ruler, *, n_ctx: int) -> Drawn:
         """Make the prompts, with what whoever reads the figures must know of them.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -12,13 +11,11 @@ from tgicli.bench.prompts import Length
 from tgicli.bench.schedule import Ramp, check_arrival
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.cli.bench.command_line import shown_command
+from tgicli.cli.bench.contradictions import ARRIVALS, check_flags, spelled_flag
 from tgicli.cli.bench.flags import BenchFlags, LoadFlags, MeasuringFlags, OutputFlags
 from tgicli.cli.bench.target import LocalTarget, Target, other_of, target_of
 from tgicli.cli.command import is_flag, rank_of
 from tgicli.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DEFAULT_CONCURRENCIES = (1, 4, 16)
 DEFAULT_PAIRED_CONCURRENCY = 4
@@ -102,7 +99,7 @@ def to_options(ctx: typer.Context, flags: BenchFlags) -> BenchOptions:
     Raises:
         ConfigError: one is wrong, or two contradict each other.
     """
-    _check(ctx, flags)
+    check_flags(ctx, flags)
     target = target_of(ctx, flags)
     other = other_of(ctx, flags, target)
     if flags.measuring.llama_bench_rows and not isinstance(target, LocalTarget):
@@ -111,7 +108,7 @@ def to_options(ctx: typer.Context, flags: BenchFlags) -> BenchOptions:
     return BenchOptions(
         target=target,
         other=other,
-        plan=_plan(ctx, flags, compares=_compares(flags)),
+        plan=_plan(ctx, flags, compares=flags.comparing.is_wanted),
         max_in_flight=flags.load.max_in_flight,
         prompt_tokens=Length.parse(flags.prompts.prompt_tokens),
         output_tokens=Length.parse(flags.prompts.output_tokens),
@@ -132,51 +129,10 @@ def to_options(ctx: typer.Context, flags: BenchFlags) -> BenchOptions:
     )
 
 
-def _compares(flags: BenchFlags) -> bool:
-    said = flags.comparing
-    return said.vs is not None or said.noise or said.stream_vs_full
-
-
 def _seed(flags: MeasuringFlags) -> int:
     import random
 
     return random.SystemRandom().randrange(_SEEDS) if flags.seed is None else flags.seed
-
-
-def _check(ctx: typer.Context, flags: BenchFlags) -> None:
-    """Refuse what contradicts itself.
-
-    Raises:
-        ConfigError: something does.
-    """
-    if is_flag(ctx, "retries") and flags.remote.retries:
-        raise ConfigError(
-            "--retries must be 0: a bench asks once; a request that is refused is a result"
-        )
-    _exclude(ctx, ("vs", "noise", "stream_vs_full"))
-    _exclude(ctx, ("dataset", "prompt_tokens"))
-    _exclude(ctx, ("trace", "dataset"))
-    _exclude(ctx, ("arrival", "burstiness", "burst"))
-    _exclude(ctx, ("duration", "ramp"))
-    _exclude(ctx, ("duration", "trace"))
-    if flags.judging.find_max and flags.judging.slo is None:
-        raise ConfigError("--find-max needs an objective; add --slo ttft:200,tpot:50")
-    if _compares(flags):
-        if flags.judging.check:
-            raise ConfigError(
-                "--check looks at one target's text; leave out what it is compared to"
-            )
-        if is_flag(ctx, "records"):
-            raise ConfigError("--records is not for comparisons, which --json writes")
-    if flags.measuring.repeat > 1 and flags.load.sweep:
-        raise ConfigError("--repeat and --sweep exclude each other; choose one")
-
-
-def _exclude(ctx: typer.Context, names: Sequence[str]) -> None:
-    given = [name for name in names if is_flag(ctx, name)]
-    if len(given) > 1:
-        spelled = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise ConfigError(f"{spelled} exclude each other; choose one")
 
 
 def _plan(ctx: typer.Context, flags: BenchFlags, *, compares: bool) -> Plan:
@@ -196,10 +152,11 @@ def _plan(ctx: typer.Context, flags: BenchFlags, *, compares: bool) -> Plan:
     }
     ranks = {name: rank_of(ctx, name) for name, is_wanted in wanted.items() if is_wanted}
     first = [name for name, rank in ranks.items() if rank == max(ranks.values())]
-    if is_flag(ctx, "burst") and not {"rate", "ramp"} & {*first}:
-        raise ConfigError("--burst says how a rate's requests come together; add --rate")
+    arrival = next((name for name in ARRIVALS if is_flag(ctx, name)), None)
+    if arrival and not {"rate", "ramp"} & {*first}:
+        raise ConfigError(f"{spelled_flag(arrival)} says when a rate's requests come; add --rate")
     if len(first) > 1:
-        spelled = " and ".join(f"--{name.replace('_', '-')}" for name in first)
+        spelled = " and ".join(map(spelled_flag, first))
         raise ConfigError(f"{spelled} exclude each other; choose one kind of load")
     plan = _points(first[0] if first else "", load, compares=compares)
     if compares and (isinstance(plan, Sweeping) or len(plan) > 1):

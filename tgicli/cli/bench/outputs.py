@@ -33,6 +33,9 @@ def check_outputs(output: OutputFlags) -> None:
     on_stdout = [path for path in wanted if path == STDOUT]
     if len(on_stdout) > 1:
         raise ConfigError("two outputs want stdout (`-`); give one of them a file")
+    files = [path.resolve() for path in wanted if path != STDOUT and not path.is_char_device()]
+    if twice := next((path for path in files if files.count(path) > 1), None):
+        raise ConfigError(f"two outputs want {twice}; give one of them another file")
     for path in wanted:
         if path != STDOUT and (path.is_dir() or not os.access(_nearest(path), os.W_OK)):
             raise ConfigError(f"can't write {path}: it is a folder, or its folder can't be written")

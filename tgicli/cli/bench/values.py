@@ -63,6 +63,7 @@ def parse_counts(value: object) -> Counts:
         counts = ()
     if not counts or min(counts) < 1:
         raise ValueError("must be whole numbers >= 1, such as 1,8,32")
+    _check_different(Counts(counts))
     return Counts(counts)
 
 
@@ -76,7 +77,15 @@ def parse_rates(value: object) -> Rates:
         rates = ()
     if not rates or not all(0 < rate < math.inf for rate in rates):
         raise ValueError("must be requests a second > 0, such as 0.5,2,4")
+    _check_different(Rates(rates))
     return Rates(rates)
+
+
+def _check_different(loads: Counts | Rates) -> None:
+    """Refuse two load points of one name."""
+    names = str(loads).split(",")
+    if len(set(names)) < len(names):
+        raise ValueError("must all be different; --repeat N measures each N times")
 
 
 def _items(value: object) -> list[str]:
