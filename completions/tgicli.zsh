@@ -235,7 +235,7 @@ _tgicli_bench() {
         '(--ignore-eos --no-ignore-eos)'{--ignore-eos,--no-ignore-eos}'[Ask for all tokens, where the server allows it, or let the model end.]' \
         '(--duration)--duration=[Measure each load point for so long, after its warm-up.]:TIME: ' \
         '(--requests)--requests=[Or until N requests were measured.]:N: ' \
-        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady.]:auto|TIME:(auto)' \
+        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady, at a rate for a quarter of the duration, 10 s at most.]:auto|TIME:(auto)' \
         '(--repeat)--repeat=[Measure all load points N times over; from 3 on the intervals are those of repeats.]:N: ' \
         '(--seed)--seed=[Ask the same prompts at the same times again.]:N: ' \
         '(--floor --no-floor)'{--floor,--no-floor}'[Before each load point, measure for 2 s what this client adds by itself.]' \
@@ -325,7 +325,7 @@ _tgicli_bench_run() {
         '(--ignore-eos --no-ignore-eos)'{--ignore-eos,--no-ignore-eos}'[Ask for all tokens, where the server allows it, or let the model end.]' \
         '(--duration)--duration=[Measure each load point for so long, after its warm-up.]:TIME: ' \
         '(--requests)--requests=[Or until N requests were measured.]:N: ' \
-        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady.]:auto|TIME:(auto)' \
+        '(--warmup)--warmup=[Warm up at the load itself, and go on into measuring; auto\: until it is steady, at a rate for a quarter of the duration, 10 s at most.]:auto|TIME:(auto)' \
         '(--repeat)--repeat=[Measure all load points N times over; from 3 on the intervals are those of repeats.]:N: ' \
         '(--seed)--seed=[Ask the same prompts at the same times again.]:N: ' \
         '(--floor --no-floor)'{--floor,--no-floor}'[Before each load point, measure for 2 s what this client adds by itself.]' \

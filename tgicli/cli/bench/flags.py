@@ -155,7 +155,8 @@ class MeasuringFlags:
         panel=MEASURING,
         parser=parse_warmup,
         default_text="auto",
-        help="Warm up at the load itself, and go on into measuring; auto: until it is steady.",
+        help="Warm up at the load itself, and go on into measuring; auto: until it is steady, "
+        "at a rate for a quarter of the duration, 10 s at most.",
     )
     repeat: int = option(
         1,

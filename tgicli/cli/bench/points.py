@@ -26,7 +26,7 @@ ENDLESS = 1 << 30
 class Times:
     """How long to hold a load."""
 
-    warmup_s: float | None  # None: until it is steady
+    warmup_s: float | None  # None: until it is steady, at a rate for a share of measuring
     duration_s: float | None
     n_requests: int | None
 

@@ -45,7 +45,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Warmup:
-    """How long to warm up; None: until it is steady."""
+    """How long to warm up; None: as long as the load wants."""
 
     seconds: float | None
 
