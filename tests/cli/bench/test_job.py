@@ -8,13 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.bench.results import closed_run
 from tests.cli.conftest import Cli, Outcome
 from tgicli.bench.files import from_json
+from tgicli.bench.result import Estimate
 from tgicli.cli.bench.budget import LAST_S
+from tgicli.cli.bench.findings import misses_slo
 from tgicli.cli.bench.status import BenchStatus
 from tgicli.errors import ExitStatus
 
@@ -185,6 +189,20 @@ def test_a_search_ends_with_what_it_found(cli: Cli, url: str):
 
     assert outcome.status in {BenchStatus.GATE_FAILED, BenchStatus.INVALID}
     assert "no concurrency meets e2el:0.001" in outcome.stdout
+
+
+def test_a_search_that_found_a_load_has_met_the_objective():
+    met, missed = Estimate(1.0), Estimate(0.5)
+    result, _ = closed_run(1, 2)
+    points = tuple(
+        replace(point, full=(figures := replace(point.full, slo_attainment=share)), steady=figures)
+        for point, share in zip(result.points, (met, missed), strict=True)
+    )
+    searched, nothing = replace(result, points=points), replace(result, points=points[1:])
+
+    assert misses_slo(searched, searches=False)
+    assert not misses_slo(searched, searches=True)
+    assert misses_slo(nothing, searches=True)
 
 
 def test_nobody_there_is_told_as_by_every_command(cli: Cli):

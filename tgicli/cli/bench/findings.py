@@ -98,7 +98,8 @@ def _show_points(loads: Loads, check: CheckResult | None, terminal: Terminal) ->
     write_outputs(result, recording, options.output, terminal)
     if not result.is_valid:
         return BenchStatus.INVALID
-    return BenchStatus.GATE_FAILED if options.is_strict and misses_slo(result) else 0
+    is_missed = misses_slo(result, searches=isinstance(options.plan, Sweeping))
+    return BenchStatus.GATE_FAILED if options.is_strict and is_missed else 0
 
 
 def _left_out(loads: Loads) -> Iterator[str]:
@@ -109,10 +110,15 @@ def _left_out(loads: Loads) -> Iterator[str]:
         yield f"{n_left} of {len(plan)} load points were not measured: it was ended, or time was up"
 
 
-def misses_slo(result: Result) -> bool:
-    """Whether a load point was not good enough, or nobody can tell."""
-    has_slo = any(point.full.slo_attainment is not None for point in result.points)
-    return has_slo and not all(meets_slo(point) for point in result.points)
+def misses_slo(result: Result, *, searches: bool) -> bool:
+    """Whether a load point was not good enough, or nobody can tell.
+
+    A search goes past what is good enough, and misses the objective only where nothing was.
+    """
+    if all(point.full.slo_attainment is None for point in result.points):
+        return False
+    enough = any if searches else all
+    return not enough(meets_slo(point) for point in result.points)
 
 
 def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> int:
