@@ -140,11 +140,12 @@ def test_any_other_job_that_is_cancelled_ends_with_its_process():
         asyncio.run(main())
 
 
-def test_ctrl_c_does_not_reach_it():
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_the_command_does_not_reach_it(number: signal.Signals):
     async def main() -> None:
         async with load_process() as load:
             _, pid = await load.do(Echo("who"))
-            os.kill(pid, signal.SIGINT)
+            os.kill(pid, number)
 
             assert (await load.do(Echo("unmoved")))[1] == pid
 

@@ -222,7 +222,13 @@ def test_when_time_is_up_the_rest_is_left_out_and_named(
     assert "2 of 3 load points were not measured" in outcome.stdout
 
 
-def test_ctrl_c_shows_what_was_measured(url: str):
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, ExitStatus.INTERRUPTED), (signal.SIGTERM, ExitStatus.TERMINATED)],
+)
+def test_whoever_ends_it_is_shown_what_was_measured(
+    url: str, number: signal.Signals, status: ExitStatus
+):
     process = subprocess.Popen(
         [sys.executable, "-m", "tgicli", "bench", url, "-c", "1", *BRIEF, "--repeat", "10000"],
         stdout=subprocess.PIPE,
@@ -232,9 +238,9 @@ def test_ctrl_c_shows_what_was_measured(url: str):
     assert process.stderr is not None
     first = process.stderr.readline()  # a round is over
 
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the load's process, too
+    os.killpg(process.pid, number)  # as a terminal and `timeout` do: to the load's process, too
 
     stdout, stderr = process.communicate(timeout=30)
     assert first.startswith(b"concurrency 1: "), first + stderr
-    assert process.returncode == ExitStatus.INTERRUPTED, stderr.decode()
+    assert process.returncode == status, stderr.decode()
     assert b"concurrency 1" in stdout

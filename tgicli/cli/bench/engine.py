@@ -1,8 +1,8 @@
 """Start the process that makes the load, have it do jobs, and leave nothing of it behind.
 
-Used on the command's event loop, which only paints meanwhile. The first Ctrl-C asks for an early
-end, and what was measured comes back; a second one ends the command at once, and with it the other
-process, whose pipe is closed then.
+Used on the command's event loop, which only paints meanwhile. The first Ctrl-C, or SIGTERM, asks
+for an early end, and what was measured comes back; a second one ends the command at once, and with
+it the other process, whose pipe is closed then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from tgicli.cli.bench.process import Done, Failed, Said, Stop, main
+from tgicli.cli.bench.process import ENDINGS, Done, Failed, Said, Stop, main
 from tgicli.cli.bench.status import LoadProcessDied
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def load_process() -> AsyncGenerator[LoadProcess, None]:
     ours, theirs = context.Pipe()
     heard, words = context.Pipe(duplex=False)
     process = context.Process(target=main, args=(theirs, words), name="load", daemon=True)
-    with _ctrl_c_is_ours():
+    with _endings_are_ours():
         process.start()
     theirs.close()
     words.close()
@@ -50,10 +50,10 @@ async def load_process() -> AsyncGenerator[LoadProcess, None]:
 
 
 @contextlib.contextmanager
-def _ctrl_c_is_ours() -> Iterator[None]:
-    """Block SIGINT for whoever is started in this block, for all its life."""
-    resource_tracker.ensure_running()  # or start() would do it, and unblock SIGINT on the way
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _endings_are_ours() -> Iterator[None]:
+    """Block SIGINT and SIGTERM for whoever is started in this block, for all its life."""
+    resource_tracker.ensure_running()  # or start() would do it, and unblock them on the way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield
     finally:

@@ -1,9 +1,10 @@
 """The process that makes the load: does one job after another, for whoever started it.
 
 Started by `engine` with multiprocessing's spawn, so a key comes through a pipe and not by the
-command line or the environment. Ctrl-C is the parent's business: here SIGINT is blocked, and a stop
-is a message. When the parent is gone, this process ends at once. Never writes to a terminal: stdout
-and stderr are a pipe to the parent.
+command line or the environment. Signals to end are the parent's business, to whose process group
+they are often sent: here SIGINT and SIGTERM are blocked, and a stop is a message. When the parent
+is gone, this process ends at once. Never writes to a terminal: stdout and stderr are a pipe to the
+parent.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from tgicli.errors import TgicliError
 if TYPE_CHECKING:
     from tgicli.cli.bench.jobs import Job
     from tgicli.cli.bench.session import Session
+
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
@@ -52,7 +56,8 @@ class Failed:
 
 def main(pipe: Connection, words: Connection) -> None:
     """Do what comes down the pipe until that is over."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDINGS:
+        signal.signal(number, signal.SIG_IGN)
     for fd in (1, 2):
         os.dup2(words.fileno(), fd)
     words.close()
