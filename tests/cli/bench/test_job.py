@@ -57,6 +57,18 @@ def test_a_server_is_measured_and_every_file_written(cli: Cli, url: str, tmp_pat
     assert again.stdout == outcome.stdout
 
 
+def test_a_file_that_can_not_be_written_loses_nothing_else(cli: Cli, url: str, tmp_path: Path):
+    files = {name: tmp_path / f"result.{name}" for name in ("json", "html", "records")}
+    flags = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+
+    outcome = bench(cli, url, "-c", "1", *BRIEF, "--md", "/dev/full", *flags)
+
+    assert outcome.status == ExitStatus.USAGE
+    assert "can't write /dev/full: No space left on device" in outcome.stderr
+    assert "concurrency 1" in outcome.stdout
+    assert all(path.stat().st_size for path in files.values())
+
+
 def test_json_goes_to_stdout_alone(cli: Cli, url: str):
     outcome = bench(cli, url, "--rate", "20", *BRIEF, "--json", "-", "--quiet")
 

@@ -126,18 +126,18 @@ def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> 
     if options.compares_noise:
         comparison = replace(comparison, noise=noise_floor(comparison))
     names, words = side_names(loads), list(paired_words(comparison, paired.stop))
-    write_comparison(loads, comparison, words, terminal)
     if not _takes_stdout(loads):
         terminal.write_stdout(comparison_table(comparison, names, terminal))
+    write_comparison(loads, comparison, words, terminal)
     for line in words:
         _tell(loads, line, terminal)
     return BenchStatus.UNDECIDED if options.is_strict and is_undecided(comparison) else 0
 
 
 def _show_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> int:
-    write_streaming(loads, found, terminal)
     if not _takes_stdout(loads):
         terminal.write_stdout(stream_table(found, terminal))
+    write_streaming(loads, found, terminal)
     for remark in found.remarks:
         _tell(loads, f"{remark.severity.value}: {remark.text}", terminal)
     is_invalid = any(remark.severity is Severity.INVALID for remark in found.remarks)

@@ -52,34 +52,47 @@ def _paths(output: OutputFlags) -> Iterator[Path | None]:
 def write_outputs(
     result: Result, recording: Recording | None, output: OutputFlags, terminal: Terminal
 ) -> None:
-    """Write the table, and every file that is wanted.
+    """Write every file that is wanted, records first, and the table.
 
     Raises:
-        ConfigError: a file can't be written, after all.
+        ConfigError: a file can't be written, after all; the others are.
         BrokenPipeError: nobody reads stdout any more.
     """
     from tgicli.bench.files import to_csv, to_json, to_lines, to_markdown
 
-    writers: list[Writer] = [
+    writers: list[Writer] = []
+    if recording is not None:
+        writers.append((output.records, lambda: to_lines(recording)))
+    writers += [
         (output.out, lambda: to_json(result)),
         (output.md, lambda: to_markdown(result).encode()),
         (output.csv, lambda: to_csv(result)),
         (output.html, lambda: _html(result, recording)),
     ]
-    if recording is not None:
-        writers.append((output.records, lambda: to_lines(recording)))
-    if STDOUT not in _paths(output):
-        from tgicli.cli.bench.showing import result_table
+    try:
+        write_files(writers, terminal)
+    finally:
+        if STDOUT not in _paths(output):
+            from tgicli.cli.bench.showing import result_table
 
-        terminal.write_stdout(result_table(result, recording, terminal))
-    write_files(writers, terminal)
+            terminal.write_stdout(result_table(result, recording, terminal))
 
 
 def write_files(writers: Iterable[Writer], terminal: Terminal) -> None:
-    """Write each file that is wanted, and make only those. Raises ConfigError when one can't be."""
-    for path, make in writers:
+    """Write each file that is wanted, and make only those.
+
+    Raises:
+        ConfigError: some can't be written; all others are.
+    """
+    errors = []
+    for path, make in sorted(writers, key=lambda writer: writer[0] == STDOUT):
         if path is not None:
-            write_file(path, make(), terminal)
+            try:
+                write_file(path, make(), terminal)
+            except ConfigError as error:
+                errors.append(str(error))
+    if errors:
+        raise ConfigError("; ".join(errors))
 
 
 def _html(result: Result, recording: Recording | None) -> bytes:
