@@ -342,6 +342,8 @@ def test_repeats_become_one_result_with_the_interval_between_them():
     assert ttft.value == pytest.approx(120)
     assert ttft.low == pytest.approx(120 - 49.68, abs=0.1)  # 4.303 x 20 / sqrt(3)
     assert result.full.output_tps.value == pytest.approx(44, rel=0.05)
+    assert result.full.end_s == pytest.approx(24.95, abs=0.1)
+    assert result.full.duration_s == pytest.approx(3 * 4.95, abs=0.1)
     assert result.full.concurrency_mean < 1
 
 

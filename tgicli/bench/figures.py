@@ -61,6 +61,7 @@ def window_figures(
     return WindowFigures(
         start_s=stretches[0].span.start_ns / NS_PER_S,
         end_s=stretches[-1].span.end_ns / NS_PER_S,
+        measured_s=seconds,
         n_requests=len(flat),
         n_ok=outcomes[Outcome.OK],
         n_busy=outcomes[Outcome.BUSY],

@@ -54,6 +54,7 @@ class WindowFigures:
 
     start_s: float  # since the run began
     end_s: float
+    measured_s: float | None = None  # of that, without what is between repeats; None: all of it
     n_requests: int  # sent inside, whatever became of them
     n_ok: int
     n_busy: int
@@ -80,6 +81,11 @@ class WindowFigures:
     cache_hit_share: float | None  # of prompt tokens, a template's aside; None: not told
     mean_prompt_tokens: float | None
     mean_new_tokens: float | None
+
+    @property
+    def duration_s(self) -> float:
+        """How long was measured, in all repeats together."""
+        return self.end_s - self.start_s if self.measured_s is None else self.measured_s
 
     @property
     def chunk_gap_name(self) -> str:

@@ -91,7 +91,7 @@ def _ends(name: str, estimate: Estimate) -> dict[str, Cell]:
 def _single_figures(figures: WindowFigures) -> dict[str, Estimate]:
     """The figures that are of the window as a whole."""
     plain = {
-        "duration_s": figures.end_s - figures.start_s,
+        "duration_s": figures.duration_s,
         "n_requests": figures.n_requests,
         "n_ok": figures.n_ok,
         "n_busy": figures.n_busy,

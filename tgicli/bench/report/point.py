@@ -44,7 +44,7 @@ def _facts(point: PointResult) -> dict[str, str]:
     figures = point.figures
     kind = "steady" if point.steady else "the whole run: it was never steady"
     return {
-        "window": f"{figures.end_s - figures.start_s:.1f} s, {kind}",
+        "window": f"{figures.duration_s:.1f} s, {kind}",
         "left out of it": f"{100 * point.excluded_share:.0f} % of requests",
         **_first_wave(figures),
         "at once, on average": number_text(figures.concurrency_mean),
