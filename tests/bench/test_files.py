@@ -89,7 +89,7 @@ def a_recording() -> Recording:
         expects_cache=True,
         check=CHECK,
         points=(
-            Measured(point=closed(4), runs=repeats, floor=FLOOR),
+            Measured(point=closed(4), runs=repeats, floor=FLOOR, n_around=25),
             Measured(point=opened(OFFSETS, arrival="poisson"), runs=(rated,)),
             Measured(point=closed(2), runs=()),
         ),

@@ -382,6 +382,16 @@ def test_cached_tokens_are_a_share_of_the_prompts():
     assert result_of([answer(0, n_prompt_tokens=0)], closed(1)).full.cache_hit_share is None
 
 
+def test_a_chat_templates_tokens_are_no_hits_of_prompts_whose_length_was_nobodys_wish_either():
+    def share(n_around: int) -> float | None:
+        records = (answer(0, n_prompt_tokens=50, n_cached_tokens=25),)
+        measured = Measured(point=closed(1), runs=(run_of(records),), n_around=n_around)
+        return summarize_point(measured, slo=None, is_same_host=False).full.cache_hit_share
+
+    assert share(25) == 0
+    assert share(0) == 0.5
+
+
 def test_a_chat_templates_tokens_are_no_cache_hits():
     def share(n_cached: int) -> float | None:
         records = [answer(0, n_prompt_tokens=125, n_prompt_asked=100, n_cached_tokens=n_cached)]

@@ -45,11 +45,13 @@ def window_figures(
     slo: Slo | None,
     *,
     n_dropped: int = 0,
+    n_around: int = 0,
 ) -> WindowFigures:
     """Compute the figures of at least one stretch.
 
     sent: the requests that count, of each; rates are of those within its span alone.
     n_dropped: besides these were to be sent, and were not, as too many were in flight.
+    n_around: tokens around each prompt, where it is not known how long that alone is.
     """
     seconds = sum(stretch.span.seconds for stretch in stretches)
     n_sent = sum(len(sent_inside(records, span)) for records, span in stretches)
@@ -86,20 +88,21 @@ def window_figures(
         tokens_per_chunk=_tokens_per_chunk(answered),
         events_per_read=_ratio(sum(r.n_events for r in answered), sum(r.n_reads for r in answered)),
         cache_hit_share=_ratio(
-            sum(map(_n_hits, flat)), sum(record.n_prompt_tokens for record in flat)
+            sum(_n_hits(record, n_around) for record in flat),
+            sum(record.n_prompt_tokens for record in flat),
         ),
         mean_prompt_tokens=_mean(r.n_prompt_tokens for r in answered if r.n_prompt_tokens),
         mean_new_tokens=_mean(record.n_tokens for record in answered),
     )
 
 
-def _n_hits(record: Record) -> int:
+def _n_hits(record: Record, n_around: int) -> int:
     """Count a prompt's cached tokens, without those that a chat template puts before it.
 
     All prompts begin with these, so any cache has them, and they say nothing about the prompts.
     """
-    asked = record.n_prompt_asked
-    n_around = 0 if asked is None else max(0, record.n_prompt_tokens - asked)
+    if record.n_prompt_asked is not None:
+        n_around = max(0, record.n_prompt_tokens - record.n_prompt_asked)
     return max(0, record.n_cached_tokens - n_around)
 
 

@@ -138,6 +138,7 @@ class _PointLine:
     point: Point
     floor: Floor | None = None
     remarks: tuple[Remark, ...] = ()
+    n_around: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +180,7 @@ def _point_line(measured: Measured) -> _PointLine:
         point=measured.point,
         floor=measured.floor,
         remarks=measured.remarks,
+        n_around=measured.n_around,
     )
 
 
@@ -218,6 +220,7 @@ def _read_points(lines: Iterable[tuple[int, bytes]]) -> Iterator[Measured]:
                     runs=(),
                     floor=opening.floor,
                     remarks=opening.remarks,
+                    n_around=opening.n_around,
                 )
             case "run" if measured:
                 run = read(_RunLine, line.value, line.where)

@@ -23,6 +23,7 @@ class Measured:
     runs: tuple[PointRun, ...]  # its repeats, in order; one where it was not repeated
     floor: Floor | None = None
     remarks: tuple[Remark, ...] = ()  # on its prompts, which no record tells
+    n_around: int = 0  # tokens that a chat template puts around each prompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from tgicli.bench.attack import PointRun
 from tgicli.bench.figures import Stretch, dropped_inside, window_figures
 from tgicli.bench.metrics import PER_REQUEST, shown_time
-from tgicli.bench.plan import Closed, Load, Open, Point
+from tgicli.bench.plan import Closed, Open, Point
 from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, Recording
 from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, WindowFigures
@@ -57,8 +57,10 @@ def summarize_point(
     steady = _steady(measured)
     n_dropped = sum(run.n_dropped for run in measured.runs)
     whole = [stretch.records for stretch in full]
-    full_figures = window_figures(full, whole, load, slo, n_dropped=n_dropped)
-    steady_figures = _steady_figures(steady, load, slo) if steady else None
+    full_figures = window_figures(
+        full, whole, load, slo, n_dropped=n_dropped, n_around=measured.n_around
+    )
+    steady_figures = _steady_figures(steady, measured, slo) if steady else None
     result = PointResult(
         name=measured.point.name,
         concurrency=load.concurrency if isinstance(load, Closed) else None,
@@ -132,10 +134,13 @@ def _steady(measured: Measured) -> list[Stretch]:
     ]
 
 
-def _steady_figures(steady: Sequence[Stretch], load: Load, slo: Slo | None) -> WindowFigures:
+def _steady_figures(
+    steady: Sequence[Stretch], measured: Measured, slo: Slo | None
+) -> WindowFigures:
+    load = measured.point.load
     sent = [sent_inside(records, span) for records, span in steady]
     n_dropped = sum(dropped_inside(stretch, load) for stretch in steady)
-    return window_figures(steady, sent, load, slo, n_dropped=n_dropped)
+    return window_figures(steady, sent, load, slo, n_dropped=n_dropped, n_around=measured.n_around)
 
 
 def _excluded_share(full: WindowFigures, steady: WindowFigures | None) -> float:

@@ -121,7 +121,8 @@ class Loads:
         point = self.point(load, self.times(n_users))
         floor = await self._floor(point)
         if not self.load.is_stopped:
-            self.measured.append(Measured(point=point, runs=(), floor=floor))
+            n_around = round(self.ruler.n_overhead) if self.ruler else 0
+            self.measured.append(Measured(point=point, runs=(), floor=floor, n_around=n_around))
             await self.measure(len(self.measured) - 1, 0)
 
     def times(self, n_users: int) -> Times:
