@@ -98,11 +98,24 @@ def test_a_lag_within_a_timers_rounding_is_none():
 
 
 def test_events_that_come_in_groups_are_told():
-    grouped = users(4, n_reads=5)
+    grouped = [
+        replace(request, chunks=tuple(c._replace(read_id=c.read_id // 3) for c in request.chunks))
+        for request in users(4)
+    ]
 
-    assert "2.2 events came with each read" in remarks(
+    assert "2.8 events came with each read" in remarks(
         result_of(grouped, closed(4), **STEADY), WARNING
     )
+
+
+def test_an_answers_end_that_comes_with_its_last_piece_is_no_group():
+    """Of a short answer the last piece, the usage and [DONE] are half of all events."""
+    short = users(4, n_tokens=2, gap_ms=100, n_events=4, n_reads=2)
+
+    result = result_of(short, closed(4), **STEADY)
+
+    assert result.figures.events_per_read == 1
+    assert "events came" not in remarks(result, WARNING)
 
 
 def test_what_the_client_adds_by_itself_is_held_against_the_figures():

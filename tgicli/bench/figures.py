@@ -86,7 +86,10 @@ def window_figures(
         finish_reasons=_count(record.finish_reason or "not told" for record in answered),
         token_sources=_count(str(record.token_source) for record in answered),
         tokens_per_chunk=_tokens_per_chunk(answered),
-        events_per_read=_ratio(sum(r.n_events for r in answered), sum(r.n_reads for r in answered)),
+        events_per_read=_ratio(
+            sum(len(record.chunks) for record in answered),
+            sum(len({chunk.read_id for chunk in record.chunks}) for record in answered),
+        ),
         cache_hit_share=_ratio(
             sum(_n_hits(record, n_around) for record in flat),
             sum(record.n_prompt_tokens for record in flat),

@@ -77,7 +77,7 @@ class WindowFigures:
     finish_reasons: Mapping[str, int]
     token_sources: Mapping[str, int]
     tokens_per_chunk: float | None
-    events_per_read: float | None
+    events_per_read: float | None  # with content, of the reads that brought any
     cache_hit_share: float | None  # of prompt tokens, a template's aside; None: not told
     mean_prompt_tokens: float | None
     mean_new_tokens: float | None
