@@ -368,6 +368,21 @@ def test_a_slow_beginning_does_not_reach_what_is_measured():
     assert any(r.send_ns < run.point.warm_ns < r.end_ns for r in run.point.records)
 
 
+def test_warming_up_does_not_wait_for_who_is_not_answered(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tgicli.bench.attack.MAX_S", 0.5)
+    monkeypatch.setattr("tgicli.bench.attack.MIN_GRACE_S", 0.2)
+    quick, hung = prompts_of(1)[0], prompts_of(1, ttft_ms=20_000)[0]
+    began_s = time.perf_counter()
+
+    run = load(server.url, Closed(2), [quick, hung], warmup_s=None, duration_s=0.2)
+
+    assert time.perf_counter() - began_s < 10
+    assert 500 * MS <= run.point.warm_ns - run.point.records[0].send_ns < 5 * SECOND
+    assert [record.outcome for record in run.point.records].count(Outcome.CUT) == 2
+
+
 def test_the_first_request_of_each_user_is_tagged(server: FakeServer):
     run = load(server.url, Closed(4), prompts_of(ttft_ms=200), n_requests=12)
 

@@ -4,12 +4,13 @@ Called on the event loop, by whoever runs a load point; `ask` is the same for on
 
 The rules of a point
     warming up, measuring and ending follow each other without a pause; the load never falls
-    measuring begins once the load is steady (see Warmup), or after Point.warmup_s
+    measuring begins after Point.warmup_s, or once so many users' load is steady (see Warmup)
     it ends after Point.duration_s, after Point.n_requests, or, where nobody says, with the last
         answer to what the schedule sent
     what was sent until then is waited for under the same load: users go on asking, and what was
         planned for later is sent; those further requests are cut in the end, and not recorded
-    whoever takes longer than three times the slowest answer so far is cut, and recorded as such
+    whoever takes longer than three times the slowest answer so far is not waited for: it is cut in
+        the end, and recorded as such
     a schedule is kept, whatever becomes of earlier requests: nothing in here limits their number
 Prompts are taken in order, and again from the first one when there are no more.
 """
@@ -44,8 +45,6 @@ GRACE_FACTOR = 3.0  # times the slowest answer, for those under way at the end
 MIN_GRACE_S = 5.0
 BREATH_S = 0.05  # that a user takes after a failure, which may have come at once
 PROGRESS_S = 0.25
-OPEN_WARMUP_SHARE = 0.2  # of a schedule, at most, where nobody says
-OPEN_WARMUP_ANSWERS = 8
 _NS = 1_000_000_000
 
 
@@ -135,8 +134,7 @@ class _Attack:
         self._is_through = False  # the schedule has nothing more
         self._changed = asyncio.Event()
         load = point.load
-        n_users = load.concurrency if isinstance(load, Closed) else OPEN_WARMUP_ANSWERS
-        self._warmup = Warmup(n_users)
+        self._warmup = Warmup(load.concurrency if isinstance(load, Closed) else 1)
         self._meter = Meter(recorder)
         self._client = ClientWatch()
 
@@ -176,23 +174,40 @@ class _Attack:
 
     async def _conduct(self) -> None:
         """Pass through the phases."""
-        warm_at_ns = self._warm_at_ns()
-        await self._until(self._is_warm, at_ns=warm_at_ns)
-        now_ns = self._recorder.now_ns
-        # What is due at that very moment is measured, however late a timer was.
-        self._warm_ns = now_ns if warm_at_ns is None else min(now_ns, warm_at_ns)
+        await self._warm_up()
         self._client.begin()
-        duration_s = self._point.duration_s
-        if duration_s is None:
-            await self._until(lambda: self._end_ns is not None or self._is_through, at_ns=None)
-        else:
-            at_ns = self._warm_ns + round(duration_s * _NS)
-            await self._until(lambda: self._end_ns is not None, at_ns=at_ns)
-        if duration_s is None and self._end_ns is None:
+        await self._measure()
+        if self._is_through and self._point.duration_s is None and self._end_ns is None:
             await self._end_with_answers()
         else:
             self._ends()
             await self._drain()
+
+    async def _warm_up(self) -> None:
+        at_ns = self._warm_at_ns()
+        if at_ns is None:
+            await self._until_steady()
+        else:
+            await self._until(lambda: self._is_through, at_ns=at_ns)
+        now_ns = self._recorder.now_ns
+        # What is due at that very moment is measured, however late a timer was.
+        self._warm_ns = now_ns if at_ns is None else min(now_ns, at_ns)
+
+    async def _until_steady(self) -> None:
+        """Wait for users' load to be steady, but not for who takes far longer than all before."""
+        await self._until(lambda: bool(self._records), at_ns=None)
+        while not self._is_steady() and self._recorder.now_ns < self._steady_at_ns():
+            await self._until(self._is_steady, at_ns=self._steady_at_ns())
+
+    async def _measure(self) -> None:
+        """Wait for the end that somebody has said, or for the schedule's."""
+        duration_s = self._point.duration_s
+        if duration_s is None:
+            await self._until(lambda: self._end_ns is not None or self._is_through, at_ns=None)
+        else:
+            assert self._warm_ns is not None
+            at_ns = self._warm_ns + round(duration_s * _NS)
+            await self._until(lambda: self._end_ns is not None, at_ns=at_ns)
 
     async def _end_with_answers(self) -> None:
         """Measure until the last content of what a schedule sent that has ended by itself."""
@@ -202,8 +217,11 @@ class _Attack:
 
     async def _drain(self) -> None:
         """Wait for what is under way, but not for what takes far longer than all before."""
-        grace_ns = max(round(GRACE_FACTOR * self._slowest_ns), round(MIN_GRACE_S * _NS))
-        await self._until(self._is_done, at_ns=self._recorder.now_ns + grace_ns)
+        await self._until(self._is_done, at_ns=self._recorder.now_ns + self._grace_ns(MIN_GRACE_S))
+
+    def _grace_ns(self, least_s: float) -> int:
+        """Return how long an answer may take, by those so far."""
+        return max(round(GRACE_FACTOR * self._slowest_ns), round(least_s * _NS))
 
     async def _until(self, is_so: Callable[[], bool], *, at_ns: int | None) -> None:
         """Wait for something to be so, but no longer than until a time of the recorder's."""
@@ -216,18 +234,19 @@ class _Attack:
                     self._changed.clear()
                     await self._changed.wait()
 
-    def _is_warm(self) -> bool:
-        if self._point.warmup_s is not None:
-            return self._is_through
-        return self._is_through or self._warmup.is_over(self._elapsed_s)
+    def _is_steady(self) -> bool:
+        return self._warmup.is_over(self._elapsed_s)
+
+    def _steady_at_ns(self) -> int:
+        """Return until when that is waited for, where somebody is not answered at all."""
+        return self._began_ns + self._grace_ns(MAX_S)
 
     def _warm_at_ns(self) -> int | None:
-        """Return when measuring begins at the latest; None: the warm-up alone says."""
-        load, warmup_s = self._point.load, self._point.warmup_s
-        if warmup_s is None and isinstance(load, Open):
-            last_ns = load.offsets_ns[-1] if load.offsets_ns else 0
-            warmup_s = min(MAX_S, OPEN_WARMUP_SHARE * last_ns / _NS)
-        return None if warmup_s is None else self._began_ns + round(warmup_s * _NS)
+        """Return when measuring begins at the latest; None: once the load is steady."""
+        warmup_s = self._point.warmup_s
+        if warmup_s is None and isinstance(self._point.load, Closed):
+            return None
+        return self._began_ns + round((warmup_s or 0.0) * _NS)
 
     @property
     def _elapsed_s(self) -> float:

@@ -46,6 +46,6 @@ class Point:
 
     name: str  # "concurrency 8" or "4 requests/s"
     load: Load
-    warmup_s: float | None = None  # at this load, flowing into measuring; None: until it is steady
+    warmup_s: float | None = None  # at this load; None: until users' load is steady, else none
     duration_s: float | None = None  # of measuring; None: n_requests says when it ends
     n_requests: int | None = None  # measured; None: duration_s says
