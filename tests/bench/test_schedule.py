@@ -212,12 +212,21 @@ def test_a_constant_rate_is_not_dispersed():
 
 def test_bursts_are_more_dispersed_than_a_poisson_process():
     gamma = dispersion(drawn("gamma:0.25").offsets_ns)
-    bursts = dispersion(drawn("burst:16", 500).offsets_ns)
 
     assert gamma is not None
     assert gamma == pytest.approx(4, rel=0.3)  # 1/shape, in the limit
-    assert bursts is not None
-    assert bursts > 4
+
+
+@pytest.mark.parametrize("size", [2, 5, 8, 16])
+def test_bursts_of_any_size_are_not_smooth(size: int):
+    index = dispersion(drawn(f"burst:{size}", 500).offsets_ns)
+
+    assert index == pytest.approx(size - 1, rel=0.1)
+
+
+@pytest.mark.parametrize("rate", [3.0, 7.0, 8.0])
+def test_a_constant_rate_has_no_dispersion_however_its_times_are_rounded(rate: float):
+    assert dispersion(drawn("constant", 1000, rate=rate).offsets_ns) == pytest.approx(0, abs=0.01)
 
 
 @pytest.mark.parametrize("offsets", [(), (5,), (0,) * 500, tuple(range(0, 80 * SECOND, SECOND))])

@@ -9,7 +9,7 @@ than that on purpose, and what came of a schedule is the attack's to count.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, takewhile
 from random import Random
 from typing import NamedTuple
@@ -132,10 +132,11 @@ def draw_ramp(
 def dispersion(offsets_ns: tuple[int, ...]) -> float | None:
     """Return the index of dispersion of counts: 1 for a Poisson process, 0 for a constant rate.
 
-    The variance of the number of arrivals in equal windows, over its mean. Windows hold at least
-    four arrivals, more as there are more of them (a quarter of the root of their number), so that
-    clusters longer than a few gaps show, too. A rate that changes counts as dispersion. None where
-    there are too few arrivals for twenty windows.
+    The variance of the number of arrivals in equal windows, over its mean: the larger one of two.
+    Windows as long as a usual gap show bursts, which come evenly over a longer time. Others hold at
+    least four arrivals, more as there are more of them (a quarter of the root of their number), so
+    that clusters longer than a few gaps show, too. A rate that changes counts as dispersion. None
+    where there are too few arrivals for twenty windows.
     """
     if not offsets_ns:
         return None
@@ -145,10 +146,15 @@ def dispersion(offsets_ns: tuple[int, ...]) -> float | None:
     n_windows = len(inner) // max(MIN_PER_WINDOW, math.isqrt(len(inner)) // 4)
     if n_windows < MIN_WINDOWS:
         return None
+    return max(_dispersion(inner, span, n) for n in (n_windows, len(inner)))
+
+
+def _dispersion(offsets: Sequence[int], span: int, n_windows: int) -> float:
+    """Return it in so many windows, the first of which begins half a window before 0, in a ring."""
     counts = [0] * n_windows
-    for offset in inner:
-        counts[offset * n_windows // span] += 1
-    mean = len(inner) / n_windows
+    for offset in offsets:
+        counts[(2 * offset * n_windows + span) // (2 * span) % n_windows] += 1
+    mean = len(offsets) / n_windows
     return sum((n - mean) ** 2 for n in counts) / (n_windows - 1) / mean
 
 
