@@ -242,6 +242,21 @@ def test_a_schedule_that_ends_by_itself_is_measured_to_its_last_content(
     assert result.is_valid
 
 
+def test_a_repeat_is_held_against_its_own_schedule():
+    even, twice = [100.0 * k for k in range(100)], [50.0 * k for k in range(200)]
+    runs = (
+        run_of(arrivals(even), end_ms=5000),
+        replace(
+            run_of(arrivals(twice), end_ms=5000), offsets_ns=tuple(round(at * MS) for at in twice)
+        ),
+    )
+
+    measured = Measured(point=opened(even), runs=runs)
+    result = summarize_point(measured, slo=None, is_same_host=False)
+
+    assert result.figures.rps_offered == pytest.approx(15, rel=0.02)
+
+
 def test_a_dropped_request_was_offered():
     offsets = [100.0 * k for k in range(100)]
     sent = arrivals(offsets[::2])

@@ -59,6 +59,7 @@ class PointRun:
     n_late: int  # sent more than LATE_NS behind the plan
     client: ClientHealth
     counted: Counted | None = None  # by the server itself, meanwhile; None: it does not tell
+    offsets_ns: tuple[int, ...] = ()  # of a repeat's own schedule; empty: it was the point's
 
 
 async def attack(

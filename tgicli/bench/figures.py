@@ -24,7 +24,6 @@ from tgicli.bench.windows import (
     Span,
     answer_counts,
     done_inside,
-    due_times,
     mean_in_flight,
     sent_inside,
     token_counts,
@@ -36,6 +35,12 @@ class Stretch(NamedTuple):
 
     records: Sequence[Record]
     span: Span
+    due_ns: Sequence[int] = ()  # when the plan wanted requests sent, those that were dropped too
+
+    @property
+    def n_due(self) -> int:
+        """Count what the plan wanted sent inside."""
+        return sum(at in self.span for at in self.due_ns)
 
 
 def window_figures(
@@ -54,7 +59,7 @@ def window_figures(
     n_around: tokens around each prompt, where it is not known how long that alone is.
     """
     seconds = sum(stretch.span.seconds for stretch in stretches)
-    n_sent = sum(len(sent_inside(records, span)) for records, span in stretches)
+    n_sent = sum(len(sent_inside(records, span)) for records, span, _ in stretches)
     flat = [record for records in sent for record in records]
     ok = [_ok(records) for records in sent]
     answered = _ok(flat)
@@ -137,7 +142,7 @@ def _rate(
     seconds = sum(stretch.span.seconds for stretch in stretches)
     if seconds <= 0:
         return Estimate(None)
-    blocks = [count(records, span, N_BATCHES) for records, span in stretches]
+    blocks = [count(records, span, N_BATCHES) for records, span, _ in stretches]
     value = sum(map(sum, blocks)) / seconds
     if len(stretches) >= MIN_REPEATS:
         rates = [
@@ -156,7 +161,7 @@ def _rate(
 def _lost_tokens(stretches: Iterable[Stretch]) -> float:
     return sum(
         token_counts([r for r in records if r.outcome is not Outcome.OK], span)[0]
-        for records, span in stretches
+        for records, span, _ in stretches
     )
 
 
@@ -168,13 +173,12 @@ def _rps_offered(stretches: Sequence[Stretch], load: Load) -> float | None:
     if not isinstance(load, Open):
         return None
     n_planned, seconds = 0, 0.0
-    for records, span in stretches:
-        due = due_times(records, load)
-        inside = [at for at in due if at in span]
-        if inside and inside[0] < inside[-1] == due[-1]:
+    for _, span, due_ns in stretches:
+        inside = [at for at in due_ns if at in span]
+        if inside and inside[0] < inside[-1] == due_ns[-1]:
             n_planned += len(inside) - 1
             seconds += Span(inside[0], inside[-1]).seconds
-        elif due:
+        elif due_ns:
             n_planned += len(inside)
             seconds += span.seconds
     return n_planned / seconds if seconds else load.rate
@@ -184,14 +188,13 @@ def dropped_inside(stretch: Stretch, load: Load) -> int:
     """Count what was due inside and not sent, as too many were in flight."""
     if not isinstance(load, Open) or load.max_in_flight is None:
         return 0
-    records, span = stretch
-    n_sent = sum(record.sched_ns in span for record in records)
-    return sum(at in span for at in due_times(records, load)) - n_sent
+    n_sent = sum(record.sched_ns in stretch.span for record in stretch.records)
+    return stretch.n_due - n_sent
 
 
 def _concurrency(stretches: Sequence[Stretch]) -> float:
     seconds = sum(stretch.span.seconds for stretch in stretches)
-    busy_s = sum(mean_in_flight(records, span) * span.seconds for records, span in stretches)
+    busy_s = sum(mean_in_flight(records, span) * span.seconds for records, span, _ in stretches)
     return _per_second(busy_s, seconds)
 
 
@@ -203,7 +206,7 @@ def _attainment(sent: Iterable[Record], n_dropped: int, slo: Slo) -> Estimate:
 
 def _goodput(stretches: Sequence[Stretch], slo: Slo) -> Estimate:
     """Good requests a second, by when they were complete."""
-    done = [done_inside(records, span) for records, span in stretches]
+    done = [done_inside(records, span) for records, span, _ in stretches]
     seconds = [stretch.span.seconds for stretch in stretches]
     n_good = [_n_good(records, slo) for records in done]
     if sum(seconds) <= 0:

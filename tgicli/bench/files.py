@@ -151,6 +151,7 @@ class _RunLine:
     n_late: int
     client: ClientHealth
     counted: Counted | None = None
+    offsets_ns: tuple[int, ...] = ()
 
 
 class _Line(NamedTuple):
@@ -192,6 +193,7 @@ def _run_line(run: PointRun) -> _RunLine:
         n_late=run.n_late,
         client=run.client,
         counted=run.counted,
+        offsets_ns=run.offsets_ns,
     )
 
 

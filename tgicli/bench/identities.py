@@ -70,7 +70,7 @@ def _arrivals(full: Sequence[Stretch]) -> Iterator[Remark]:
         for record in stretch.records
         for _, n_tokens in tokens_by_arrival(record)
     )
-    n_inside = sum(token_counts(records, span)[0] for records, span in full)
+    n_inside = sum(token_counts(records, span)[0] for records, span, _ in full)
     if abs(n_inside - n_whole) > TOLERANCE * n_whole:
         yield Remark(
             Severity.INVALID,
@@ -98,7 +98,7 @@ def _adds_up(record: Record) -> bool:
 
 def _little(stretch: Stretch) -> Iterator[Remark]:
     """L = lambda W: requests in flight = how many end a second x how long they last."""
-    records, span = stretch
+    records, span, _ = stretch
     ended = done_inside(records, span)
     in_flight = mean_in_flight(records, span)
     if not ended or not in_flight or span.seconds <= 0:

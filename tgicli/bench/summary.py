@@ -19,7 +19,7 @@ from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, Window
 from tgicli.bench.schedule import dispersion
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.bench.validity import remarks_of
-from tgicli.bench.windows import Span, full_span, sent_inside, steady_span
+from tgicli.bench.windows import Span, due_times, full_span, sent_inside, steady_span
 
 __all__ = ["Slo", "parse_slo", "summarize", "summarize_point", "summarize_recording"]
 
@@ -94,7 +94,7 @@ def first_times_ms(measured: Measured) -> list[float]:
     stretches = _steady(measured) or _full(measured)
     times = [
         measure(record)
-        for records, span in stretches
+        for records, span, _ in stretches
         for record in sent_inside(records, span)
         if record.outcome is Outcome.OK
     ]
@@ -118,7 +118,17 @@ def worst_health(healths: Sequence[ClientHealth]) -> ClientHealth:
 
 def _full(measured: Measured) -> list[Stretch]:
     """The repeats, whole."""
-    return [Stretch(run.records, full_span(run.records) or _NOTHING) for run in measured.runs]
+    return [
+        Stretch(run.records, full_span(run.records) or _NOTHING, _due_ns(run, measured.point))
+        for run in measured.runs
+    ]
+
+
+def _due_ns(run: PointRun, point: Point) -> Sequence[int]:
+    load = point.load
+    return (
+        due_times(run.records, run.offsets_ns or load.offsets_ns) if isinstance(load, Open) else ()
+    )
 
 
 def _steady(measured: Measured) -> list[Stretch]:
@@ -128,7 +138,7 @@ def _steady(measured: Measured) -> list[Stretch]:
         for run in measured.runs
     ]
     return [
-        Stretch(run.records, span)
+        Stretch(run.records, span, _due_ns(run, measured.point))
         for run, span in zip(measured.runs, spans, strict=True)
         if span is not None
     ]
@@ -138,7 +148,7 @@ def _steady_figures(
     steady: Sequence[Stretch], measured: Measured, slo: Slo | None
 ) -> WindowFigures:
     load = measured.point.load
-    sent = [sent_inside(records, span) for records, span in steady]
+    sent = [sent_inside(records, span) for records, span, _ in steady]
     n_dropped = sum(dropped_inside(stretch, load) for stretch in steady)
     return window_figures(steady, sent, load, slo, n_dropped=n_dropped, n_around=measured.n_around)
 

@@ -24,7 +24,7 @@ from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recording import Measured
 from tgicli.bench.result import PointResult, Remark, Severity, WindowFigures
 from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
-from tgicli.bench.windows import Span, done_inside, due_times, mean_in_flight, sent_inside
+from tgicli.bench.windows import Span, done_inside, mean_in_flight, sent_inside
 
 MAX_MESSAGE = 120  # characters
 BAD_ERROR_SHARE = 0.05
@@ -79,7 +79,7 @@ def _load(
             " lower than asked for"
         )
     if isinstance(load, Open):
-        yield from _offered(result, stretches, load)
+        yield from _offered(result, stretches)
         if any(is_saturated(stretch) for stretch in stretches):
             yield _warning(
                 f"saturated: {figures.rps_offered or load.rate:.2f} requests/s were offered,"
@@ -93,14 +93,14 @@ def _load(
         )
 
 
-def _offered(result: PointResult, stretches: Sequence[Stretch], load: Open) -> Iterator[Remark]:
+def _offered(result: PointResult, stretches: Sequence[Stretch]) -> Iterator[Remark]:
     figures, offered = result.figures, result.figures.rps_offered or 0.0
     n_all = result.full.n_requests
     if result.n_late > MAX_LATE_SHARE * n_all:
         yield _warning(
             f"{result.n_late} of {n_all} requests were sent more than {LATE_MS:.0f} ms late"
         )
-    n_planned = sum(at in span for records, span in stretches for at in due_times(records, load))
+    n_planned = sum(stretch.n_due for stretch in stretches)
     n_missing = n_planned - figures.n_requests - sum(map(_n_just_behind, stretches))
     if n_missing > (1 - MIN_SENT_SHARE) * n_planned and not result.n_dropped:
         yield _invalid(
@@ -111,7 +111,7 @@ def _offered(result: PointResult, stretches: Sequence[Stretch], load: Open) -> I
 
 def _n_just_behind(stretch: Stretch) -> int:
     """Count what was due at the last moment of a span, a burst perhaps, and sent at the next."""
-    records, span = stretch
+    records, span, _ = stretch
     last_ns = span.end_ns + round(LATE_MS * NS_PER_MS)
     due = (r for r in records if r.sched_ns is not None and r.sched_ns in span)
     return sum(span.end_ns < record.send_ns <= last_ns for record in due)
@@ -123,7 +123,7 @@ def is_saturated(stretch: Stretch) -> bool:
     Their mean in the span's last third is held against that in the first. A start from empty is
     left out: the time that an answer takes.
     """
-    records, span = stretch
+    records, span, _ = stretch
     lasted_ns = [r.end_ns - r.send_ns for r in records if r.outcome is Outcome.OK]
     if not records:
         return False
@@ -161,7 +161,7 @@ def _first_wave(figures: WindowFigures, stretches: Sequence[Stretch]) -> Iterato
     """Whether requests that met an idle server together are among those that are told of."""
     if not figures.n_first_wave:
         return
-    sent = [r for records, span in stretches for r in sent_inside(records, span)]
+    sent = [r for records, span, _ in stretches for r in sent_inside(records, span)]
     first, later = (
         [ms for r in sent if r.is_first_wave is is_first and (ms := ttft_ms(r)) is not None]
         for is_first in (True, False)

@@ -17,7 +17,7 @@ from statistics import median
 from typing import NamedTuple
 
 from tgicli.bench.metrics import done_ns, tokens_by_arrival
-from tgicli.bench.plan import Closed, Load, Open
+from tgicli.bench.plan import Closed, Load
 from tgicli.bench.record import Outcome, Record
 
 NS_PER_S = 1_000_000_000
@@ -92,13 +92,13 @@ def sent_inside(records: Iterable[Record], span: Span) -> list[Record]:
     return sorted(inside, key=lambda record: record.send_ns)
 
 
-def due_times(records: Iterable[Record], load: Open) -> list[int]:
+def due_times(records: Iterable[Record], offsets_ns: Sequence[int]) -> list[int]:
     """Return when the plan wanted requests sent, those that were dropped too, in the run's time."""
     sent = [record.sched_ns for record in records if record.sched_ns is not None]
-    if not sent:
+    if not sent or not offsets_ns:
         return []
-    began_ns = min(sent) - load.offsets_ns[0]  # the first one is never dropped
-    return [began_ns + offset for offset in load.offsets_ns]
+    began_ns = min(sent) - offsets_ns[0]  # the first one is never dropped
+    return [began_ns + offset for offset in offsets_ns]
 
 
 def token_counts(records: Iterable[Record], span: Span, n_blocks: int = 1) -> list[float]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from itertools import islice
 
+import pytest
+
 from tgicli.bench.plan import Closed, Open, Prompt
-from tgicli.cli.bench.options import Rate, Users
-from tgicli.cli.bench.points import TAIL_S, FreshPrompts, Times, point_of
+from tgicli.bench.schedule import Ramp
+from tgicli.cli.bench.options import Ramped, Rate, Users
+from tgicli.cli.bench.points import TAIL_S, FreshPrompts, Times, drawn_again, point_of
 
 TIMES = Times(warmup_s=None, duration_s=20.0, n_requests=None)
 PROMPTS = [
@@ -38,6 +42,25 @@ def test_an_open_loop_of_some_requests_has_enough_of_them():
 
     assert isinstance(point.load, Open)
     assert sum(offset > 1e9 for offset in point.load.offsets_ns) > 50
+
+
+@pytest.mark.parametrize("load", [Rate(10.0, "poisson"), Ramped(Ramp(1, 20, 30), "poisson")])
+def test_a_repeat_has_a_schedule_of_its_own(load: Rate | Ramped):
+    first = point_of(load, TIMES, seed=1, max_in_flight=3)
+
+    second, again, third = (drawn_again(first, load, seed=1, block=n) for n in (1, 1, 2))
+
+    assert second == again
+    assert len({first.load, second.load, third.load}) == 3
+    assert replace(second, load=first.load) == first
+    assert isinstance(second.load, Open)
+    assert second.load.max_in_flight == 3
+
+
+def test_users_are_the_same_in_each_repeat():
+    point = point_of(Users(8), TIMES, seed=1, max_in_flight=None)
+
+    assert drawn_again(point, Users(8), seed=1, block=1) is point
 
 
 def test_no_two_prompts_begin_alike_and_their_words_repeat():

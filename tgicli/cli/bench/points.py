@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import overload
 
-from tgicli.bench.plan import Closed, Point, Prompt
+from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.schedule import draw_open, draw_ramp
 from tgicli.cli.bench.options import Ramped, Rate, Users
@@ -52,6 +53,19 @@ def point_of(load: Load, times: Times, *, seed: int, max_in_flight: int | None) 
             drawn = draw_ramp(*ramp, seed, arrival=arrival, max_in_flight=max_in_flight)
             name = f"{ramp.low:g} to {ramp.high:g} requests/s"
             return Point(name=name, load=drawn, warmup_s=0.0, duration_s=ramp.seconds)
+
+
+def drawn_again(point: Point, load: Load, *, seed: int, block: int) -> Point:
+    """Draw a load point for a repeat: with a schedule of its own, or how it falls is never told.
+
+    Users have none, and are as they are.
+    """
+    if isinstance(load, Users):
+        return point
+    assert isinstance(point.load, Open)
+    times = Times(warmup_s=point.warmup_s, duration_s=point.duration_s, n_requests=point.n_requests)
+    own_seed = Random(f"repeat {block} of {seed}").getrandbits(32)
+    return point_of(load, times, seed=own_seed, max_in_flight=point.load.max_in_flight)
 
 
 def _open_point(load: Rate, times: Times, seed: int, max_in_flight: int | None) -> Point:

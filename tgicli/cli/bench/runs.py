@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tgicli.bench.plan import Closed, Point, Prompt
+from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.recording import Measured
 from tgicli.bench.result import Floor, PointResult, Remark, Setting
 from tgicli.bench.summary import summarize_point
@@ -22,7 +22,7 @@ from tgicli.cli.bench.engine import LoadProcess
 from tgicli.cli.bench.flags import OPEN_LANES
 from tgicli.cli.bench.jobs import Calibrate, MeasureFloor, MeasurePoint, Opened, OpenTarget
 from tgicli.cli.bench.options import BenchOptions, Sweeping, Traced, Users
-from tgicli.cli.bench.points import FreshPrompts, Load, Times, point_of
+from tgicli.cli.bench.points import FreshPrompts, Load, Times, drawn_again, point_of
 from tgicli.cli.bench.screen import Place, Screen
 from tgicli.cli.bench.session import Room
 from tgicli.cli.bench.setting import setting_of
@@ -149,11 +149,12 @@ class Loads:
     async def measure(self, index: int, block: int) -> None:
         """Measure a point, for the first time or again."""
         options, measured = self.options, self.measured[index]
+        point = self._of_block(index, block)
         self.screen.begins(self._place_of(index))
         run = await self.load.do(
             MeasurePoint(
                 side=0,
-                point=measured.point,
+                point=point,
                 prompts=FreshPrompts(self.prompts, f"{options.seed}/{index}/{block}"),
                 index=index,
                 block=block,
@@ -162,6 +163,8 @@ class Loads:
             ),
             self.screen.hears,
         )
+        if isinstance(point.load, Open) and point is not measured.point:
+            run = replace(run, offsets_ns=point.load.offsets_ns)
         runs = (*measured.runs, run)
         self.measured[index] = measured = replace(
             measured, runs=runs, remarks=self._remarks_on(runs)
@@ -170,6 +173,16 @@ class Loads:
         self.results[index:] = [result, *self.results[index + 1 :]]
         self.budget.took(_answer_s(result), result.concurrency or 1)
         self.screen.ends(result)
+
+    def _of_block(self, index: int, block: int) -> Point:
+        """Return a point as a repeat measures it."""
+        point, plan = self.measured[index].point, self.options.plan
+        if not block or isinstance(plan, Sweeping):
+            return point
+        load = plan[index]
+        if isinstance(load, Traced):
+            return point
+        return drawn_again(point, load, seed=self.options.seed, block=block)
 
     def _remarks_on(self, runs: Sequence[PointRun]) -> tuple[Remark, ...]:
         """Return what must be known of a point's prompts."""
