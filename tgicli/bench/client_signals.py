@@ -14,8 +14,9 @@ from tgicli.bench.result import (
     Distribution,
     Floor,
     Remark,
-    Severity,
     WindowFigures,
+    invalid,
+    warning,
 )
 
 # Of the median gap between pieces, for pieces are what is stamped; of TPOT where that is 0.
@@ -41,7 +42,7 @@ def client_remarks(
     yield from _send_delay(figures, load)
     yield from _reads(figures)
     if client.gc_ms > MAX_GC_MS:
-        yield _warning(f"collecting garbage stopped the client for {client.gc_ms:.1f} ms in all")
+        yield warning(f"collecting garbage stopped the client for {client.gc_ms:.1f} ms in all")
     if floor is not None:
         yield from _floor(figures, floor)
 
@@ -57,19 +58,19 @@ def _lag(figures: WindowFigures, client: ClientHealth, *, is_local: bool) -> Ite
     if share > MAX_LAG_SHARE:
         words += f", {share:.0%} of the {gap_ms:.1f} ms between pieces"
     if is_local and share > MAX_LAG_SHARE:
-        yield _warning(f"{words}; the model computes in the same process")
+        yield warning(f"{words}; the model computes in the same process")
     elif share > BAD_LAG_SHARE:
-        yield _invalid(f"{words}: the times are the client's, not the server's")
+        yield invalid(f"{words}: the times are the client's, not the server's")
     elif share > MAX_LAG_SHARE or lag_ms > MAX_LAG_MS:
-        yield _warning(words)
+        yield warning(words)
 
 
 def _cpu(client: ClientHealth, *, is_local: bool) -> Iterator[Remark]:
     words = f"the client used {client.cpu_share:.0%} of a core"
     if client.cpu_share > BAD_CPU_SHARE and not is_local:  # else the model may have used it
-        yield _invalid(f"{words}: it was the bottleneck; use fewer streams or a faster machine")
+        yield invalid(f"{words}: it was the bottleneck; use fewer streams or a faster machine")
     elif client.cpu_share > MAX_CPU_SHARE:
-        yield _warning(f"{words}: it may add to the times")
+        yield warning(f"{words}: it may add to the times")
 
 
 def _send_delay(figures: WindowFigures, load: Load) -> Iterator[Remark]:
@@ -82,15 +83,15 @@ def _send_delay(figures: WindowFigures, load: Load) -> Iterator[Remark]:
     which = "max" if p99 is None else "p99"
     words = f"requests, {gap_ms:.0f} ms apart, were sent up to {late_ms:.1f} ms late ({which})"
     if late_ms > max(BAD_DELAY_SHARE * gap_ms, LATE_MS):
-        yield _invalid(f"{words}: this was not the load that was asked for")
+        yield invalid(f"{words}: this was not the load that was asked for")
     elif late_ms > max(MAX_DELAY_SHARE * gap_ms, TIMER_MS):
-        yield _warning(words)
+        yield warning(words)
 
 
 def _reads(figures: WindowFigures) -> Iterator[Remark]:
     per_read = figures.events_per_read
     if per_read is not None and per_read > MAX_EVENTS_PER_READ:
-        yield _warning(
+        yield warning(
             f"{per_read:.1f} events came with each read: the client was late to read, or the server"
             " or something between sends them in groups; gaps within a group read as 0"
         )
@@ -106,7 +107,7 @@ def _floor(figures: WindowFigures, floor: Floor) -> Iterator[Remark]:
         which = "median" if p99 is None else "p99"
         value_ms = median_of(measured) if p99 is None else p99.value
         if value_ms and added_ms > MAX_FLOOR_SHARE * value_ms:
-            yield _warning(
+            yield warning(
                 f"this client adds up to {added_ms:.1f} ms (p99) to {name.removesuffix('_ms')} by"
                 f" itself, {added_ms / value_ms:.0%} of the measured {which} of {value_ms:.1f} ms"
             )
@@ -115,11 +116,3 @@ def _floor(figures: WindowFigures, floor: Floor) -> Iterator[Remark]:
 def median_of(sample: Distribution | None) -> float | None:
     """Return a sample's median; None: there is no sample."""
     return None if sample is None else sample.quantiles["p50"].value
-
-
-def _warning(text: str) -> Remark:
-    return Remark(Severity.WARNING, text)
-
-
-def _invalid(text: str) -> Remark:
-    return Remark(Severity.INVALID, text)

@@ -137,6 +137,21 @@ class Remark:
     text: str
 
 
+def note(text: str) -> Remark:
+    """Return a remark that only tells."""
+    return Remark(Severity.NOTE, text)
+
+
+def warning(text: str) -> Remark:
+    """Return a remark that speaks against the figures."""
+    return Remark(Severity.WARNING, text)
+
+
+def invalid(text: str) -> Remark:
+    """Return a remark that forbids to believe them."""
+    return Remark(Severity.INVALID, text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointResult:
     """What one load point gave."""

@@ -22,7 +22,15 @@ from tgicli.bench.metrics import NS_PER_MS, FirstTokens, first_tokens, ttft_ms
 from tgicli.bench.plan import Open
 from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recording import Measured
-from tgicli.bench.result import PointResult, Remark, Severity, WindowFigures
+from tgicli.bench.result import (
+    PointResult,
+    Remark,
+    Severity,
+    WindowFigures,
+    invalid,
+    note,
+    warning,
+)
 from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
 from tgicli.bench.windows import Span, done_inside, mean_in_flight, sent_inside
 
@@ -74,20 +82,20 @@ def _load(
     """Whether the load was the one that was asked for."""
     figures, load = result.figures, measured.point.load
     if result.n_dropped:
-        yield _warning(
+        yield warning(
             f"{result.n_dropped} requests were not sent, as too many were in flight: the load was"
             " lower than asked for"
         )
     if isinstance(load, Open):
         yield from _offered(result, stretches)
         if any(is_saturated(stretch) for stretch in stretches):
-            yield _warning(
+            yield warning(
                 f"saturated: {figures.rps_offered or load.rate:.2f} requests/s were offered,"
                 f" {figures.rps_achieved:.2f} answered, and the backlog grew; the latencies are"
                 " those of a growing queue, and grow with the run's duration"
             )
     elif result.steady and figures.concurrency_mean < MIN_HELD_SHARE * load.concurrency:
-        yield _warning(
+        yield warning(
             f"{figures.concurrency_mean:.1f} of {load.concurrency} requests were in flight on"
             " average: asking again took long beside the answers"
         )
@@ -97,13 +105,13 @@ def _offered(result: PointResult, stretches: Sequence[Stretch]) -> Iterator[Rema
     figures, offered = result.figures, result.figures.rps_offered or 0.0
     n_all = result.full.n_requests
     if result.n_late > MAX_LATE_SHARE * n_all:
-        yield _warning(
+        yield warning(
             f"{result.n_late} of {n_all} requests were sent more than {LATE_MS:.0f} ms late"
         )
     n_planned = sum(stretch.n_due for stretch in stretches)
     n_missing = n_planned - figures.n_requests - sum(map(_n_just_behind, stretches))
     if n_missing > (1 - MIN_SENT_SHARE) * n_planned and not result.n_dropped:
-        yield _invalid(
+        yield invalid(
             f"{offered:.2f} requests/s were to be sent, {figures.rps_sent:.2f} were: the client did"
             " not keep up"
         )
@@ -144,14 +152,14 @@ def _window(
     result: PointResult, full: Sequence[Stretch], steady: Sequence[Stretch]
 ) -> Iterator[Remark]:
     if not result.full.n_requests:
-        yield _invalid("no request was sent")
+        yield invalid("no request was sent")
     elif not result.steady:
-        yield _warning(
+        yield warning(
             "the load was never steady: the figures are of the whole run, with its beginning and"
             " its end; measure longer"
         )
     elif len(steady) < len(full):
-        yield _warning(
+        yield warning(
             f"{len(full) - len(steady)} of {len(full)} repeats were never at full load and are left"
             " out"
         )
@@ -169,7 +177,7 @@ def _first_wave(figures: WindowFigures, stretches: Sequence[Stretch]) -> Iterato
     told = ""
     if first and later:
         told = f": their median TTFT is {median(first):.0f} ms, the others' {median(later):.0f} ms"
-    yield _note(
+    yield note(
         f"{figures.n_first_wave} of {figures.n_requests} requests are users' first ones, which"
         f" were sent together{told}"
     )
@@ -181,28 +189,28 @@ def _outcomes(figures: WindowFigures, records: Sequence[Record]) -> Iterator[Rem
     if figures.n_requests and not figures.n_ok:
         ends = {**figures.errors, "refused": figures.n_busy, "cut off at the end": figures.n_cut}
         names = _names({name: n for name, n in ends.items() if n})
-        yield _invalid(f"none of {figures.n_requests} requests was answered{names}{example}")
+        yield invalid(f"none of {figures.n_requests} requests was answered{names}{example}")
         return
     if figures.n_errors:
         share = figures.n_errors / n_ended
-        make = _invalid if share > BAD_ERROR_SHARE else _warning
+        make = invalid if share > BAD_ERROR_SHARE else warning
         words = f"{figures.n_errors} of {n_ended} requests failed ({share:.1%})"
         yield make(words + _names(figures.errors) + example)
     if figures.n_busy:
-        yield _warning(
+        yield warning(
             f"{figures.n_busy} of {n_ended} requests were refused as the server was full: latencies"
             " are of the others"
         )
     if figures.n_cut > MAX_CUT_SHARE * figures.n_requests:
-        yield _warning(
+        yield warning(
             f"{figures.n_cut} of {figures.n_requests} requests were cut off at the end: the longest"
             " answers are missing; measure longer"
         )
     problems = {name: n for name, n in figures.problems.items() if name != IN_ONE_BURST}
     if problems:
-        yield _warning(f"the streams were not well-formed{_names(problems)}")
+        yield warning(f"the streams were not well-formed{_names(problems)}")
     if figures.n_undetermined:
-        yield _note(f"{figures.n_undetermined} answers could not be held against the objective")
+        yield note(f"{figures.n_undetermined} answers could not be held against the objective")
 
 
 def _names(counts: Mapping[str, int]) -> str:
@@ -220,15 +228,15 @@ def _example(records: Iterable[Record]) -> str:
 
 def _tokens(figures: WindowFigures, records: Iterable[Record]) -> Iterator[Remark]:
     if len(figures.token_sources) > 1:
-        yield _warning(f"tokens were counted in several ways{_names(figures.token_sources)}")
+        yield warning(f"tokens were counted in several ways{_names(figures.token_sources)}")
     if n_pieces := figures.token_sources.get(TokenSource.CHUNKS):
-        yield _warning(
+        yield warning(
             f"nobody counted the tokens of {n_pieces} answers: pieces of text are counted instead"
         )
     firsts = [first_tokens(record) for record in records if record.outcome is Outcome.OK]
     n_spread = sum(first is not None and first[1] is FirstTokens.SPREAD for first in firsts)
     if n_spread:
-        yield _note(
+        yield note(
             f"how many tokens a piece held was not told in {n_spread} answers: TPOT takes it that"
             " all held the same"
         )
@@ -237,7 +245,7 @@ def _tokens(figures: WindowFigures, records: Iterable[Record]) -> Iterator[Remar
 def _cache(figures: WindowFigures, *, expects_cache: bool) -> Iterator[Remark]:
     share = figures.cache_hit_share
     if share is not None and share > MAX_CACHE_SHARE and not expects_cache:
-        yield _warning(
+        yield warning(
             f"{share:.0%} of the prompts' tokens came from the server's cache, which nobody asked"
             " for: TTFT and throughput look better than they are"
         )
@@ -247,7 +255,7 @@ def _streaming(records: Iterable[Record]) -> Iterator[Remark]:
     answers = [r for r in records if r.outcome is Outcome.OK and r.is_streamed]
     n_bursts = sum(IN_ONE_BURST in record.problems for record in answers)
     if n_bursts > MAX_BURST_SHARE * len(answers):
-        yield _warning(
+        yield warning(
             f"{n_bursts} of {len(answers)} answers came whole, in one burst: the server, or"
             " something between, does not stream; TTFT is as long as the whole answer"
         )
@@ -257,11 +265,11 @@ def _samples(figures: WindowFigures, *, n_repeats: int) -> Iterator[Remark]:
     if not figures.n_ok:
         return
     if figures.n_ok < N_BATCHES:
-        yield _warning(f"only {figures.n_ok} answers: too few for intervals")
+        yield warning(f"only {figures.n_ok} answers: too few for intervals")
     elif figures.n_ok < min_samples(0.9):
-        yield _note(f"{figures.n_ok} answers are too few for percentiles past the median")
+        yield note(f"{figures.n_ok} answers are too few for percentiles past the median")
     if figures.n_ok >= N_BATCHES and n_repeats < MIN_REPEATS:
-        yield _note(
+        yield note(
             "intervals are within-run: requests share batches and queues, so the truth is wider;"
             " --repeat 5 tells how runs differ"
         )
@@ -271,18 +279,6 @@ def _host(result: PointResult, *, is_same_host: bool) -> Iterator[Remark]:
     load = result.client.host_load
     if is_same_host:
         busy = "" if load is None else f" (load {load:.1f})"
-        yield _note(f"the server shares this machine with the client{busy}")
+        yield note(f"the server shares this machine with the client{busy}")
     if median_of(result.figures.metrics.get("ttft_ms")) is None and result.figures.n_ok:
-        yield _invalid("the answers had no content: nothing could be timed")
-
-
-def _note(text: str) -> Remark:
-    return Remark(Severity.NOTE, text)
-
-
-def _warning(text: str) -> Remark:
-    return Remark(Severity.WARNING, text)
-
-
-def _invalid(text: str) -> Remark:
-    return Remark(Severity.INVALID, text)
+        yield invalid("the answers had no content: nothing could be timed")
