@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.bench.sweep import FindMax, Step, Sweep
+from tgicli.bench.sweep import MAX_USERS, FindMax, Step, Sweep
 
-Curve = Callable[[float], Step]
+Curve = Callable[[int], Step]
 
 
 def saturating(limit: float, *, per_user: float = 10.0, slo: float = math.inf) -> Curve:
     """Return a server that gives each user the same until it is full, and meets slo users."""
 
-    def measure(load: float) -> Step:
+    def measure(load: int) -> Step:
         tps = min(load * per_user, limit)
         return Step(load=load, output_tps=tps, meets=None if slo == math.inf else load <= slo)
 
@@ -40,7 +40,7 @@ def searched(find: FindMax, measure: Curve) -> list[Step]:
     return steps
 
 
-def loads(steps: list[Step]) -> list[float]:
+def loads(steps: list[Step]) -> list[int]:
     return [step.load for step in steps]
 
 
@@ -68,14 +68,14 @@ def test_the_knee_is_the_least_load_with_nearly_the_best():
 
 
 def test_a_gain_that_may_be_more_is_looked_at_once_more():
-    def measure(load: float) -> Step:  # flat, but too noisy to say so
+    def measure(load: int) -> Step:  # flat, but too noisy to say so
         return Step(load=load, output_tps=100, low=90, high=110)
 
     assert loads(driven(Sweep(), measure)) == [1, 2, 4]
 
 
 def test_a_gain_that_is_surely_little_ends_it():
-    def measure(load: float) -> Step:
+    def measure(load: int) -> Step:
         return Step(load=load, output_tps=100, low=99, high=101)
 
     assert loads(driven(Sweep(), measure)) == [1, 2]
@@ -127,7 +127,7 @@ def test_a_sweep_ends_and_measures_no_load_twice(limit: float, slo: float):
     assert knee.output_tps >= 0.95 * max(step.output_tps for step in steps if step.load <= slo)
 
 
-@given(st.integers(1, 4095))
+@given(st.integers(1, MAX_USERS - 1))
 def test_the_largest_good_number_of_users_is_found(slo: int):
     find = FindMax(precision=0.0)
 
@@ -135,17 +135,6 @@ def test_the_largest_good_number_of_users_is_found(slo: int):
 
     assert find.best(steps) == slo
     assert len(steps) <= 25
-
-
-@given(st.floats(0.2, 2000))
-def test_the_largest_good_rate_is_found_to_the_precision(slo: float):
-    find = FindMax(first=4.0, is_whole=False)
-
-    steps = searched(find, saturating(1e9, slo=slo))
-
-    best = find.best(steps)
-    assert best is not None
-    assert best <= slo <= 1.051 * best
 
 
 def test_an_objective_that_nobody_meets_has_no_largest_load():

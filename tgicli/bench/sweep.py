@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 MIN_GAIN = 0.05  # of throughput, for twice the load
-MAX_LOAD = 4096
+MAX_USERS = 1024  # that a search goes up to, where nobody says
 N_REFINEMENTS = 2
 PRECISION = 0.05  # of the largest load that meets an objective
 
@@ -22,7 +22,7 @@ PRECISION = 0.05  # of the largest load that meets an objective
 class Step:
     """What one load gave."""
 
-    load: float  # users, or requests a second
+    load: int  # users
     output_tps: float
     low: float | None = None  # its 95 % interval; None: not known
     high: float | None = None
@@ -54,7 +54,7 @@ class Sweep:
     """Doubles the users of a closed loop, then looks more closely around the knee."""
 
     first: int = 1
-    largest: int = MAX_LOAD  # users
+    largest: int = MAX_USERS
     min_gain: float = MIN_GAIN
     n_refinements: int = N_REFINEMENTS
 
@@ -68,7 +68,7 @@ class Sweep:
         doublings = self._doublings(steps)
         if not doublings:
             return self.first
-        last = int(doublings[-1].load)
+        last = doublings[-1].load
         if not self._is_saturated(doublings) and last < self.largest:
             return min(2 * last, self.largest)
         n_refined = len(steps) - len(doublings)
@@ -83,7 +83,7 @@ class Sweep:
         enough = (1 - self.min_gain) * best.output_tps
         knee = next(step for step in good if step.output_tps >= enough)
         is_limited = len(good) < len(steps) and max(steps, key=_tps).load > good[-1].load
-        return Knee(int(knee.load), knee.output_tps, int(best.load), best.output_tps, is_limited)
+        return Knee(knee.load, knee.output_tps, best.load, best.output_tps, is_limited)
 
     def _doublings(self, steps: Sequence[Step]) -> list[Step]:
         """Return the steps up to the first that did not go beyond all before."""
@@ -118,19 +118,18 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindMax:
-    """Looks for the largest load that meets the objective: doubles, then halves the interval.
+    """Looks for the most users who meet the objective: doubles, then halves the interval.
 
     A load is taken for too much when it, or a lesser one, missed the objective, or could not be
     told to meet it.
     """
 
-    first: float = 1
-    largest: float = MAX_LOAD
-    is_whole: bool = True  # users; else requests a second
+    first: int = 1
+    largest: int = MAX_USERS
     precision: float = PRECISION
 
-    def next(self, steps: Sequence[Step]) -> float | None:
-        """Return the load to measure next; None: it is found, or there is none."""
+    def next(self, steps: Sequence[Step]) -> int | None:
+        """Return the number of users to measure next; None: it is found, or there is none."""
         if not steps:
             return self.first
         best, too_much = self.best(steps), self._too_much(steps)
@@ -138,29 +137,18 @@ class FindMax:
             assert best is not None
             return min(2 * best, self.largest) if best < self.largest else None
         if best is None:
-            return self._lower(too_much)
-        return None if self._is_close(best, too_much) else self._middle(best, too_much)
+            return too_much // 2 or None
+        is_close = too_much - best <= max(1, self.precision * best)
+        return None if is_close else (best + too_much) // 2
 
-    def best(self, steps: Sequence[Step]) -> float | None:
+    def best(self, steps: Sequence[Step]) -> int | None:
         """Return the largest load that met the objective, below all that did not; None: none."""
         too_much = self._too_much(steps)
         limit = math.inf if too_much is None else too_much
         return max((step.load for step in steps if step.meets and step.load < limit), default=None)
 
-    def _too_much(self, steps: Sequence[Step]) -> float | None:
+    def _too_much(self, steps: Sequence[Step]) -> int | None:
         return min((step.load for step in steps if not step.meets), default=None)
-
-    def _lower(self, load: float) -> float | None:
-        """Return half of a load; None: there is no such load, or it is next to nothing."""
-        if self.is_whole:
-            return load // 2 or None
-        return load / 2 if load > self.precision * self.first else None
-
-    def _is_close(self, low: float, high: float) -> bool:
-        return high - low <= max(1 if self.is_whole else 0, self.precision * low)
-
-    def _middle(self, low: float, high: float) -> float:
-        return (low + high) // 2 if self.is_whole else (low + high) / 2
 
 
 def _good(steps: Sequence[Step]) -> list[Step]:
@@ -190,7 +178,7 @@ def _ratio(after: float, before: float) -> float:
     return math.inf if after > 0 else 0.0
 
 
-def _middle(low: float, high: float) -> int | None:
+def _middle(low: int, high: int) -> int | None:
     """Return the geometric middle of two numbers of users; None: there is nothing between."""
     middle = round(math.sqrt(low * high))
     return middle if low < middle < high else None

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tgicli.bench.slo import Slo
+from tgicli.bench.sweep import MAX_USERS
 from tgicli.cli.bench.options import BenchOptions, Ramped, Rate, Sweeping, Users
-from tgicli.cli.bench.session import MAX_USERS
 from tgicli.cli.bench.sweeping import most_users
 from tgicli.cli.bench.target import LocalTarget, RemoteTarget
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tgicli.backends.remote import RemoteBackend
     from tgicli.bench.counters import Count
 
-MAX_USERS = 1024  # that a search goes up to
 MIN_ROOM = 256  # tokens for a chat template, and for prompts that come out longer than wanted
 
 

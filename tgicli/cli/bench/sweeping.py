@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tgicli.bench.result import PointResult
-from tgicli.bench.sweep import FindMax, Step, Sweep
+from tgicli.bench.sweep import MAX_USERS, FindMax, Step, Sweep
 from tgicli.cli.bench.options import BenchOptions, Users
-from tgicli.cli.bench.session import MAX_USERS
 
 if TYPE_CHECKING:
     from tgicli.cli.bench.runs import Loads
@@ -31,14 +30,14 @@ async def sweep(loads: Loads) -> str:
 async def find_max(loads: Loads) -> str:
     """Measure until the largest concurrency is known that meets the objective; say which."""
     search = FindMax(largest=most_users(loads.options))
-    while (load := search.next(steps_of(loads.results))) is not None:
-        await loads.add(Users(round(load)))
+    while (n_users := search.next(steps_of(loads.results))) is not None:
+        await loads.add(Users(n_users))
         if loads.load.is_stopped:
             break
     best, slo = search.best(steps_of(loads.results)), loads.options.slo
     if best is None:
         return f"no concurrency meets {slo}"
-    return f"concurrency {best:g} is the largest that was found to meet {slo}"
+    return f"concurrency {best} is the largest that was found to meet {slo}"
 
 
 def most_users(options: BenchOptions) -> int:
