@@ -8,8 +8,9 @@ from typing import Any
 from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Closed, Open, Point
 from tgicli.bench.record import Chunk, Outcome, Record, TokenSource
+from tgicli.bench.recording import Measured
 from tgicli.bench.result import ClientHealth, PointResult, Severity
-from tgicli.bench.summary import summarize
+from tgicli.bench.summary import summarize_point
 
 MS, SECOND = 1_000_000, 1_000_000_000
 HEALTHY = ClientHealth(
@@ -110,9 +111,11 @@ def opened(
 
 def result_of(records: Sequence[Record], point: Point, **changes: Any) -> PointResult:
     """Sum up a run of these records."""
-    options: dict[str, Any] = {"slo": None, "floor": None, "is_same_host": False}
+    options: dict[str, Any] = {"slo": None, "is_same_host": False}
     options |= {name: changes.pop(name) for name in list(changes) if name in options}
-    return summarize(run_of(records, **changes), point, **options)
+    floor = changes.pop("floor", None)
+    run = run_of(records, **changes)
+    return summarize_point(Measured(point=point, runs=(run,), floor=floor), **options)
 
 
 def remarks(result: PointResult, severity: Severity) -> str:

@@ -15,13 +15,13 @@ from tgicli.bench.metrics import PER_REQUEST, shown_time
 from tgicli.bench.plan import Closed, Open, Point
 from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, Recording
-from tgicli.bench.result import ClientHealth, Floor, PointResult, Result, WindowFigures
+from tgicli.bench.result import ClientHealth, PointResult, Result, WindowFigures
 from tgicli.bench.schedule import dispersion
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.bench.validity import remarks_of
 from tgicli.bench.windows import Span, due_times, full_span, sent_inside, steady_span
 
-__all__ = ["Slo", "parse_slo", "summarize", "summarize_point", "summarize_recording"]
+__all__ = ["Slo", "parse_slo", "summarize_point", "summarize_recording"]
 
 _NOTHING = Span(0, 0)
 
@@ -38,14 +38,6 @@ def summarize_recording(recording: Recording) -> Result:
         for measured in recording.points
     )
     return Result(setting=recording.setting, points=points, check=recording.check)
-
-
-def summarize(
-    run: PointRun, point: Point, *, slo: Slo | None, floor: Floor | None, is_same_host: bool
-) -> PointResult:
-    """Sum up a load point that was run once."""
-    measured = Measured(point=point, runs=(run,), floor=floor)
-    return summarize_point(measured, slo=slo, is_same_host=is_same_host)
 
 
 def summarize_point(

@@ -21,10 +21,11 @@ from tests.bench.results import (
 from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Closed, Point
 from tgicli.bench.record import Outcome, Record
+from tgicli.bench.recording import Measured
 from tgicli.bench.report.page import to_html
 from tgicli.bench.report.style import DARK, LIGHT
 from tgicli.bench.result import Estimate, Remark, Result, Severity
-from tgicli.bench.summary import summarize
+from tgicli.bench.summary import summarize_point
 
 EVIL = "<script>alert('x')</script>\x1b[2J\" onload=\"x"
 
@@ -259,7 +260,7 @@ def test_figures_made_of_the_records_agree_with_what_is_drawn():
         client=HEALTH,
     )
     load = Point(name="concurrency 4", load=Closed(4), duration_s=15)
-    summary = summarize(run, load, slo=None, floor=None, is_same_host=True)
+    summary = summarize_point(Measured(point=load, runs=(run,)), slo=None, is_same_host=True)
 
     text = words(to_html(Result(setting=closed_run(1)[0].setting, points=(summary,)), records))
 
