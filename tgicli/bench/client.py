@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from tgicli.bench.result import ClientHealth
+from tgicli.bench.statistics import quantile
 
 PERIOD_S = 0.01  # of looking how late the event loop is
 _MS = 1000.0
@@ -101,19 +101,14 @@ class ClientWatch:
         ended, began = self._ended or self._now(), self._began
         cpu_s = ended.thread_s - began.thread_s if computes else ended.process_s - began.process_s
         wall_s = ended.wall_s - began.wall_s
-        lags_s = self._lags_s or [0.0]
+        lags_s = sorted(self._lags_s) or [0.0]
         return ClientHealth(
             cpu_share=cpu_s / wall_s if wall_s > 0 else 0.0,
-            lag_p50_ms=statistics.median(lags_s) * _MS,
-            lag_p99_ms=_p99(lags_s) * _MS,
-            lag_max_ms=max(lags_s) * _MS,
+            lag_p50_ms=quantile(lags_s, 0.5) * _MS,
+            lag_p99_ms=quantile(lags_s, 0.99) * _MS,
+            lag_max_ms=lags_s[-1] * _MS,
             gc_ms=self._gc_s * _MS,
             n_connections=n_connections,
             host_load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
             per_second_tokens=per_second_tokens,
         )
-
-
-def _p99(values: list[float]) -> float:
-    """Return the smallest value that at least 99 % of them do not exceed."""
-    return sorted(values)[-(len(values) // 100) - 1]
