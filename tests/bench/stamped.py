@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Closed, Open, Point
 from tgicli.bench.record import Chunk, Outcome, Record, TokenSource
-from tgicli.bench.recording import Measured
+from tgicli.bench.recording import Measured, PointRun
 from tgicli.bench.result import ClientHealth, PointResult, Severity
 from tgicli.bench.summary import summarize_point
 

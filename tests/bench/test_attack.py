@@ -24,7 +24,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.bench.ask_options import AskOptions
-from tgicli.bench.attack import PointRun, ask, attack
+from tgicli.bench.attack import ask, attack
 from tgicli.bench.fake.options import FakeOptions, Fault, directive
 from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.meter import Phase, Progress
@@ -33,6 +33,7 @@ from tgicli.bench.metrics import ttft_sched_ms as ttft_sched
 from tgicli.bench.plan import Closed, Load, Open, Point, Prompt
 from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recorder import Recorder
+from tgicli.bench.recording import PointRun
 from tgicli.core import Backend, Event, Finish, FinishReason, GenerationRequest, Token
 from tgicli.core import Progress as Accepted
 

@@ -22,18 +22,16 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from itertools import count
 
 from tgicli.bench.ask_options import AskOptions
 from tgicli.bench.client import ClientWatch, quiet_gc
-from tgicli.bench.counters import Counted
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.metrics import done_ns
 from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.recorder import Note, Recorder
-from tgicli.bench.result import ClientHealth
+from tgicli.bench.recording import PointRun
 from tgicli.bench.warmup import MAX_S, Warmup
 from tgicli.core import Backend
 from tgicli.errors import TgicliError
@@ -46,20 +44,6 @@ MIN_GRACE_S = 5.0
 BREATH_S = 0.05  # that a user takes after a failure, which may have come at once
 PROGRESS_S = 0.25
 _NS = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointRun:
-    """What one load point left behind; times in nanoseconds since the run began."""
-
-    records: tuple[Record, ...]
-    warm_ns: int  # measuring began
-    end_ns: int  # and ended: later requests only held the load
-    n_dropped: int  # for Open.max_in_flight
-    n_late: int  # sent more than LATE_NS behind the plan
-    client: ClientHealth
-    counted: Counted | None = None  # by the server itself, meanwhile; None: it does not tell
-    offsets_ns: tuple[int, ...] = ()  # of a repeat's own schedule; empty: it was the point's
 
 
 async def attack(

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import NamedTuple
 
-from tgicli.bench.attack import PointRun
 from tgicli.bench.check import CheckResult
 from tgicli.bench.comparable import Comparable, from_result
 from tgicli.bench.counters import Counted
@@ -24,7 +23,7 @@ from tgicli.bench.foreign.reading import TOOLS, from_foreign
 from tgicli.bench.plan import Point
 from tgicli.bench.reading import read
 from tgicli.bench.record import Record
-from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.recording import Measured, PointRun, Recording
 from tgicli.bench.result import SCHEMA_VERSION, ClientHealth, Floor, Remark, Result, Setting
 from tgicli.bench.sheets import to_csv, to_markdown
 from tgicli.bench.slo import Slo

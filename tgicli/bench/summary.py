@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tgicli.bench.attack import PointRun
 from tgicli.bench.figures import Stretch, dropped_inside, window_figures
 from tgicli.bench.metrics import PER_REQUEST, shown_time
 from tgicli.bench.plan import Closed, Open, Point
 from tgicli.bench.record import Outcome
-from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.recording import Measured, PointRun, Recording
 from tgicli.bench.result import ClientHealth, PointResult, Result, WindowFigures
 from tgicli.bench.schedule import dispersion
 from tgicli.bench.slo import Slo, parse_slo

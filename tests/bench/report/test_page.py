@@ -18,10 +18,9 @@ from tests.bench.results import (
     open_run,
     point,
 )
-from tgicli.bench.attack import PointRun
 from tgicli.bench.plan import Closed, Point
 from tgicli.bench.record import Outcome, Record
-from tgicli.bench.recording import Measured
+from tgicli.bench.recording import Measured, PointRun
 from tgicli.bench.report.page import to_html
 from tgicli.bench.report.style import DARK, LIGHT
 from tgicli.bench.result import Estimate, Remark, Result, Severity

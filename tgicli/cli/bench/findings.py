@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from tgicli.bench.attack import PointRun
 from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired import Paired
-from tgicli.bench.recording import Recording
+from tgicli.bench.recording import PointRun, Recording
 from tgicli.bench.result import Result, Severity
 from tgicli.bench.summary import summarize_recording
 from tgicli.bench.verdict import noise_floor

@@ -15,8 +15,8 @@ from tgicli.bench.result import Floor
 from tgicli.cli.bench.target import LocalTarget, Target
 
 if TYPE_CHECKING:
-    from tgicli.bench.attack import PointRun
     from tgicli.bench.prompts import Ruler
+    from tgicli.bench.recording import PointRun
     from tgicli.cli.bench.session import Room, Session
 
 Say = Callable[[object], None]

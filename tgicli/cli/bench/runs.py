@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tgicli.bench.plan import Closed, Open, Point, Prompt
-from tgicli.bench.recording import Measured
+from tgicli.bench.recording import Measured, PointRun
 from tgicli.bench.result import Floor, PointResult, Remark, Setting
 from tgicli.bench.summary import summarize_point
 from tgicli.cli.bench.asking import Asking
@@ -31,7 +31,6 @@ from tgicli.cli.bench.sweeping import most_users
 
 if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
-    from tgicli.bench.attack import PointRun
     from tgicli.bench.prompts import Ruler
 
 FLOOR_S = 2.0
