@@ -12,6 +12,7 @@ import pytest
 from tgicli.bench.blocks import Opening
 from tgicli.bench.dataset_entries import Item
 from tgicli.bench.datasets import (
+    Drawn,
     draw,
     read_dataset,
     read_jsonl,
@@ -287,6 +288,11 @@ def drawn(
     return draw(items, n, output_tokens=lengths, seed=seed, ruler=ruler, **options)
 
 
+def letters(found: Drawn) -> str:
+    """Return what ITEMS' prompts are behind their numbers, in order."""
+    return "".join(str(prompt.prompt)[-1] for prompt in found.prompts)
+
+
 def n_tokens(text: str) -> int:
     """Count as COUNTING does: words, and nine for a number."""
     return sum(9 if word.isdigit() else 1 for word in text.split())
@@ -299,22 +305,19 @@ def common(texts: list[list[str]]) -> int:
 
 
 def test_all_prompts_are_asked_before_one_is_asked_again():
-    prompts = drawn(n=12, has_nonces=False).prompts
+    asked = letters(drawn(n=12))
 
-    counts = Counter(prompt.prompt for prompt in prompts)
-    assert Counter(counts.values()) == {2: 3, 3: 2}
-    assert {prompt.prompt for prompt in prompts[:5]} == set("abcde")
+    assert Counter(Counter(asked).values()) == {2: 3, 3: 2}
+    assert set(asked[:5]) == set("abcde")
 
 
 def test_the_same_seed_draws_the_same_and_another_another():
     assert drawn(n=50, seed=1) == drawn(n=50, seed=1)
-    assert drawn(n=50, seed=1, has_nonces=False) != drawn(n=50, seed=2, has_nonces=False)
+    assert letters(drawn(n=50, seed=1)) != letters(drawn(n=50, seed=2))
 
 
 def test_an_order_may_be_kept():
-    prompts = drawn(n=7, keeps_order=True, has_nonces=False).prompts
-
-    assert "".join(str(prompt.prompt) for prompt in prompts) == "abcdeab"
+    assert letters(drawn(n=7, keeps_order=True)) == "abcdeab"
 
 
 def test_every_prompt_has_a_number_of_its_own_even_when_it_repeats():
@@ -332,14 +335,13 @@ def test_a_conversations_number_comes_first_of_all():
     assert prompt.prompt == (Message("system", f"{prompt.nonce} Be brief."), Message("user", "Hi"))
 
 
-def test_repeating_is_said_and_is_a_warning_where_nothing_differs():
+def test_repeating_is_said():
     (told,) = drawn(n=6).remarks
-    (warned,) = drawn(n=6, has_nonces=False).remarks
 
-    assert (told.severity, warned.severity) == (Severity.NOTE, Severity.WARNING)
+    assert told.severity is Severity.NOTE
     assert "prompts repeat: 5 for 6 requests" in told.text
     assert drawn(n=5).remarks == ()
-    assert repetition(5, 5, has_nonces=False) is None
+    assert repetition(5, 5) is None
 
 
 def test_an_answer_is_as_long_as_the_file_says_or_as_the_one_it_has():
@@ -359,7 +361,7 @@ def test_an_answer_is_as_long_as_the_file_says_or_as_the_one_it_has():
 def test_a_prompt_of_which_only_the_length_is_known_is_made():
     items = (Item(prompt=None, n_prompt_tokens=30), Item(prompt=None, n_prompt_tokens=2))
 
-    long, short = drawn(items, 2, keeps_order=True, has_nonces=False).prompts
+    long, short = drawn(items, 2, keeps_order=True).prompts
 
     assert (long.n_tokens, short.n_tokens) == (30, 8)  # no shorter than its number
     assert long.prompt == f"{long.nonce}" + " word" * 22
@@ -369,7 +371,7 @@ def test_a_prompt_of_which_only_the_length_is_known_is_made():
 def test_prompts_that_do_not_fit_are_left_out_and_counted():
     long = Item(prompt="x" * 400)  # 100 tokens, 18 around it, 16 new ones
 
-    kept = drawn((*ITEMS, long), 6, n_ctx=133, has_nonces=True)
+    kept = drawn((*ITEMS, long), 6, n_ctx=133)
     fitting = drawn((long,), 1, n_ctx=134)
 
     assert not any("xx" in str(prompt.prompt) for prompt in kept.prompts)

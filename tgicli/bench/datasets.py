@@ -154,21 +154,21 @@ def draw(
     seed: int,
     ruler: Ruler,
     keeps_order: bool = False,
-    has_nonces: bool = True,
     overrides_lengths: bool = False,
     n_ctx: int = 0,
 ) -> Drawn:
     """Make the prompts of n requests; all items are taken once before one is taken again.
 
+    Each begins with a nonce of its own.
+
     n: None: as many as there are items that fit.
-    has_nonces: each prompt begins with a nonce of its own, else the text is as in the file.
     output_tokens: for items that do not tell; with overrides_lengths, for all.
     n_ctx: items whose estimated length is more are left out; 0: none is.
 
     Raises:
         ConfigError: no item fits into n_ctx.
     """
-    make = _Maker(output_tokens, seed, ruler, has_nonces, overrides_lengths)
+    make = _Maker(output_tokens, seed, ruler, overrides_lengths)
     fitting = [item for item in items if not n_ctx or make.estimate(item) <= n_ctx]
     if not fitting:
         raise ConfigError(f"none of the {len(items)} prompts fits into a context of {n_ctx} tokens")
@@ -177,20 +177,18 @@ def draw(
     if n_long := len(items) - len(fitting):
         words = f"{n_long} of {len(items)} prompts do not fit into {n_ctx} tokens and are left out"
         remarks.append(Remark(Severity.NOTE, words))
-    if repeated := repetition(len(fitting), n, has_nonces=has_nonces):
+    if repeated := repetition(len(fitting), n):
         remarks.append(repeated)
     order = _order(fitting, n, None if keeps_order else Random(f"order of {seed}"))
     return Drawn(tuple(make.prompt(item) for item in order), tuple(remarks))
 
 
-def repetition(n_prompts: int, n_requests: int, *, has_nonces: bool) -> Remark | None:
+def repetition(n_prompts: int, n_requests: int) -> Remark | None:
     """Say that prompts were asked more than once; None: they were not."""
     if n_requests <= n_prompts:
         return None
     words = f"prompts repeat: {n_prompts} for {n_requests} requests"
-    if has_nonces:
-        return Remark(Severity.NOTE, f"{words}, each time behind another number")
-    return Remark(Severity.WARNING, f"{words}, word for word: a prefix cache may answer for them")
+    return Remark(Severity.NOTE, f"{words}, each time behind another number")
 
 
 def _order(items: Sequence[Item], n: int, random: Random | None) -> Iterator[Item]:
@@ -208,7 +206,6 @@ class _Maker:
         output_tokens: Length,
         seed: int,
         ruler: Ruler,
-        has_nonces: bool,
         overrides_lengths: bool,
     ) -> None:
         self._output_tokens = output_tokens
@@ -216,14 +213,13 @@ class _Maker:
         self._random = Random(f"data set of {seed}")
         self._ruler = ruler
         self._nonces = draw_nonces(seed)
-        self._has_nonces = has_nonces
         self._overrides = overrides_lengths
 
     def prompt(self, item: Item) -> Prompt:
-        nonce = next(self._nonces) if self._has_nonces or item.prompt is None else ""
+        nonce = next(self._nonces)
         new = self._new_tokens(item) or self._output_tokens.draw(self._random)
         if item.prompt is not None:
-            asked = begin_with(nonce, item.prompt) if nonce else item.prompt
+            asked = begin_with(nonce, item.prompt)
             return Prompt(prompt=asked, max_new_tokens=new, nonce=nonce)
         n_tokens = max(item.n_prompt_tokens or 1, round(self._ruler.n_nonce))
         if item.opening is not None and n_tokens > self._ruler.n_inner_nonce:
@@ -241,7 +237,7 @@ class _Maker:
     def estimate(self, item: Item) -> int:
         """Return how many tokens of the context a request takes, about."""
         new = self._new_tokens(item) or self._output_tokens.longest
-        around = self._ruler.n_overhead + (self._ruler.n_nonce if self._has_nonces else 0)
+        around = self._ruler.n_overhead + self._ruler.n_nonce
         return round(around + self._prompt_tokens(item) + new)
 
     def _prompt_tokens(self, item: Item) -> int:

@@ -75,7 +75,7 @@ class Asking:
 
     def repetition(self, n_prompts: int, n_requests: int) -> tuple[Remark, ...]:
         """Say that a file's prompts were asked more than once; nothing where they were not."""
-        told = repetition(n_prompts, n_requests, has_nonces=True) if self.items else None
+        told = repetition(n_prompts, n_requests) if self.items else None
         return () if told is None else (told,)
 
 
