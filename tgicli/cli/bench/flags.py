@@ -207,7 +207,8 @@ class JudgingFlags:
         False,
         "--strict",
         panel=JUDGING,
-        help="Return 3 when a load point misses --slo, and 5 when a comparison is undecided.",
+        help="Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 "
+        "when a comparison is undecided.",
     )
     check: bool = option(
         False,
