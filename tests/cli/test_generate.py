@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +25,7 @@ SAYS_WHEN_IT_STARTS = [
     "generate",
 ]
 GREEDY = ["--no-chat", "--temperature", "0"]
+PAGE_BYTES = 4096
 ENDLESS = ["--ctx-size", "100000", "--max-new-tokens", "99000"]
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("TGICLI_")},
@@ -56,14 +60,19 @@ def generate(tiny_model: Path) -> Generate:
 def start(tiny_model: Path) -> Start:
     """Return a function that starts an endless answer."""
 
-    def run(*args: str, program: Sequence[str] = TGICLI) -> subprocess.Popen[bytes]:
+    def run(
+        *args: str,
+        program: Sequence[str] = TGICLI,
+        stdout: int = subprocess.PIPE,
+        **variables: str,
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [*program, *GREEDY, "-m", str(tiny_model), *ENDLESS, *args],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             bufsize=0,  # what a buffer took is lost to communicate()
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **variables},
         )
 
     return run
@@ -222,6 +231,80 @@ def test_a_second_ctrl_c_leaves_while_the_first_still_closes(start: Start) -> No
     process.send_signal(signal.SIGINT)
 
     assert end(process)[0] == 130
+
+
+@pytest.mark.parametrize("output", ["--raw", "--json"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_heard_while_nobody_reads_the_pipe(
+    start: Start, output: str, number: signal.Signals
+) -> None:
+    process = start("Hello", output)
+    assert process.stdout is not None
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 2 * PAGE_BYTES)
+    wait_until_full(process.stdout.fileno(), PAGE_BYTES)
+
+    process.send_signal(number)
+
+    assert process.wait(timeout=30) == 128 + number
+    end(process)
+
+
+def wait_until_full(pipe: int, n_bytes: int) -> None:
+    """Wait until a pipe holds about so many bytes, which nobody reads."""
+    n_unread = array.array("i", [0])
+    while n_unread[0] < n_bytes / 4:
+        time.sleep(0.01)
+        fcntl.ioctl(pipe, termios.FIONREAD, n_unread)
+    time.sleep(0.2)  # for what has no room
+
+
+@pytest.mark.parametrize("output", ["--raw", "--plain"])
+def test_a_signal_is_heard_while_the_terminal_is_held(start: Start, output: str) -> None:
+    parent, child = pty.openpty()
+    process = start("Hello", output, stdout=child)
+    os.read(parent, 20)
+    termios.tcflow(child, termios.TCOOFF)
+    time.sleep(0.1)  # tokens come, and wait
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=30) == 130
+    end(process)
+    os.close(parent)
+    os.close(child)
+
+
+def test_two_signals_leave_a_held_terminal_that_markdown_is_drawn_on(start: Start) -> None:
+    parent, child = pty.openpty()
+    process = start("Hello", stdout=child, TERM="xterm-256color")
+    os.read(parent, 20)
+    termios.tcflow(child, termios.TCOOFF)
+    time.sleep(0.5)  # a frame is due, and waits
+
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=30) == 130
+    end(process)
+    os.close(parent)
+    os.close(child)
+
+
+def test_two_signals_leave_a_held_terminal_behind_a_whole_answer(start: Start) -> None:
+    parent, child = pty.openpty()
+    termios.tcflow(child, termios.TCOOFF)
+    process = start("Hello", "--max-new-tokens", "9", stdout=child, TERM="xterm-256color")
+    time.sleep(2)  # the answer is there, and is to be drawn
+
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(timeout=30) == 143
+    end(process)
+    os.close(parent)
+    os.close(child)
 
 
 def shell(command: str, tiny_model: Path) -> subprocess.CompletedProcess[bytes]:

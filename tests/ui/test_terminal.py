@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -196,6 +198,53 @@ def test_all_bytes_pass_a_full_non_blocking_pipe_in_order() -> None:
         thread.join()
 
     assert received == sent
+
+
+def test_what_is_offered_waits_for_no_reader_and_is_drained_in_order() -> None:
+    sent = bytes(range(256)) * 2000
+    reading, writing = os.pipe()
+    received = bytearray()
+
+    with open(reading, "rb") as reader, open(writing, "w") as stdout:
+        terminal = Terminal(stdin=None, stdout=stdout, stderr=None)
+        terminal.offer_stdout(sent[:-7])
+        terminal.offer_stdout(sent[-7:])
+        thread = threading.Thread(target=lambda: received.extend(reader.read()))
+        thread.start()
+        asyncio.run(terminal.drain_stdout())
+        stdout.close()
+        thread.join()
+
+    assert received == sent
+
+
+def test_what_nobody_took_is_forgotten_when_the_wait_is_cancelled() -> None:
+    async def wait_a_moment() -> None:
+        async with asyncio.timeout(0.05):
+            await terminal.drain_stdout()
+
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as reader, open(writing, "w") as stdout:
+        terminal = Terminal(stdin=None, stdout=stdout, stderr=None)
+        terminal.offer_stdout(b"x" * 1_000_000)
+        with pytest.raises(TimeoutError):
+            asyncio.run(wait_a_moment())
+        while b"x" in reader.read(1_000_000) and select.select([reader], [], [], 0)[0]:
+            pass
+        terminal.offer_stdout(b"y")
+
+        assert reader.read(100) == b"y"
+
+
+def test_a_drained_pipe_without_reader_breaks() -> None:
+    reading, writing = os.pipe()
+    with open(writing, "w") as stdout:
+        terminal = Terminal(stdin=None, stdout=stdout, stderr=None)
+        terminal.offer_stdout(b"x" * 1_000_000)
+        os.close(reading)
+
+        with pytest.raises(BrokenPipeError):
+            asyncio.run(terminal.drain_stdout())
 
 
 def test_a_silenced_stdout_lets_the_interpreter_exit_quietly() -> None:

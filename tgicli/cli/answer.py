@@ -84,6 +84,7 @@ async def stream(
 
     from tgicli.cli.output import open_sink
 
+    finish: Finish | None = None
     with closing(open_sink(options, terminal)) as sink:
         async with aclosing(events):
             async for event in events:
@@ -93,9 +94,13 @@ async def stream(
                     continue
                 status.clear()
                 sink.write(event)
+                await terminal.drain_stdout()
                 if isinstance(event, Finish):
-                    return event
-    raise AssertionError("a stream ends with Finish or raises")
+                    finish = event
+                    break
+    await terminal.drain_stdout()
+    assert finish is not None, "a stream ends with Finish or raises"
+    return finish
 
 
 def _last_words(options: GenerateOptions, terminal: Terminal, finish: Finish) -> None:

@@ -53,6 +53,7 @@ async def _answer(
     if options.dry_run:
         status.clear()
         _show_prompt(request, model, terminal)
+        await terminal.drain_stdout()
         return None
     backend = await _open_backend(options, model, request)
     async with aclosing(backend):

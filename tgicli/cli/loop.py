@@ -1,7 +1,8 @@
 """Run a command's event loop so that Ctrl-C and SIGTERM are heard.
 
 Used on the main thread. The first signal cancels the command, which then closes what it opened: the
-model stops within a step. A second one ends the process at once, whatever hangs.
+model stops within a step. A second one ends the process at once, whatever hangs: the handlers are
+plain ones, which run where the thread waits for something else than its loop, too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, TypeVar
 
 from tgicli.cli.signals import Terminated, leave_on_signals
@@ -37,8 +39,6 @@ def run(
             return runner.run(_interruptible(main, heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
-    finally:
-        leave_on_signals()
 
 
 async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signals]) -> _T:
@@ -46,13 +46,14 @@ async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signa
     assert task is not None
     loop = asyncio.get_running_loop()
 
-    def interrupt(number: signal.Signals) -> None:
-        heard.append(number)
-        for other in SIGNALS:
-            loop.remove_signal_handler(other)
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        heard.append(signal.Signals(number))
         leave_on_signals()
-        task.cancel()
+        loop.call_soon_threadsafe(task.cancel)
 
     for number in SIGNALS:
-        loop.add_signal_handler(number, interrupt, number)
-    return await main
+        signal.signal(number, interrupt)
+    try:
+        return await main
+    finally:
+        leave_on_signals()

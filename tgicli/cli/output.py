@@ -1,7 +1,7 @@
 """Where an answer goes: to a view as text or to stdout as JSON, token by token or whole at the end.
 
-Chosen once, then fed with events on the event loop. Writing may wait for a slow reader: the engine
-does not.
+Chosen once, then fed with events on the event loop. Nothing here waits for a slow reader: `stream`
+does, between two events, and the engine never.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Json:
 
     def write(self, event: Delta | Finish) -> None:
         lines = [line + b"\n" for line in self._encoder.encode(event)]
-        self._terminal.write_stdout(b"".join(lines))
+        self._terminal.offer_stdout(b"".join(lines))
 
     def close(self) -> None:
         """Each line is written when it comes."""
@@ -124,7 +124,7 @@ class _WholeJson:
             from tgicli.wire.tgi import encode_answer
 
             line = encode_answer(Run(self._tokens, event), details=self._details)
-            self._terminal.write_stdout(line + b"\n")
+            self._terminal.offer_stdout(line + b"\n")
 
     def close(self) -> None:
         """An answer that did not come to its end has no JSON."""

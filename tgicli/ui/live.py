@@ -1,7 +1,8 @@
 """Show an answer while it is generated, on a terminal or in a pipe.
 
 Commands call `open_view` once and then only `append` and `close`, from one thread. In a pipe the
-answer is its bytes and nothing else. Rich is loaded for the Markdown view alone.
+answer is its bytes and nothing else. No view waits for a slow reader: whoever appends awaits
+`Terminal.drain_stdout`. Rich is loaded for the Markdown view alone.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class RawView:
 
     def append(self, text: str) -> None:
         """Write the text as it is."""
-        self._terminal.write_stdout(text.encode("utf-8", errors="replace"))
+        self._terminal.offer_stdout(text.encode("utf-8", errors="replace"))
 
     def close(self) -> None:
         """Write nothing: the answer is complete as it is."""
@@ -74,5 +75,5 @@ class PlainView:
 
     def _write(self, text: str) -> None:
         if text:
-            self._terminal.write_stdout(harmless(text).encode("utf-8", errors="replace"))
+            self._terminal.offer_stdout(harmless(text).encode("utf-8", errors="replace"))
             self._ends_line = text.endswith("\n")

@@ -6,6 +6,9 @@ any thread.
 
 stdout carries the answer: a write that fails raises. stderr carries the talk about it: a write
 that fails is nobody's business, because there is no place left to say so.
+
+Whoever writes on an event loop offers, and drains: a reader that takes nothing must not keep the
+loop from turning.
 """
 
 from __future__ import annotations
@@ -15,8 +18,8 @@ import errno
 import os
 import select
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import IO
 
 from tgicli.errors import StreamBroken
@@ -49,6 +52,8 @@ class Terminal:
     stderr_is_terminal: bool = False
     is_dumb: bool = False  # no colour, no cursor movement
     wants_colour: bool | None = None  # None: where a terminal shows it
+    # Offered to stdout, and not taken yet.
+    _offered: bytearray = field(default_factory=bytearray, init=False, compare=False)
 
     @classmethod
     def from_process(cls) -> Terminal:
@@ -110,14 +115,36 @@ class Terminal:
             BrokenPipeError: the reader is gone, or stdout was closed.
             StreamBroken: the bytes can't be written for another reason, such as a full disk.
         """
-        try:
+        with _failing():
             _write(self.stdout, data)
-        except OSError as error:
-            if error.errno in _READER_IS_GONE:
-                raise BrokenPipeError(error.errno, "stdout is closed") from error
-            raise StreamBroken(
-                f"the answer can't be written to stdout: {error.strerror}; send it elsewhere"
-            ) from error
+
+    def offer_stdout(self, data: bytes) -> None:
+        """Write what the reader takes now, and keep the rest for `drain_stdout`.
+
+        Called on the event loop only. Raises as write_stdout does.
+        """
+        fd = _fileno(self.stdout)
+        if self.stdout is None or fd is None:
+            self.write_stdout(data)
+            return
+        self._offered.extend(data)
+        with _failing():
+            self.stdout.flush()
+            _write_some(fd, self._offered)
+
+    async def drain_stdout(self) -> None:
+        """Wait until all that was offered is written. Cancelled, forget what nobody took.
+
+        Raises as write_stdout does.
+        """
+        fd = _fileno(self.stdout)
+        try:
+            while fd is not None and self._offered:
+                await _until_writable(fd)
+                with _failing():
+                    _write_some(fd, self._offered)
+        finally:
+            self._offered.clear()
 
     def write_stderr(self, data: bytes) -> None:
         """Write all bytes now; a stderr that takes none gets none."""
@@ -145,6 +172,19 @@ class Terminal:
     def _has_colour(self, is_terminal: bool) -> bool:
         wanted = is_terminal if self.wants_colour is None else self.wants_colour
         return wanted and not self.is_dumb
+
+
+@contextlib.contextmanager
+def _failing() -> Iterator[None]:
+    """Say what it means that stdout can't be written to."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _READER_IS_GONE:
+            raise BrokenPipeError(error.errno, "stdout is closed") from error
+        raise StreamBroken(
+            f"the answer can't be written to stdout: {error.strerror}; send it elsewhere"
+        ) from error
 
 
 def _wants_colour(environ: Mapping[str, str]) -> bool | None:
@@ -199,3 +239,22 @@ def _write_all(fd: int, data: bytes) -> None:
             rest = rest[os.write(fd, rest) :]
         except BlockingIOError:  # somebody made the pipe non-blocking; it is full
             select.select([], [fd], [])
+
+
+def _write_some(fd: int, data: bytearray) -> None:
+    """Write the beginning that can be written without waiting, and take it away."""
+    # A terminal may still wait in the middle; a signal ends that wait, as some is written.
+    with contextlib.suppress(BlockingIOError):
+        while data and select.select([], [fd], [], 0)[1]:
+            del data[: os.write(fd, data[: select.PIPE_BUF])]
+
+
+async def _until_writable(fd: int) -> None:
+    import asyncio
+
+    loop, writable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_writer(fd, writable.set)
+    try:
+        await writable.wait()
+    finally:
+        loop.remove_writer(fd)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -100,3 +103,25 @@ def test_a_file_is_read_like_a_pipe(tiny_model: Path, tmp_path: Path) -> None:
         )
 
     assert (result.returncode, result.stdout) == (0, piped.stdout)
+
+
+def test_a_signal_is_heard_while_nobody_reads_the_answer(tiny_model: Path, tmp_path: Path) -> None:
+    endless = ["--max-new-tokens", "9000", "--ctx-size", "10000"]
+    process = subprocess.Popen(
+        [*CHAT, "-m", str(tiny_model), *SHORT, *endless],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+        env=environment(tmp_path / "state"),
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    process.stdin.write(b"one\n")
+    os.read(process.stdout.fileno(), 1)
+    time.sleep(0.5)  # the pipe is full again
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(timeout=30) == 130
+    process.communicate()

@@ -164,6 +164,8 @@ class Session:
                     self._status.clear()
                     record.add(event)
                     view.write(event)
+                    await self._terminal.drain_stdout()
+        await self._terminal.drain_stdout()
 
     def _show_progress(self, progress: Progress) -> None:
         if progress.n_computed:

@@ -46,4 +46,4 @@ class _Answer:
         """Show for good what is not shown yet."""
         self._view.close()
         if self._last and (self._terminal.stdout_is_terminal or not self._last.endswith("\n")):
-            self._terminal.write_stdout(b"\n")
+            self._terminal.offer_stdout(b"\n")
