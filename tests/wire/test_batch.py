@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.core import Finish, FinishReason, Message, SamplingParams, Token
+from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, Message, SamplingParams, Token
 from tgicli.errors import Overloaded, RequestError
 from tgicli.wire.batch import Ask, decode_json_line, decode_text_line
 from tgicli.wire.batch_answers import (
@@ -103,9 +103,93 @@ def test_a_conversation_needs_a_template():
         asked.to_request("a", chats=False)
 
 
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+
+
+def grammar_of(**keys: Any) -> Grammar | None:
+    return decode_json_line(line(prompt="x", **keys), CONSTRAINED).ask.params.grammar
+
+
+CONSTRAINED = Ask(params=SamplingParams(grammar=Grammar(GrammarKind.REGEX, "a+")))
+OF_SCHEMA = Grammar(GrammarKind.JSON_SCHEMA, json.dumps(SCHEMA, separators=(",", ":")))
+
+
+def test_a_grammar_may_be_written_as_in_tgis_and_in_openais_requests():
+    as_openai = {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}
+
+    assert grammar_of() == Grammar(GrammarKind.REGEX, "a+")
+    assert grammar_of(grammar={"type": "json", "value": SCHEMA}) == OF_SCHEMA
+    assert grammar_of(grammar={"type": "regex", "value": "b"}) == Grammar(GrammarKind.REGEX, "b")
+    assert grammar_of(response_format=as_openai) == OF_SCHEMA
+    assert grammar_of(response_format={"type": "text"}) is None
+    any_object = grammar_of(response_format={"type": "json_object"})
+    assert any_object == Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
+
+
+@pytest.mark.parametrize("name", ["max_new_tokens", "max_tokens", "max_completion_tokens"])
+def test_the_longest_answer_has_three_names(name: str):
+    assert decode_json_line(line(prompt="x", **{name: 3}), COMMON).ask.params.max_new_tokens == 3
+
+
+def test_tgis_own_body_is_a_line():
+    own = {
+        "max_new_tokens": 3,
+        "do_sample": False,
+        "stop": ["end"],
+        "details": False,
+        "truncate": 4,
+    }
+
+    asked = decode_json_line(line(inputs="Hi", parameters=own, id=7), COMMON)
+
+    assert asked.prompt == "Hi"
+    assert asked.ask.params == SamplingParams(temperature=0, max_new_tokens=3, stop=("end",))
+    assert asked.ask.truncate == 4
+    assert "id" in asked.kept
+
+
+@pytest.mark.parametrize("name", ["tools", "logit_bias", "n", "guided_json", "watermark"])
+def test_a_parameter_that_is_not_carried_is_refused_by_name(name: str):
+    with pytest.raises(RequestError, match=f"`{name}` can't be asked for here"):
+        decode_json_line(line(prompt="x", **{name: 2}), COMMON)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("temprature", "temperature"),
+        ("topk", "top_k"),
+        ("max-new-tokens", "max_new_tokens"),
+        ("maxTokens", "max_tokens"),
+        ("responseFormat", "response_format"),
+    ],
+)
+def test_a_misspelt_parameter_is_refused_with_what_may_be_meant(name: str, meant: str):
+    with pytest.raises(RequestError, match=f"`{name}` is no parameter; did you mean {meant}"):
+        decode_json_line(line(prompt="x", **{name: 1}), COMMON)
+
+
+@pytest.mark.parametrize("name", ["prompt_id", "topic", "input", "label", "speed", "user", "type"])
+def test_a_name_of_its_own_is_kept(name: str):
+    assert name in decode_json_line(line(prompt="x", **{name: 1}), COMMON).kept
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
+        (line(prompt="x", inputs="y"), "both `prompt` and `inputs`"),
+        (line(inputs="x", parameters=3), "Expected `object`"),
+        (line(inputs="x", parameters={"top_k": "many"}), "top_k: Expected"),
+        (line(prompt="x", max_tokens=3, max_new_tokens=4), "names of one limit"),
+        (line(prompt="x", grammar={"type": "json", "value": 3}), "grammar is not supported"),
+        (
+            line(
+                prompt="x",
+                grammar={"type": "regex", "value": "a"},
+                response_format={"type": "text"},
+            ),
+            "exclude each other",
+        ),
         (b"{", "not JSON"),
         (b"[1]", "Expected"),
         (b'"\xff"', "not JSON"),

@@ -2,12 +2,16 @@
 
 Pure; called by `tgicli generate --input` before anything is computed. A line is a prompt as it is,
 a JSON string, or a JSON object with `prompt` or `messages`. Beside these an object may have the
-sampling parameters by the names of their options; whatever else it has is kept for its answer,
-unread and unchanged. Null is the same as absence. What the answer's line says is `batch_answers`'.
+sampling parameters by the names of their options, and the names that TGI and OpenAI give them, also
+in TGI's `parameters`. Whatever else it has is kept for its answer, unread and unchanged; but what
+looks like a parameter and is none of ours is refused, since an answer without it would look right.
+Null is the same as absence. What the answer's line says is `batch_answers`'.
 """
 
 from __future__ import annotations
 
+import difflib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +22,8 @@ from tgicli.core import GenerationRequest, Message, SamplingParams
 from tgicli.errors import RequestError
 from tgicli.wire.batch_answers import ANSWER_KEYS, Kept
 from tgicli.wire.chat import ChatMessage
+from tgicli.wire.grammars import GrammarBody, to_grammar
+from tgicli.wire.openai import ResponseFormat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +102,45 @@ class _Sampling(msgspec.Struct, frozen=True, kw_only=True):
         return replace(params, **own) if own else params
 
 
-class _Line(_Sampling, frozen=True, kw_only=True):
+class _Foreign(_Sampling, frozen=True, kw_only=True):
+    """Parameters as TGI and OpenAI write them."""
+
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    do_sample: bool | None = None  # true says nothing of how
+    grammar: GrammarBody | None = None
+    response_format: ResponseFormat | None = None
+
+    def onto(self, params: SamplingParams) -> SamplingParams:
+        """Return the parameters with these in their places. Raises RequestError."""
+        own: dict[str, Any] = {}
+        if (longest := self._longest()) is not None:
+            own["max_new_tokens"] = longest
+        if self.do_sample is False:
+            own["temperature"] = 0.0
+        if self.grammar is not None and self.response_format is not None:
+            raise RequestError("grammar and response_format exclude each other; leave one out")
+        if self.grammar is not None:
+            own["grammar"] = to_grammar(self.grammar)
+        elif self.response_format is not None:
+            own["grammar"] = self.response_format.to_grammar()
+        return super().onto(replace(params, **own) if own else params)
+
+    def _longest(self) -> int | None:
+        limits = {self.max_new_tokens, self.max_tokens, self.max_completion_tokens} - {None}
+        if len(limits) > 1:
+            raise RequestError(
+                "max_new_tokens, max_tokens and max_completion_tokens are names of one limit; "
+                "give one"
+            )
+        return limits.pop() if limits else None
+
+
+class _Line(_Foreign, frozen=True, kw_only=True):
     """All keys with a meaning, but `id`, which has none for us."""
 
     prompt: str | None = None
+    inputs: str | None = None  # TGI's name for it
     messages: list[ChatMessage] | None = None
     system: str | None = None
     truncate: int | None = None
@@ -107,9 +148,25 @@ class _Line(_Sampling, frozen=True, kw_only=True):
 
 
 _KNOWN = frozenset(_Line.__struct_fields__)
+# What TGI, OpenAI and servers like them know beyond that, and what would change an answer.
+_NOT_OURS = frozenset(
+    {
+        *("adapter_id", "decoder_input_details", "details", "return_full_text", "top_n_tokens"),
+        *("watermark", "stream", "stream_options", "model", "n", "echo", "suffix"),
+        *("logprobs", "top_logprobs", "logit_bias", "reasoning_effort", "modalities"),
+        *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+        *("guided_json", "guided_regex", "guided_choice", "guided_grammar", "json_schema"),
+        *("structured_outputs", "min_tokens", "ignore_eos"),
+    }
+)
+_SAYS_NOTHING = (b"null", b"false")
+# Names that nobody gives to something else by chance.
+_TELLING = sorted({name for name in _KNOWN | _NOT_OURS if "_" in name} | {"temperature", "grammar"})
+_ALIKE = 0.85  # of two names, by difflib
 _VALUE: msgspec.json.Decoder[str | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     str | dict[str, msgspec.Raw]
 )
+_PARAMETERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LINE = msgspec.json.Decoder(_Line)
 
 
@@ -136,6 +193,9 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
     value = _read(_VALUE, data)
     if isinstance(value, str):
         return PromptLine(_not_empty(value), common)
+    if "parameters" in value:
+        value |= _read(_PARAMETERS, value.pop("parameters"))
+        data = msgspec.json.encode(value)
     line = _read(_LINE, data)
     return PromptLine(_prompt(line), _own(line, common), _kept(value))
 
@@ -152,7 +212,9 @@ def _read(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
 
 
 def _prompt(line: _Line) -> str | tuple[Message, ...]:
-    match line.prompt, line.messages:
+    if line.inputs is not None and line.prompt is not None:
+        raise RequestError("it has both `prompt` and `inputs`; leave one out")
+    match line.inputs if line.prompt is None else line.prompt, line.messages:
         case str(prompt), None:
             return _not_empty(prompt)
         case None, [*messages] if messages:
@@ -183,10 +245,27 @@ def _kept(value: Mapping[str, msgspec.Raw]) -> Kept:
     """Return what the answer's line repeats.
 
     Raises:
-        RequestError: the answer's line says something else by that name.
+        RequestError: the answer's line says something else by that name, or it asks for something.
     """
     kept = {name: raw for name, raw in value.items() if name not in _KNOWN}
-    for name in kept:
+    for name, raw in kept.items():
         if name in ANSWER_KEYS:
             raise RequestError(f"`{name}` is a key of the answers; call yours otherwise")
+        if name not in _NOT_OURS:
+            _refuse_misspelt(name)
+        elif bytes(raw) not in _SAYS_NOTHING:
+            raise RequestError(f"`{name}` can't be asked for here; leave it out")
     return kept
+
+
+def _refuse_misspelt(name: str) -> None:
+    if near := _nearest(name.lower().replace("-", "_")):
+        raise RequestError(
+            f"`{name}` is no parameter; did you mean {near}? Or call yours otherwise"
+        )
+
+
+@functools.lru_cache  # most lines have the same names
+def _nearest(name: str) -> str | None:
+    near = difflib.get_close_matches(name, _TELLING, n=1, cutoff=_ALIKE)
+    return near[0] if near else None
