@@ -29,6 +29,8 @@ _tgicli() {
         'tgicli --profile') is_value=yes ;;
         'tgicli generate -f' | \
             'tgicli generate --file' | \
+            'tgicli generate --schema' | \
+            'tgicli generate --gbnf' | \
             'tgicli generate --api-key-file' | \
             'tgicli generate --input' | \
             'tgicli generate -o' | \
@@ -50,6 +52,7 @@ _tgicli() {
             'tgicli generate --presence-penalty' | \
             'tgicli generate --stop' | \
             'tgicli generate --seed' | \
+            'tgicli generate --regex' | \
             'tgicli generate --best-of' | \
             'tgicli generate --top-n-tokens' | \
             'tgicli generate -e' | \
@@ -309,6 +312,8 @@ _tgicli() {
         'tgicli --profile') words='' files='' ;;
         'tgicli generate -f' | \
             'tgicli generate --file' | \
+            'tgicli generate --schema' | \
+            'tgicli generate --gbnf' | \
             'tgicli generate --api-key-file' | \
             'tgicli generate --input' | \
             'tgicli generate -o' | \
@@ -330,6 +335,7 @@ _tgicli() {
             'tgicli generate --presence-penalty' | \
             'tgicli generate --stop' | \
             'tgicli generate --seed' | \
+            'tgicli generate --regex' | \
             'tgicli generate --best-of' | \
             'tgicli generate --top-n-tokens' | \
             'tgicli generate -e' | \
@@ -579,7 +585,7 @@ _tgicli() {
             case $at in
                 'tgicli -') words='--version --traceback --profile -h --help' ;;
                 'tgicli') words='generate chat serve bench models config doctor completion' files='' ;;
-                'tgicli generate -') words='-f --file --stdin --no-stdin -s --system --chat --no-chat --truncate --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --best-of --raw --plain --json --stream --no-stream --details --top-n-tokens --special --reasoning --stats --dry-run -q --quiet --server --no-server -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout --input -o --output --concurrency --input-format --as-completed --redo-changed --restart --fail-fast --give-up-after -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli generate -') words='-f --file --stdin --no-stdin -s --system --chat --no-chat --truncate --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --schema --regex --gbnf --best-of --raw --plain --json --stream --no-stream --details --top-n-tokens --special --reasoning --stats --dry-run -q --quiet --server --no-server -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout --input -o --output --concurrency --input-format --as-completed --redo-changed --restart --fail-fast --give-up-after -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli generate') words='' files='' ;;
                 'tgicli chat -') words='-s --system --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli chat') words='' files='' ;;

@@ -54,6 +54,12 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli generate --seed'
                 set is_value yes
+            case 'tgicli generate --schema'
+                set is_value yes
+            case 'tgicli generate --regex'
+                set is_value yes
+            case 'tgicli generate --gbnf'
+                set is_value yes
             case 'tgicli generate --best-of'
                 set is_value yes
             case 'tgicli generate --top-n-tokens'
@@ -557,6 +563,9 @@ complete -c tgicli -n '__tgicli_at tgicli generate' -l frequency-penalty -r -f -
 complete -c tgicli -n '__tgicli_at tgicli generate' -l presence-penalty -r -f -d 'Subtract X, in [-2, 2], from the logit of each token that occurred.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l stop -r -f -d 'End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l seed -r -f -d 'Draw the same tokens again; --stats shows the seed.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l schema -r -F -d 'Answer in JSON that a JSON Schema allows: a file that holds it, or the schema.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l regex -r -f -d 'Answer what an expression matches as a whole.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l gbnf -r -F -d 'Answer what a grammar of llama.cpp\'s allows: a file that holds it, or the rules.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l best-of -r -f -d 'Generate N answers and show the likeliest when all are done.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l raw -d 'The answer\'s bytes as they are.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l plain -d 'Text; no colours, no drawn Markdown.'

@@ -58,6 +58,9 @@ _tgicli_generate() {
         '(--presence-penalty)--presence-penalty=[Subtract X, in \[-2, 2\], from the logit of each token that occurred.]:X: ' \
         '*--stop=[End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.]:TEXT: ' \
         '(--seed)--seed=[Draw the same tokens again; --stats shows the seed.]:N: ' \
+        '(--schema)--schema=[Answer in JSON that a JSON Schema allows\: a file that holds it, or the schema.]:FILE|JSON:_files' \
+        '(--regex)--regex=[Answer what an expression matches as a whole.]:REGEX: ' \
+        '(--gbnf)--gbnf=[Answer what a grammar of llama.cpp'\''s allows\: a file that holds it, or the rules.]:FILE|GBNF:_files' \
         '(--best-of)--best-of=[Generate N answers and show the likeliest when all are done.]:N: ' \
         '(--raw)--raw[The answer'\''s bytes as they are.]' \
         '(--plain)--plain[Text; no colours, no drawn Markdown.]' \

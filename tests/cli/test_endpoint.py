@@ -163,6 +163,7 @@ def test_an_unknown_server_is_said_to_be_one(cli: Cli):
         (["--presence-penalty", "1", "--no-chat"], "presence_penalty 1.0 can't be sent"),
         (["--top-k", "5"], "top_k 5 can't be sent to OpenAI's routes of"),
         (["--truncate", "5"], "truncate 5 can't be sent"),
+        (["--gbnf", 'root ::= "a"'], "a grammar of the kind gbnf can't be sent to a TGI server"),
         (["--no-chat", "-m", "other"], "model other can't be sent to TGI's /generate"),
     ],
 )
@@ -175,6 +176,17 @@ def test_an_option_that_the_dialect_can_not_carry_is_refused_by_name(
     assert words in outcome.stderr
     assert outcome.status == ExitStatus.BAD_REQUEST
     assert server.posts == []
+
+
+def test_a_schema_is_sent_as_the_server_wants_it(cli: Cli):
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    args = ["--schema", json.dumps(schema)]
+
+    with serving(stream(*CHAT), pages=OPENAI_PAGES) as server:
+        generate(cli, server.url, "Hi", *args)
+
+    assert asked(cli, "--no-chat", *args).json["parameters"]["grammar"]["value"] == schema
+    assert server.posts[0].json["response_format"]["json_schema"]["schema"] == schema
 
 
 def test_what_is_not_said_is_not_sent(cli: Cli):

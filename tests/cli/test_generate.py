@@ -148,6 +148,52 @@ def test_the_prompt_comes_from_argument_stdin_or_both(generate: Generate, tmp_pa
     assert both.stdout != generate("Hello", *tokens).stdout
 
 
+SCHEMA = '{"type": "object", "properties": {"a": {"enum": [1, 2]}}, "required": ["a"]}'
+RULES = 'root ::= "yes" | "no"'
+
+
+def test_an_answer_has_the_form_that_is_asked_for(generate: Generate, tmp_path: Path) -> None:
+    schema, rules = tmp_path / "schema.json", tmp_path / "rules.gbnf"
+    schema.write_text(SCHEMA)
+    rules.write_text(RULES)
+
+    for given in (SCHEMA, str(schema)):
+        assert json.loads(generate("Hello", "--schema", given).stdout) in ({"a": 1}, {"a": 2})
+    for given in (RULES, str(rules)):
+        assert generate("Hello", "--gbnf", given).stdout in (b"yes", b"no")
+    assert generate("Hello", "--regex", "ab+c").stdout.startswith(b"ab")
+
+
+def test_a_form_is_the_default_of_many_prompts(generate: Generate) -> None:
+    lines = b'{"prompt": "one"}\n{"prompt": "two", "grammar": {"type": "regex", "value": "no"}}'
+
+    result = generate("--input", "-", "--regex", "yes", "-q", input=lines)
+
+    assert [json.loads(line)["text"] for line in result.stdout.splitlines()] == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "words"),
+    [
+        (["--schema", "{a"], 2, "--schema is not JSON"),
+        (["--schema", "[]"], 2, "--schema must be a JSON object"),
+        (["--schema", "/no/such.json"], 2, "can't read --schema /no/such.json"),
+        (["--gbnf", "/no/such.gbnf"], 2, "can't read --gbnf /no/such.gbnf"),
+        (["--gbnf", "root ::= ("], 5, "the GBNF grammar can't be converted"),
+        (["--regex", "("], 5, "the regex does not compile"),
+        (["--schema", '{"type": 3}'], 5, "the JSON schema does not compile"),
+        (["--regex", "a", "--gbnf", RULES], 2, "--regex and --gbnf exclude each other"),
+    ],
+)
+def test_a_form_that_can_not_be_had_says_why(
+    generate: Generate, args: list[str], status: int, words: str
+) -> None:
+    result = generate("Hello", *args)
+
+    assert words in result.stderr.decode()
+    assert (result.returncode, result.stdout) == (status, b"")
+
+
 def test_stats_go_to_stderr(generate: Generate) -> None:
     result = generate("Hello", "--max-new-tokens", "5", "--stats")
 

@@ -7,7 +7,7 @@ heavy is imported; `answer` does the work.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +16,7 @@ import typer
 from tgicli.cli.batch.flags import BatchFlags, check_batch
 from tgicli.cli.command import is_flag, rank_of
 from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
+from tgicli.cli.grammar import GrammarOptions
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
 from tgicli.cli.prompt import STDIN, read_prompt
 from tgicli.cli.signature import argument, option, takes
@@ -84,6 +85,7 @@ class GenerateFlags:
         help="Keep the last N tokens of the prompt.",
     )
     sampling: SamplingOptions
+    grammar: GrammarOptions
     best_of: int = option(
         1,
         metavar="N",
@@ -176,6 +178,7 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
       tgicli generate --file notes.txt --system "Summarise in three lines."
       tgicli generate "Once upon a time" --no-chat --max-new-tokens 100 --seed 7
       tgicli generate "Name a colour" --json --no-stream --details
+      tgicli generate "Invent a person" --schema person.json
       tgicli generate "Name a colour" --endpoint http://localhost:8080
       tgicli generate --input prompts.jsonl --output answers.jsonl --concurrency 16
 
@@ -253,6 +256,7 @@ def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> Samplin
     """Return how to choose tokens.
 
     Raises:
+        ConfigError: the grammar can't be read.
         RequestError: a value is out of its range, or no prompt can be asked with it.
     """
     sampling, is_remote = flags.sampling, flags.remote.is_remote
@@ -261,6 +265,7 @@ def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> Samplin
     # A server's log-probabilities come by themselves, or cost something, or are refused.
     logprobs = output is Output.JSON and not is_remote
     params = sampling.to_params(logprobs=logprobs, top_n_tokens=flags.top_n_tokens)
+    params = replace(params, grammar=flags.grammar.to_grammar(ctx))
     # Built to be checked: the prompt's own request comes when the model is there.
     GenerationRequest(
         id="any", prompt="any", params=params, truncate=flags.truncate, best_of=flags.best_of

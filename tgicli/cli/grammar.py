@@ -1,0 +1,83 @@
+"""The options of `generate` that say what an answer must look like.
+
+Imported by `generate` on the main thread; nothing heavy is. Whether a grammar compiles only its
+model's tokenizer tells, or the server; what can be told before is told here.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from tgicli.cli.command import rank_of
+from tgicli.cli.signature import option
+from tgicli.core import Grammar, GrammarKind
+from tgicli.errors import ConfigError
+
+PANEL = "Form of the answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrammarOptions:
+    """One grammar, in one of three languages."""
+
+    schema: str | None = option(
+        None,
+        metavar="FILE|JSON",
+        panel=PANEL,
+        help="Answer in JSON that a JSON Schema allows: a file that holds it, or the schema.",
+    )
+    regex: str | None = option(
+        None, metavar="REGEX", panel=PANEL, help="Answer what an expression matches as a whole."
+    )
+    gbnf: str | None = option(
+        None,
+        metavar="FILE|GBNF",
+        panel=PANEL,
+        help="Answer what a grammar of llama.cpp's allows: a file that holds it, or the rules.",
+    )
+
+    def to_grammar(self, ctx: typer.Context) -> Grammar | None:
+        """Return the grammar; a flag wins over a variable, and that over the file.
+
+        Raises:
+            ConfigError: two are named in one place, or it can't be read.
+        """
+        named = [name for name in ("schema", "regex", "gbnf") if getattr(self, name) is not None]
+        first = [n for n in named if rank_of(ctx, n) == max(rank_of(ctx, m) for m in named)]
+        match first:
+            case []:
+                return None
+            case ["schema"]:
+                return Grammar(GrammarKind.JSON_SCHEMA, _schema(self.schema or ""))
+            case ["regex"]:
+                return Grammar(GrammarKind.REGEX, self.regex or "")
+            case ["gbnf"]:
+                return Grammar(GrammarKind.GBNF, _gbnf(self.gbnf or ""))
+        raise ConfigError(f"--{first[0]} and --{first[1]} exclude each other; choose one")
+
+
+def _schema(given: str) -> str:
+    source = given if given.lstrip().startswith(("{", "[")) else _read(given, "--schema")
+    try:
+        schema = json.loads(source)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--schema is not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise ConfigError('--schema must be a JSON object, such as {"type": "object"}')
+    return source
+
+
+def _gbnf(given: str) -> str:
+    return given if "::=" in given else _read(given, "--gbnf")
+
+
+def _read(path: str, flag: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"can't read {flag} {path}: {words}") from error
