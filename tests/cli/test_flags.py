@@ -153,7 +153,6 @@ def test_an_output_variable_wins_over_the_files(
         ("--details", "--details shows in JSON only; add --json"),
         ("--top-n-tokens 3", "--top-n-tokens shows in JSON only; add --json"),
         ("--system x --no-chat", "--system needs the chat template, which --no-chat leaves out"),
-        ("--file x --stdin", "--stdin and --file exclude each other"),
     ],
 )
 def test_flags_that_contradict_each_other_are_refused(cli: Cli, flags: str, message: str):

@@ -58,23 +58,23 @@ NONE = Terminal(stdin=None, stdout=None, stderr=None)
 
 
 def test_an_argument_is_the_prompt(stdin: Stdin):
-    assert read_prompt("why?", None, NONE) == "why?"
+    assert read_prompt("why?", [], NONE) == "why?"
 
 
 def test_a_pipe_comes_after_the_argument_behind_a_blank_line(stdin: Stdin):
-    assert read_prompt("sum up", None, stdin.ended(b"a\nb\n")) == "sum up\n\na\nb"
+    assert read_prompt("sum up", [], stdin.ended(b"a\nb\n")) == "sum up\n\na\nb"
 
 
 def test_a_pipe_alone_is_the_prompt(stdin: Stdin):
-    assert read_prompt(None, None, stdin.ended(b"why?\n")) == "why?"
+    assert read_prompt(None, [], stdin.ended(b"why?\n")) == "why?"
 
 
 def test_one_newline_at_the_end_is_dropped_and_only_one(stdin: Stdin):
-    assert read_prompt(None, None, stdin.ended(b"  why?\n\n")) == "  why?\n"
+    assert read_prompt(None, [], stdin.ended(b"  why?\n\n")) == "  why?\n"
 
 
 def test_an_ended_pipe_without_data_changes_nothing(stdin: Stdin):
-    assert read_prompt("why?", None, stdin.ended(b"")) == "why?"
+    assert read_prompt("why?", [], stdin.ended(b"")) == "why?"
     assert stdin.stderr.getvalue() == ""
 
 
@@ -83,7 +83,7 @@ def test_a_file_as_stdin_is_read(stdin: Stdin, tmp_path: Path):
 
     terminal = stdin(os.open(tmp_path / "notes", os.O_RDONLY))
 
-    assert read_prompt("sum up", None, terminal) == "sum up\n\nnotes"
+    assert read_prompt("sum up", [], terminal) == "sum up\n\nnotes"
 
 
 def test_a_socket_as_stdin_is_read(stdin: Stdin):
@@ -92,34 +92,43 @@ def test_a_socket_as_stdin_is_read(stdin: Stdin):
         ours.sendall(b"notes")
         ours.shutdown(socket.SHUT_WR)
 
-        prompt = read_prompt("sum up", None, stdin(os.dup(theirs.fileno())))
+        prompt = read_prompt("sum up", [], stdin(os.dup(theirs.fileno())))
 
     assert prompt == "sum up\n\nnotes"
 
 
 def test_beside_an_argument_a_device_is_not_read(stdin: Stdin):
-    assert read_prompt("why?", None, stdin(os.open("/dev/zero", os.O_RDONLY))) == "why?"
+    assert read_prompt("why?", [], stdin(os.open("/dev/zero", os.O_RDONLY))) == "why?"
 
 
 def test_beside_an_argument_a_terminal_is_not_read(stdin: Stdin):
     parent, child = os.openpty()
     os.write(parent, b"typed\n")
 
-    prompt = read_prompt("why?", None, stdin(child, is_terminal=True))
+    prompt = read_prompt("why?", [], stdin(child, is_terminal=True))
 
     os.close(parent)
     assert prompt == "why?"
 
 
-def test_a_silent_pipe_is_left_alone_and_that_is_said(stdin: Stdin):
-    terminal, writer = stdin.pipe()
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_silent_socket_is_left_alone_and_that_is_said(stdin: Stdin, quiet: bool):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        terminal = stdin(os.dup(theirs.fileno()))
 
-    prompt = read_prompt("why?", None, terminal, patience_s=SHORT_S)
+        prompt = read_prompt("why?", [], terminal, quiet=quiet, patience_s=SHORT_S)
 
-    os.close(writer)
     assert prompt == "why?"
-    assert "stdin is an open pipe without data; waiting 0.05 s" in stdin.stderr.getvalue()
-    assert "nothing came from stdin; going on without it" in stdin.stderr.getvalue()
+    assert stdin.stderr.getvalue().splitlines() == (
+        []
+        if quiet
+        else [
+            "stdin is an open socket without data; waiting 0.05 s for it "
+            "(--stdin: as long as it takes, --no-stdin: not at all)",
+            "nothing came from stdin; going on without it",
+        ]
+    )
 
 
 def test_a_slow_pipe_is_read_to_its_end(stdin: Stdin):
@@ -131,13 +140,14 @@ def test_a_slow_pipe_is_read_to_its_end(stdin: Stdin):
 
     timer = threading.Timer(4 * SHORT_S, write_the_rest)
     timer.start()
-    prompt = read_prompt("sum up", None, terminal, patience_s=SHORT_S)
+    prompt = read_prompt("sum up", [], terminal, patience_s=SHORT_S)
 
     timer.join()
     assert prompt == "sum up\n\none two"
 
 
-def test_a_pipe_that_begins_after_the_grace_is_read_with_a_word(stdin: Stdin):
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_pipe_that_begins_past_all_patience_is_read_with_a_word(stdin: Stdin, quiet: bool):
     terminal, writer = stdin.pipe()
 
     def write() -> None:
@@ -146,32 +156,35 @@ def test_a_pipe_that_begins_after_the_grace_is_read_with_a_word(stdin: Stdin):
 
     timer = threading.Timer(GRACE_S + 0.2, write)
     timer.start()
-    prompt = read_prompt("sum up", None, terminal)
+    prompt = read_prompt("sum up", [], terminal, quiet=quiet, patience_s=SHORT_S)
 
     timer.join()
     assert prompt == "sum up\n\nlate"
-    assert stdin.stderr.getvalue().count("\n") == 1
+    word = "waiting for what comes on stdin (--no-stdin: go on without it)\n"
+    assert stdin.stderr.getvalue() == ("" if quiet else word)
 
 
-def test_forced_stdin_is_waited_for_past_all_patience(stdin: Stdin):
-    terminal, writer = stdin.pipe()
+def test_a_forced_socket_is_waited_for_past_all_patience(stdin: Stdin):
+    ours, theirs = socket.socketpair()
 
     def write() -> None:
-        os.write(writer, b"late")
-        os.close(writer)
+        ours.sendall(b"late")
+        ours.shutdown(socket.SHUT_WR)
 
-    timer = threading.Timer(4 * SHORT_S, write)
-    timer.start()
-    prompt = read_prompt("sum up", None, terminal, stdin=True, patience_s=SHORT_S)
+    with ours, theirs:
+        timer = threading.Timer(4 * SHORT_S, write)
+        timer.start()
+        terminal = stdin(os.dup(theirs.fileno()))
+        prompt = read_prompt("sum up", [], terminal, stdin=True, patience_s=SHORT_S)
 
-    timer.join()
+        timer.join()
     assert prompt == "sum up\n\nlate"
 
 
 def test_forbidden_stdin_is_not_read(stdin: Stdin):
     terminal, writer = stdin.pipe(b"notes")
 
-    prompt = read_prompt("why?", None, terminal, stdin=False)
+    prompt = read_prompt("why?", [], terminal, stdin=False)
 
     os.close(writer)
     assert prompt == "why?"
@@ -181,7 +194,7 @@ def test_a_forced_terminal_is_read_until_its_end(stdin: Stdin):
     parent, child = os.openpty()
     os.write(parent, b"typed\n\x04")
 
-    prompt = read_prompt(None, None, stdin(child, is_terminal=True), stdin=True)
+    prompt = read_prompt(None, [], stdin(child, is_terminal=True), stdin=True)
 
     os.close(parent)
     assert prompt == "typed"
@@ -198,7 +211,7 @@ def test_a_non_blocking_pipe_is_waited_for(stdin: Stdin):
 
     timer = threading.Timer(SHORT_S, write)
     timer.start()
-    prompt = read_prompt(None, None, terminal)
+    prompt = read_prompt(None, [], terminal)
 
     timer.join()
     assert prompt == "late"
@@ -214,59 +227,78 @@ def test_more_than_a_pipe_holds_is_read_whole(stdin: Stdin):
 
     thread = threading.Thread(target=write)
     thread.start()
-    prompt = read_prompt(None, None, terminal)
+    prompt = read_prompt(None, [], terminal)
 
     thread.join()
     assert prompt == text
 
 
-def test_a_file_comes_after_the_argument_and_stdin_is_not_read(stdin: Stdin, tmp_path: Path):
-    (tmp_path / "notes").write_text("notes\n")
+def test_files_come_after_the_argument_in_their_order_and_stdin_comes_last(
+    stdin: Stdin, tmp_path: Path
+):
+    (tmp_path / "b").write_text("b\n")
+    (tmp_path / "a").write_text("a\n")
 
-    prompt = read_prompt("sum up", tmp_path / "notes", stdin.ended(b"other"))
+    prompt = read_prompt("sum up", [tmp_path / "b", tmp_path / "a"], stdin.ended(b"other\n"))
 
-    assert prompt == "sum up\n\nnotes"
+    assert prompt == "sum up\n\nb\n\na\n\nother"
+
+
+def test_among_files_a_dash_is_stdin_in_its_turn(stdin: Stdin, tmp_path: Path):
+    (tmp_path / "b").write_text("b\n")
+
+    files = [Path("-"), tmp_path / "b"]
+
+    assert read_prompt(None, files, stdin.ended(b"a\n"), stdin=False) == "a\n\nb"
+
+
+def test_what_does_not_end_is_refused(stdin: Stdin):
+    words = "/dev/zero has more than 64 MiB, and no model reads as much at once"
+    with pytest.raises(RequestError, match=words):
+        read_prompt("sum up", [Path("/dev/zero")], NONE)
+    with pytest.raises(RequestError, match="stdin has more than 64 MiB"):
+        read_prompt(None, [], stdin(os.open("/dev/zero", os.O_RDONLY)))
 
 
 def test_a_terminal_alone_has_no_prompt(stdin: Stdin):
     parent, child = os.openpty()
 
-    prompt = read_prompt(None, None, stdin(child, is_terminal=True))
+    prompt = read_prompt(None, [], stdin(child, is_terminal=True))
 
     os.close(parent)
     assert prompt is None
 
 
 def test_neither_argument_nor_stdin_is_no_prompt():
-    assert read_prompt(None, None, NONE, stdin=False) is None
+    assert read_prompt(None, [], NONE, stdin=False) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\n"])
 def test_a_pipe_without_text_is_refused(stdin: Stdin, data: bytes):
     with pytest.raises(RequestError, match="the prompt is empty: stdin had no text"):
-        read_prompt(None, None, stdin.ended(data))
+        read_prompt(None, [], stdin.ended(data))
 
 
 def test_a_closed_stdin_is_an_empty_one():
     with pytest.raises(RequestError, match="the prompt is empty: stdin had no text"):
-        read_prompt(None, None, NONE)
+        read_prompt(None, [], NONE)
 
 
 def test_an_empty_argument_is_refused():
     with pytest.raises(RequestError, match="the prompt is empty: the argument has no text"):
-        read_prompt("", None, NONE)
+        read_prompt("", [], NONE)
 
 
 def test_an_empty_file_is_refused(tmp_path: Path):
     (tmp_path / "notes").touch()
 
     with pytest.raises(RequestError, match=r"the prompt is empty: .*notes has no text"):
-        read_prompt(None, tmp_path / "notes", NONE)
+        read_prompt(None, [tmp_path / "notes"], NONE)
 
 
 def test_a_missing_file_is_a_wrong_flag(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"can't read --file .*none: No such file"):
-        read_prompt(None, tmp_path / "none", NONE)
+        read_prompt(None, [tmp_path / "none"], NONE)
 
 
 def test_a_directory_as_stdin_is_refused(stdin: Stdin, tmp_path: Path):
@@ -279,24 +311,24 @@ def test_a_directory_as_stdin_is_refused(stdin: Stdin, tmp_path: Path):
     os.close(directory)
 
     with terminal.stdin, pytest.raises(ConfigError, match="can't read stdin: Is a directory"):
-        read_prompt(None, None, terminal)
+        read_prompt(None, [], terminal)
 
 
 def test_stdin_that_is_no_text_is_refused_with_the_place(stdin: Stdin):
     with pytest.raises(RequestError, match="stdin is not UTF-8: byte 0xff at offset 2"):
-        read_prompt(None, None, stdin.ended(b"ab\xffc"))
+        read_prompt(None, [], stdin.ended(b"ab\xffc"))
 
 
 def test_a_file_that_is_no_text_is_refused_with_the_place(tmp_path: Path):
     (tmp_path / "notes").write_bytes("ä".encode("latin-1"))
 
     with pytest.raises(RequestError, match="notes is not UTF-8: byte 0xe4 at offset 0"):
-        read_prompt(None, tmp_path / "notes", NONE)
+        read_prompt(None, [tmp_path / "notes"], NONE)
 
 
 def test_an_argument_that_is_no_text_is_refused_with_the_place():
     with pytest.raises(RequestError, match="the prompt argument is not UTF-8: byte 0xff at offset"):
-        read_prompt(os.fsdecode(b"a\xff"), None, NONE)
+        read_prompt(os.fsdecode(b"a\xff"), [], NONE)
 
 
 def test_text_of_several_bytes_a_character_survives_any_chunking(stdin: Stdin):
@@ -311,7 +343,7 @@ def test_text_of_several_bytes_a_character_survives_any_chunking(stdin: Stdin):
 
     thread = threading.Thread(target=write)
     thread.start()
-    prompt = read_prompt(None, None, terminal)
+    prompt = read_prompt(None, [], terminal)
 
     thread.join()
     assert prompt == text

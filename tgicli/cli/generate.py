@@ -50,18 +50,23 @@ class GenerateFlags:
         None,
         metavar="PROMPT",
         parser=check_name,  # what is wrong with it is said where all of the prompt is read
-        help="What to answer; `-` reads it from stdin. What stdin or FILE holds comes after it, "
+        help="What to answer; `-` reads it from stdin. What FILEs and stdin hold comes after it, "
         "behind a blank line and without the newline at its end.",
     )
-    file: Path | None = option(
-        None, "--file", "-f", metavar="FILE", panel=PROMPT, help="Read FILE instead of stdin."
+    file: tuple[Path, ...] = option(
+        (),
+        "--file",
+        "-f",
+        metavar="FILE",
+        panel=PROMPT,
+        help="Add what FILE holds. Repeatable; TGICLI_FILE holds one.",
     )
     stdin: bool | None = option(
         None,
         panel=PROMPT,
-        default_text="if there is data",
-        help="Read stdin, however late it comes, or never. Otherwise a pipe beside PROMPT that "
-        "stays silent for 5 s is left alone.",
+        default_text="if it is a pipe or a file",
+        help="Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is "
+        "read to its end, and a socket that stays silent for 5 s is left alone.",
     )
     system: str | None = option(
         None,
@@ -294,13 +299,11 @@ def _check(ctx: typer.Context, flags: GenerateFlags, output: Output) -> None:
         ConfigError: two flags do.
     """
     given = {name for name in ctx.params if is_flag(ctx, name)}
-    if "-" in (flags.prompt, str(flags.file)) and "stdin" in given and not flags.stdin:
+    is_stdin_named = flags.prompt == "-" or STDIN in flags.file
+    if is_stdin_named and "stdin" in given and not flags.stdin:
         raise ConfigError("`-` and --no-stdin exclude each other; choose one")
-    if "file" in given and flags.file != STDIN:
-        if flags.prompt == "-":
-            raise ConfigError("`-` and --file exclude each other; choose one")
-        if "stdin" in given and flags.stdin:
-            raise ConfigError("--stdin and --file exclude each other; choose one")
+    if flags.prompt == "-" and "file" in given:
+        raise ConfigError("`-` and --file exclude each other; choose one")
     if {"system", "chat"} <= given and not flags.chat:
         raise ConfigError(
             "--system needs the chat template, which --no-chat leaves out; choose one"
@@ -317,12 +320,12 @@ def _prompt(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> str
         ConfigError: there is none, and nobody to ask; the help page is shown.
         RequestError: it has no text.
     """
-    argument, file, stdin = flags.prompt, flags.file, flags.stdin
+    argument, files, stdin = flags.prompt, flags.file, flags.stdin
     if argument == "-":
         argument, stdin = None, True
-    if file == STDIN:
-        file, stdin = None, True
-    prompt = read_prompt(argument, file, terminal, stdin=stdin)
+    if STDIN in files:
+        stdin = False  # it is read in its turn
+    prompt = read_prompt(argument, files, terminal, stdin=stdin, quiet=flags.quiet)
     if prompt is None:
         terminal.write_stderr(f"{ctx.get_help()}\n\n".encode())
         raise ConfigError("there is no prompt: say it as an argument, or send it on stdin")

@@ -1,14 +1,15 @@
-"""Find the prompt: in the argument, in a file, on stdin, or in two of them.
+"""Find the prompt: in the argument, in files, on stdin, or in several of them.
 
 Called by `generate` on the main thread, before anything is loaded. Never decides what a prompt
 means to a model.
 
-Beside an argument, stdin may be somebody's data, or just what this process inherited. So
+Beside an argument or a file, stdin may be somebody's data, or just what this process inherited. So
     a terminal, /dev/null or another device is not read
     a file is read
-    a pipe or socket that has a byte, or its end, is read to its end, however late that comes;
-        one that stays silent for GRACE_S gets a word on stderr, and is left alone, with another
-        word, after PATIENCE_S
+    a pipe is read to its end, however late that comes, as every filter does: whoever writes there
+        means it, and a slow one (`make | tgicli generate "explain"`) must not be left out
+    a socket is what sshd and editors give their children, and often stays silent: one that does for
+        GRACE_S gets a word on stderr, and is left alone, with another word, after PATIENCE_S
 `--stdin` waits as long as it takes, `--no-stdin` does not look.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from tgicli.errors import ConfigError, RequestError
@@ -25,74 +27,89 @@ from tgicli.ui.terminal import Terminal
 GRACE_S = 0.5
 PATIENCE_S = 5.0
 STDIN = Path("-")  # a name for it
+MAX_BYTES = 64 << 20  # of a prompt's part; no context holds as much
 _CHUNK_BYTES = 1 << 20
-_WAITING = "waiting for the prompt on stdin"
+WAITING = "waiting for the prompt on stdin"
+_WAITING_BESIDE = "waiting for what comes on stdin (--no-stdin: go on without it)"
 _WAITING_TERMINAL = "type the prompt; Ctrl-D at the start of a line ends it"
 
 
 def read_prompt(
     argument: str | None,
-    file: Path | None,
+    files: Sequence[Path],
     terminal: Terminal,
     *,
     stdin: bool | None = None,  # None: as above; True: to its end; False: not at all
+    quiet: bool = False,  # no word on stderr
     patience_s: float = PATIENCE_S,
 ) -> str | None:
-    """Return the prompt; argument first, then a blank line, then what the file or stdin holds.
+    """Return the prompt: argument, files and stdin, with a blank line between them.
 
     None when there is neither argument nor file, and stdin is a terminal or not wanted.
 
     Raises:
-        ConfigError: the file or stdin can't be read.
-        RequestError: there is no text in it all, or it is not UTF-8.
+        ConfigError: a file or stdin can't be read.
+        RequestError: there is no text in it all, it is not UTF-8, or it does not end.
     """
-    if argument is not None:
-        argument = _decode(os.fsencode(argument), "the prompt argument")
-    if file is not None:
-        attached = _decode(read_input(file, terminal, flag="--file"), str(file))
-    elif stdin or (stdin is None and _has_data(argument, terminal, patience_s)):
-        attached = _decode(_read_stdin(terminal), "stdin")
-    elif argument is None:
-        return None
-    else:
-        attached = ""
-    prompt = "\n\n".join(part for part in (argument, attached.removesuffix("\n")) if part)
+    waiting = None if quiet else WAITING
+    parts = [] if argument is None else [_decode(os.fsencode(argument), "the prompt argument")]
+    parts += [_read_text(file, terminal, waiting) for file in files]
+    if not parts:  # then stdin is the prompt, whatever it is
+        if stdin is False or (stdin is None and terminal.stdin_is_terminal):
+            return None
+        parts = [_read_text(STDIN, terminal, waiting)]
+    elif stdin or (stdin is None and _has_data(terminal, patience_s, quiet=quiet)):
+        parts.append(_read_text(STDIN, terminal, None if quiet else _WAITING_BESIDE))
+    prompt = "\n\n".join(part for part in parts if part)
     if not prompt:
-        raise RequestError(f"the prompt is empty: {_where(argument, file)}; say what to answer")
+        raise RequestError(f"the prompt is empty: {_where(argument, files)}; say what to answer")
     return prompt
 
 
-def _where(argument: str | None, file: Path | None) -> str:
-    if file is not None:
-        return f"{file} has no text"
+def _where(argument: str | None, files: Sequence[Path]) -> str:
+    named = [str(file) for file in files if file != STDIN]
+    if named:
+        return f"{' and '.join(named)} {'has' if len(named) == 1 else 'have'} no text"
     return "stdin had no text" if argument is None else "the argument has no text"
 
 
-def _has_data(argument: str | None, terminal: Terminal, patience_s: float) -> bool:
+def _read_text(file: Path, terminal: Terminal, waiting: str | None) -> str:
+    """Return the text of one part, without the newline at its end."""
+    data = read_input(file, terminal, flag="--file", waiting=waiting, n_most=MAX_BYTES)
+    name = "stdin" if file == STDIN else str(file)
+    if len(data) > MAX_BYTES:
+        raise RequestError(
+            f"{name} has more than {MAX_BYTES >> 20} MiB, and no model reads as much at once; "
+            "send less, or a prompt a line with --input"
+        )
+    return _decode(data, name).removesuffix("\n")
+
+
+def _has_data(terminal: Terminal, patience_s: float, *, quiet: bool) -> bool:
     """Decide whether to read stdin that nobody asked for or forbade."""
-    if argument is None:  # then it is the prompt, whatever it is
-        return not terminal.stdin_is_terminal
     fd = _stdin_fd(terminal)
     if fd is None:
         return False
     mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return True
-    return (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) and _speaks(fd, terminal, patience_s)
+    if stat.S_ISSOCK(mode):
+        return _speaks(fd, None if quiet else terminal, patience_s)
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
 
 
-def _speaks(fd: int, terminal: Terminal, patience_s: float) -> bool:
-    """Wait for a pipe's first byte or its end, for a while."""
+def _speaks(fd: int, listener: Terminal | None, patience_s: float) -> bool:
+    """Wait for a socket's first byte or its end, for a while."""
     grace_s = min(GRACE_S, patience_s)
     if _is_ready(fd, grace_s):
         return True
-    terminal.say(
-        f"stdin is an open pipe without data; waiting {patience_s:g} s for it "
-        "(--stdin: as long as it takes, --no-stdin: not at all)"
-    )
+    if listener is not None:
+        listener.say(
+            f"stdin is an open socket without data; waiting {patience_s:g} s for it "
+            "(--stdin: as long as it takes, --no-stdin: not at all)"
+        )
     if _is_ready(fd, patience_s - grace_s):
         return True
-    terminal.say("nothing came from stdin; going on without it")
+    if listener is not None:
+        listener.say("nothing came from stdin; going on without it")
     return False
 
 
@@ -105,15 +122,15 @@ def _stdin_fd(terminal: Terminal) -> int | None:
     return None if terminal.stdin is None else terminal.stdin.fileno()
 
 
-def _read_stdin(terminal: Terminal) -> bytes:
+def _read_stdin(terminal: Terminal, waiting: str | None, n_most: int | None) -> bytes:
     fd = _stdin_fd(terminal)
     if fd is None:
         return b""
     data = bytearray()
     try:
-        if not _is_ready(fd, GRACE_S):
-            terminal.say(_WAITING_TERMINAL if terminal.stdin_is_terminal else _WAITING)
-        while chunk := _read_chunk(fd):
+        if waiting is not None and not _is_ready(fd, GRACE_S):
+            terminal.say(_WAITING_TERMINAL if terminal.stdin_is_terminal else waiting)
+        while (n_most is None or len(data) <= n_most) and (chunk := _read_chunk(fd)):
             data += chunk
     except OSError as error:
         raise ConfigError(f"can't read stdin: {error.strerror}") from error
@@ -129,16 +146,26 @@ def _read_chunk(fd: int) -> bytes:
             _is_ready(fd, None)
 
 
-def read_input(file: Path, terminal: Terminal, *, flag: str) -> bytes:
+def read_input(
+    file: Path,
+    terminal: Terminal,
+    *,
+    flag: str,
+    waiting: str | None = WAITING,  # what to say when stdin is waited for; None: nothing
+    n_most: int | None = None,
+) -> bytes:
     """Return what is in a file that an option names; `-` is stdin, to its end.
+
+    Of what has more than n_most bytes comes a beginning that is longer than that.
 
     Raises:
         ConfigError: it can't be read.
     """
     if file == STDIN:
-        return _read_stdin(terminal)
+        return _read_stdin(terminal, waiting, n_most)
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(-1 if n_most is None else n_most + 1)
     except OSError as error:
         raise ConfigError(f"can't read {flag} {file}: {error.strerror}") from error
 

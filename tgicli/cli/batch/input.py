@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tgicli.cli.batch.options import InputFormat
-from tgicli.cli.prompt import read_input
+from tgicli.cli.prompt import WAITING, read_input
 from tgicli.core import SamplingParams
 from tgicli.errors import ConfigError, RequestError
 from tgicli.ui.terminal import Terminal
@@ -54,7 +54,13 @@ class Prompt:
 
 
 def read_prompts(
-    path: Path, format: InputFormat, common: Ask, terminal: Terminal, *, settings: str
+    path: Path,
+    format: InputFormat,
+    common: Ask,
+    terminal: Terminal,
+    *,
+    settings: str,
+    quiet: bool = False,
 ) -> list[Prompt]:
     """Read all prompts; lines without text are none. `-` is stdin.
 
@@ -63,7 +69,8 @@ def read_prompts(
     Raises:
         ConfigError: the file can't be read, or has no prompt.
     """
-    lines = list(_lines(read_input(path, terminal, flag="--input")))
+    waiting = None if quiet else WAITING
+    lines = list(_lines(read_input(path, terminal, flag="--input", waiting=waiting)))
     if not lines:
         raise ConfigError(f"--input {path} has no prompt: write one a line")
     if _is_jsonl(path, format, lines[0][1]):

@@ -67,7 +67,9 @@ def _read(options: BatchOptions, terminal: Terminal) -> list[Prompt]:
         model=loading.model if remote is None else _name_of(remote),  # as it is asked for
         lora=[] if remote else [(str(lora.path), lora.scale) for lora in loading.lora],
     )
-    return read_prompts(options.input, options.format, common, terminal, settings=settings)
+    return read_prompts(
+        options.input, options.format, common, terminal, settings=settings, quiet=options.quiet
+    )
 
 
 def _name_of(remote: RemoteOptions) -> str:
