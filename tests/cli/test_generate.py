@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -215,6 +216,14 @@ def test_a_full_context_is_said_on_stderr(generate: Generate) -> None:
 
     assert result.returncode == 0
     assert b"the context of 256 tokens is full" in result.stderr
+
+
+def test_a_context_holds_what_is_asked_for_and_no_more(generate: Generate) -> None:
+    result = generate("Hello", "--ctx-size", "60", "--stats")
+
+    assert b"the context of 60 tokens is full" in result.stderr
+    counts = re.findall(rb"(\d+) tokens[ (]", result.stderr.splitlines()[-1])
+    assert sum(map(int, counts)) == 60
 
 
 def read_some(process: subprocess.Popen[bytes], n_bytes: int = 20) -> bytes:

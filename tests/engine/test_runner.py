@@ -410,7 +410,7 @@ def test_every_kv_type_computes(tiny_model: Path, kv_type: str, flash_attn: str)
 
     runner = Runner(model, options)
 
-    assert runner.n_ctx >= 64
+    assert runner.n_ctx == 64
     runner.close()
 
 

@@ -85,7 +85,8 @@ class Runner:
         if not self._memory:
             raise ModelLoadError(f"{model.path} has no KV cache: it embeds text and generates none")
         self._adapters = Adapters(model, self._ctx, always=options.lora, named=options.named_lora)
-        self.n_ctx: int = llama_cpp.llama_n_ctx_seq(self._ctx)
+        # llama.cpp rounds up to 256 cells.
+        self.n_ctx: int = min(options.n_ctx, llama_cpp.llama_n_ctx_seq(self._ctx))
         self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
