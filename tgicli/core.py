@@ -180,6 +180,7 @@ class GenerationRequest:
     reuse_key: str = ""  # prefixes are reused among requests with the same key only
     adapter: str | None = None  # the name of a LoRA adapter; None: what all requests get
     streams: bool = True  # False: all of the answer comes at once, with Finish
+    special: bool = False  # special tokens are to be seen, too: tokens must be told, not text
 
     def __post_init__(self) -> None:
         if not self.prompt:

@@ -163,6 +163,7 @@ def test_an_unknown_server_is_said_to_be_one(cli: Cli):
         (["--presence-penalty", "1", "--no-chat"], "presence_penalty 1.0 can't be sent"),
         (["--top-k", "5"], "top_k 5 can't be sent to OpenAI's routes of"),
         (["--truncate", "5"], "truncate 5 can't be sent"),
+        (["--special"], "special True can't be sent to OpenAI's routes of"),
         (["--gbnf", 'root ::= "a"'], "a grammar of the kind gbnf can't be sent to a TGI server"),
         (["--no-chat", "-m", "other"], "model other can't be sent to TGI's /generate"),
     ],
@@ -187,6 +188,16 @@ def test_a_schema_is_sent_as_the_server_wants_it(cli: Cli):
 
     assert asked(cli, "--no-chat", *args).json["parameters"]["grammar"]["value"] == schema
     assert server.posts[0].json["response_format"]["json_schema"]["schema"] == schema
+
+
+def test_special_tokens_are_shown_where_the_server_tells_them(cli: Cli):
+    events = [tgi_event(1, "<s>"), *tgi_stream("Hi", "!")]
+    events[0] = events[0].replace(b'"special": false', b'"special": true')
+
+    with serving(stream(*events), pages=TGI_PAGES) as server:
+        outcome = generate(cli, server.url, "Hi", "--no-chat", "--special")
+
+    assert outcome.stdout == "<s>Hi!"
 
 
 def test_what_is_not_said_is_not_sent(cli: Cli):

@@ -58,6 +58,7 @@ def to_request(options: GenerateOptions, *, chats: bool) -> GenerationRequest:
         params=options.params,
         truncate=options.truncate,
         best_of=options.best_of,
+        special=options.special,
     )
 
 

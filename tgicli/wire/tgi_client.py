@@ -39,6 +39,7 @@ _CARRIED = frozenset(
         "repetition_penalty",
         "frequency_penalty",
         "keep_stop",
+        "special",
         "watermark",
         "top_n_tokens",
         "truncate",
