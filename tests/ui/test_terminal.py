@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -245,6 +246,32 @@ def test_a_drained_pipe_without_reader_breaks() -> None:
 
         with pytest.raises(BrokenPipeError):
             asyncio.run(terminal.drain_stdout())
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [(b"half", b"half\nwhy\nso\n"), (b"whole\n", b"whole\nwhy\nso\n"), (b"", b"why\nso\n")],
+)
+def test_talk_in_the_same_place_begins_on_a_line_of_its_own(answer: bytes, shown: bytes) -> None:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as reader:
+        with open(writing, "w") as stdout, open(os.dup(writing), "w") as stderr:
+            terminal = Terminal(stdin=None, stdout=stdout, stderr=stderr)
+            terminal.offer_stdout(answer)
+            terminal.say("why")
+            terminal.say("so")
+
+        assert reader.read() == shown
+
+
+def test_talk_in_another_place_is_not_changed_by_an_unfinished_line(tmp_path: Path) -> None:
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("w") as stdout, err.open("w") as stderr:
+        terminal = Terminal(stdin=None, stdout=stdout, stderr=stderr)
+        terminal.offer_stdout(b"half")
+        terminal.complain(ModelNotFound("gone"))
+
+    assert (out.read_bytes(), err.read_bytes()) == (b"half", b"error: gone\n")
 
 
 def test_a_silenced_stdout_lets_the_interpreter_exit_quietly() -> None:

@@ -54,6 +54,8 @@ class Terminal:
     wants_colour: bool | None = None  # None: where a terminal shows it
     # Offered to stdout, and not taken yet.
     _offered: bytearray = field(default_factory=bytearray, init=False, compare=False)
+    # What would end the answer's last line, if that is unfinished.
+    _line_end: bytearray = field(default_factory=bytearray, init=False, compare=False)
 
     @classmethod
     def from_process(cls) -> Terminal:
@@ -123,6 +125,8 @@ class Terminal:
 
         Called on the event loop only. Raises as write_stdout does.
         """
+        if data:
+            self._line_end[:] = b"" if data.endswith(b"\n") else b"\n"
         fd = _fileno(self.stdout)
         if self.stdout is None or fd is None:
             self.write_stdout(data)
@@ -147,9 +151,15 @@ class Terminal:
             self._offered.clear()
 
     def write_stderr(self, data: bytes) -> None:
-        """Write all bytes now; a stderr that takes none gets none."""
+        """Write all bytes now; a stderr that takes none gets none.
+
+        Where stdout goes to the same place, they begin on a line of their own.
+        """
+        line_end = bytes(self._line_end)
+        self._line_end.clear()
         with contextlib.suppress(OSError):
-            _write(self.stderr, data)
+            is_behind = line_end and _is_same(self.stdout, self.stderr)
+            _write(self.stderr, line_end + data if is_behind else data)
 
     def say(self, text: str) -> None:
         """Write one line to stderr."""
@@ -206,6 +216,12 @@ def _fileno(stream: IO[str] | None) -> int | None:
         return stream.fileno()
     except OSError:  # io.UnsupportedOperation
         return None
+
+
+def _is_same(one: IO[str] | None, other: IO[str] | None) -> bool:
+    """Whether two streams go to one terminal, pipe or file."""
+    fd, other_fd = _fileno(one), _fileno(other)
+    return fd is not None and other_fd is not None and os.path.sameopenfile(fd, other_fd)
 
 
 def _size(stream: IO[str] | None) -> os.terminal_size:
