@@ -43,7 +43,7 @@ def test_json_has_the_values_themselves(
     generate = shown["commands"]["generate"]
     assert (shown["file"], shown["exists"]) == (str(path), True)
     assert generate["stop"] == {"value": ["a"], "origin": "file", "place": f"{path}:1"}
-    assert generate["file"] == {"value": "notes", "origin": "file", "place": f"{path}:2"}
+    assert generate["file"] == {"value": ["notes"], "origin": "file", "place": f"{path}:2"}
     assert generate["temperature"] == {
         "value": 0.25,
         "origin": "environment",
