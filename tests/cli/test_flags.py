@@ -222,13 +222,6 @@ def test_a_models_name_may_be_any_bytes(asked: Asked):
     assert asked("hi", "-m", name).loading.model == name
 
 
-def test_a_range_is_cores_to_check_and_another_status(cli: Cli):
-    outcome = cli("generate", "hi", "--temperature", "-1")
-
-    assert outcome.status == ExitStatus.BAD_REQUEST
-    assert outcome.stderr == "error: temperature must be >= 0, got -1.0\n"
-
-
 @pytest.mark.parametrize("input", [["hi"], ["--input", os.devnull]], ids=["prompt", "input"])
 @pytest.mark.parametrize(
     ("flags", "message"),
@@ -266,3 +259,41 @@ def test_a_loading_option_below_its_least_value_is_a_usage_error(cli: Cli, flags
 
     assert outcome.status == ExitStatus.USAGE
     assert outcome.stderr.startswith(f"error: {flags}: must be >= ")
+
+
+@pytest.mark.parametrize("command", ["generate --no-stdin hi", "chat"])
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--temperature", "-1", "must be >= 0"),
+        ("--top-k", "-1", "must be >= 0"),
+        ("--top-p", "2", "must be in (0, 1]"),
+        ("--typical-p", "0", "must be in (0, 1]"),
+        ("--min-p", "1", "must be in [0, 1)"),
+        ("--repetition-penalty", "0", "must be > 0"),
+        ("--frequency-penalty", "3", "must be in [-2, 2]"),
+        ("--presence-penalty", "-3", "must be in [-2, 2]"),
+        ("--seed", "-5", "must be in [0, 2**64)"),
+        ("--max-new-tokens", "0", "must be >= 1"),
+        ("--stop", "", "must not be empty"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused_with_its_flag(
+    cli: Cli, command: str, flag: str, value: str, words: str
+):
+    outcome = cli(*command.split(), flag, value)
+
+    assert (outcome.status, outcome.stderr) == (2, f"error: {flag} {value}: {words}\n")
+
+
+def test_a_value_out_of_its_range_is_refused_with_its_variable_or_line(
+    cli: Cli, config_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+):
+    path = config_file("\ntop_p = 2")
+    in_the_file = cli("generate", "hi")
+    path.write_text("")
+    monkeypatch.setenv("TGICLI_TEMPERATURE", "-1")
+    in_a_variable = cli("generate", "hi")
+
+    assert f"{path}:2: top-p = 2: must be in (0, 1]" in in_the_file.stderr
+    assert "TGICLI_TEMPERATURE=-1: must be >= 0" in in_a_variable.stderr

@@ -410,9 +410,9 @@ def test_no_terminal_at_all_does_no_harm(tiny_model: Path) -> None:
 
 
 REFUSALS: Sequence[tuple[str, list[str], int, str]] = [
-    ("no tokens", ["Hello", "--max-new-tokens", "0"], 5, "max_new_tokens must be >= 1, got 0"),
+    ("no tokens", ["Hello", "--max-new-tokens", "0"], 2, "--max-new-tokens 0: must be >= 1"),
     ("empty prompt", [""], 5, "the prompt is empty"),
-    ("cold", ["Hello", "--temperature", "-1"], 5, "temperature must be >= 0, got -1"),
+    ("cold", ["Hello", "--temperature", "-1"], 2, "--temperature -1: must be >= 0"),
     ("no number", ["Hello", "--temperature", "hot"], 2, "--temperature hot"),
     ("unknown flag", ["Hello", "--temprature", "1"], 2, "--temperature"),
     ("contradiction", ["Hello", "--raw", "--json"], 2, "--raw and --json exclude each other"),

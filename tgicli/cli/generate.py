@@ -117,7 +117,11 @@ class GenerateFlags:
         help="With --json --no-stream: why it ended, the seed, all tokens; a stream has them.",
     )
     top_n_tokens: int = option(
-        0, metavar="N", panel=OUTPUT, help="With --json: the N likeliest tokens of each step."
+        0,
+        metavar="N",
+        panel=OUTPUT,
+        least=0,
+        help="With --json: the N likeliest tokens of each step.",
     )
     special: bool = option(False, "--special", panel=OUTPUT, help="Show special tokens, too.")
     reasoning: Literal["show", "hide", "stdout"] = option(

@@ -2,18 +2,20 @@
 
 Imported by the command modules and, as values, by what does the commands' work. Names, types and
 help texts only: variables, the file and error messages are `command`'s, the ranges of sampling
-parameters are core's.
+parameters are core's, which is asked for each as soon as it is read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tgicli.cli.signature import option
-from tgicli.cli.value import check_float, check_int, check_least, check_name
+from tgicli.cli.value import check_float, check_int, check_least, check_name, check_text
 from tgicli.core import SamplingParams
+from tgicli.errors import RequestError
 
 SAMPLING, LOADING = "Sampling and length", "Model"
 
@@ -79,6 +81,22 @@ def parse_named_loras(value: object) -> NamedLoras:
     return NamedLoras(tuple((name, Path(path)) for name, _, path in pairs))
 
 
+def sampling(name: str, check: Callable[[object], object]) -> Callable[[object], object]:
+    """Return the check of a sampling parameter's type and range."""
+
+    def parse(value: object) -> object:
+        found = check(value)
+        wanted: dict[str, Any] = {name: (found,) if name == "stop" else found}
+        try:
+            SamplingParams(**wanted)
+        except RequestError as error:
+            rule = str(error).partition(", got ")[0]
+            raise ValueError(rule[rule.index("must ") :]) from None
+        return found
+
+    return parse
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SamplingOptions:
     """How to choose the next token, and when to end."""
@@ -87,6 +105,7 @@ class SamplingOptions:
         None,
         metavar="N",
         panel=SAMPLING,
+        parser=sampling("max_new_tokens", check_int),
         default_text="until the model ends or the context is full",
         help="Generate at most N tokens.",
     )
@@ -94,58 +113,71 @@ class SamplingOptions:
         0.8,
         metavar="T",
         panel=SAMPLING,
+        parser=sampling("temperature", check_float),
         help="Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left "
         "out, a server's own holds.",
     )
     top_k: int = option(
-        0, metavar="K", panel=SAMPLING, help="Keep the K likeliest tokens; 0 keeps all."
+        0,
+        metavar="K",
+        panel=SAMPLING,
+        parser=sampling("top_k", check_int),
+        help="Keep the K likeliest tokens; 0 keeps all.",
     )
     top_p: float = option(
         1.0,
         metavar="P",
         panel=SAMPLING,
+        parser=sampling("top_p", check_float),
         help="Keep the likeliest tokens that make up P of the probability; 1 keeps all.",
     )
     typical_p: float = option(
         1.0,
         metavar="P",
         panel=SAMPLING,
+        parser=sampling("typical_p", check_float),
         help="Keep the locally typical tokens that make up P of the probability; 1 keeps all.",
     )
     min_p: float = option(
         0.05,
         metavar="P",
         panel=SAMPLING,
+        parser=sampling("min_p", check_float),
         help="Drop tokens less likely than P times the likeliest; 0 keeps all.",
     )
     repetition_penalty: float = option(
         1.0,
         metavar="X",
         panel=SAMPLING,
+        parser=sampling("repetition_penalty", check_float),
         help="Make tokens that occurred less likely, X > 1; 1 changes nothing.",
     )
     frequency_penalty: float = option(
         0.0,
         metavar="X",
         panel=SAMPLING,
+        parser=sampling("frequency_penalty", check_float),
         help="Subtract X, in [-2, 2], from a token's logit for each time it occurred.",
     )
     presence_penalty: float = option(
         0.0,
         metavar="X",
         panel=SAMPLING,
+        parser=sampling("presence_penalty", check_float),
         help="Subtract X, in [-2, 2], from the logit of each token that occurred.",
     )
     stop: tuple[str, ...] = option(
         (),
         metavar="TEXT",
         panel=SAMPLING,
+        parser=sampling("stop", check_text),
         help="End before this text, which is not shown. Repeatable; TGICLI_STOP holds one.",
     )
     seed: int | None = option(
         None,
         metavar="N",
         panel=SAMPLING,
+        parser=sampling("seed", check_int),
         default_text="a new one each time",
         help="Draw the same tokens again; --stats shows the seed.",
     )
