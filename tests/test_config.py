@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -132,6 +133,12 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_without_a_file_there_are_no_settings(home: Path):
+    assert read_config() is None
+
+
+def test_a_home_that_is_no_directory_has_no_file(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
+
     assert read_config() is None
 
 

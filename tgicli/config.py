@@ -108,7 +108,7 @@ def read_config() -> ConfigFile | None:
     path = config_path()
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:  # daemons have HOME=/dev/null
         if os.environ.get(PATH_VARIABLE):
             raise ConfigError(f"{PATH_VARIABLE} names {path}, which does not exist") from error
         return None
