@@ -94,6 +94,22 @@ def test_the_configuration_file_is_told_with_whether_it_is_there(
     assert rows(cli("doctor"))["config file"] == str(path)
 
 
+@pytest.mark.parametrize("text", ["threads = [", "threads = 0", "nonsense = 1"])
+def test_a_configuration_file_that_is_wrong_is_told_and_the_rest_too(
+    cli: Cli, config_file: Callable[[str], Path], tiny_model: Path, text: str
+):
+    path = config_file(text)
+
+    outcome = cli("doctor", str(tiny_model))
+    found = told(cli("doctor", "--json"))
+
+    assert outcome.status == ExitStatus.USAGE
+    assert str(path) in outcome.stderr
+    assert rows(outcome)["config file"].startswith(f"wrong, and left out here: {path}")
+    assert rows(outcome)["fits"] == "yes"
+    assert found["places"]["config file"]["problem"] in outcome.stderr
+
+
 def test_a_model_that_fits_is_told_with_what_it_takes(cli: Cli, tiny_model: Path):
     outcome = cli("doctor", str(tiny_model), "--max-batch-size", "4", "--json")
 

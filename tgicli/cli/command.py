@@ -31,6 +31,8 @@ VARIABLE_PREFIX = "TGICLI_"
 FLAG, VARIABLE, PROFILE, FILE, DEFAULT = 4, 3, 2, 1, 0
 _RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # Click's words
 _CHOSEN = "tgicli.profile"  # in a context's meta: the profile's name
+_BROKEN = "tgicli.broken"  # in a context's meta: what is wrong with the file
+_GOES_ON = "_goes_on_beside_a_broken_file"  # of a command's function
 _Made = TypeVar("_Made")
 
 
@@ -120,13 +122,16 @@ class Command(TyperCommand):
         """Read the file, then the flags. With a broken file, --help still works.
 
         Raises:
-            ConfigError: the file is wrong.
+            ConfigError: the file is wrong, and the command does not go on beside it.
         """
         try:
             ctx.default_map = Defaults(file_settings(ctx, chosen_profile(ctx)))
-        except ConfigError:
-            super().parse_args(ctx, args)
-            raise
+        except ConfigError as error:
+            rest = super().parse_args(ctx, args)
+            if not hasattr(self.callback, _GOES_ON):
+                raise
+            ctx.meta[_BROKEN] = error
+            return rest
         return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Context) -> TyperOption | None:
@@ -268,6 +273,19 @@ def chosen_profile(ctx: Context) -> str | None:
     name = ctx.meta.get(_CHOSEN)
     assert name is None or isinstance(name, str)
     return name
+
+
+def goes_on_beside_a_broken_file(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command run without the file's settings; `file_problem` says what is wrong with it."""
+    setattr(function, _GOES_ON, True)
+    return function
+
+
+def file_problem(ctx: Context) -> ConfigError | None:
+    """Return what is wrong with the configuration file, beside which a command goes on."""
+    problem = ctx.meta.get(_BROKEN)
+    assert problem is None or isinstance(problem, ConfigError)
+    return problem
 
 
 def is_flag(ctx: Context, name: str) -> bool:

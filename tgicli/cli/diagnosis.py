@@ -61,11 +61,12 @@ class Place:
 
     path: str
     exists: bool
+    problem: str | None  # why it is not used
 
     @classmethod
-    def at(cls, path: Path) -> Place:
+    def at(cls, path: Path, problem: str | None = None) -> Place:
         """Look whether it is there."""
-        return cls(path=str(path), exists=path.exists())
+        return cls(path=str(path), exists=path.exists(), problem=problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +118,17 @@ class Fit:
     refusal: str | None  # what loading it would say
 
 
-def diagnose() -> Diagnosis:
-    """Look at everything but a model."""
+def diagnose(file_problem: str | None = None) -> Diagnosis:
+    """Look at everything but a model; file_problem is what is wrong with the configuration file."""
     llama, problem = _llama()
     demo = demo_path()
-    places = {"config file": config_path(), "models": cache_dir(), "state": state_path()}
+    places = {
+        "config file": Place.at(config_path(), file_problem),
+        "models": Place.at(cache_dir()),
+        "state": Place.at(state_path()),
+    }
     if demo is not None:
-        places["demo model"] = demo
+        places["demo model"] = Place.at(demo)
     return Diagnosis(
         tgicli=__version__,
         python=platform.python_version(),
@@ -133,7 +138,7 @@ def diagnose() -> Diagnosis:
         n_cores=n_usable_cores(),
         free_memory_bytes=available_memory_bytes(),
         total_memory_bytes=total_memory_bytes(),
-        places={name: Place.at(path) for name, path in places.items()},
+        places=places,
         n_cached_models=len(cached_names()),
         has_servers=servers_are_there(),
         libraries={name: _version(name) for name in LIBRARIES},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tgicli.cli.command import file_problem, goes_on_beside_a_broken_file
 from tgicli.cli.options import LOADING, LoadingOptions
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
@@ -42,6 +43,7 @@ class DoctorOptions:
 
 
 @app.command("doctor")
+@goes_on_beside_a_broken_file
 @takes(DoctorOptions)
 def doctor(ctx: typer.Context, options: DoctorOptions) -> None:
     """Say what this machine can run, and whether MODEL fits.
@@ -53,12 +55,14 @@ def doctor(ctx: typer.Context, options: DoctorOptions) -> None:
       tgicli doctor ./model.gguf --ctx-size 32768 --kv-type q8_0
       tgicli doctor org/name --json | jq .fit.fits
 
-    A model that does not fit is exit status 8, before anything of it is loaded.
+    A model that does not fit is exit status 8, before anything of it is loaded; a configuration
+    file that is wrong is 2, and the rest is told without it.
     """
     from tgicli.cli.diagnosis import diagnose, fit
 
     terminal = ctx.obj.terminal
-    found = diagnose()
+    problem = file_problem(ctx)
+    found = diagnose(None if problem is None else str(problem))
     if not options.json:
         terminal.write_stdout(_sheet(found).encode(errors="surrogateescape"))
     name = options.name or options.loading.model
@@ -69,6 +73,8 @@ def doctor(ctx: typer.Context, options: DoctorOptions) -> None:
         terminal.write_stdout(_fit_sheet(fits).encode(errors="surrogateescape"))
     if fits is not None and fits.refusal is not None:
         raise ModelLoadError(fits.refusal)
+    if problem is not None:
+        raise problem
 
 
 def _to_json(found: Diagnosis, fits: Fit | None) -> str:
@@ -89,6 +95,8 @@ def _lines(found: Diagnosis) -> Iterator[tuple[str, str]]:
     yield "memory", _memory(found.free_memory_bytes, found.total_memory_bytes)
     for name, place in found.places.items():
         yield name, place.path if place.exists else f"{place.path} (not there)"
+        if place.problem is not None:
+            yield name, f"wrong, and left out here: {place.problem}"
     yield "cached models", str(found.n_cached_models)
     yield "servers", "may be found by `generate`" if found.has_servers else "none of this user's"
     for library, version in found.libraries.items():
