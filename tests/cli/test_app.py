@@ -80,6 +80,33 @@ def test_a_mistyped_flag_is_guessed(cli: Cli):
     assert "`tgicli generate --help` shows what there is\n" in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("--temp", "no such option: --temp; did you mean --temperature?"),
+        ("--max-new", "no such option: --max-new; did you mean --max-new-tokens?"),
+        ("--nope", "no such option: --nope"),
+        ("--no", "no such option: --no"),
+    ],
+)
+def test_a_flag_is_guessed_by_its_beginning_or_not_at_all(cli: Cli, flag: str, words: str):
+    assert cli("generate", flag, "3").stderr.splitlines()[0] == f"error: {words}"
+
+
+def test_a_flag_without_its_value_names_its_own_page(cli: Cli):
+    assert cli("generate", "--kv-type").stderr == (
+        "error: option '--kv-type' requires an argument\n"
+        "`tgicli generate --help` shows what there is\n"
+    )
+
+
+def test_a_prompt_without_quotes_is_told_so(cli: Cli):
+    assert cli("generate", "hello", "my", "world").stderr == (
+        "error: my world is more than it takes; put quotes around what belongs together\n"
+        "`tgicli generate --help` shows what there is\n"
+    )
+
+
 def test_a_flag_that_is_no_number_is_named_with_its_value(cli: Cli):
     outcome = cli("generate", "--temperature", "warm")
 
@@ -107,7 +134,7 @@ def test_a_word_too_many_is_a_usage_error(cli: Cli):
     outcome = cli("config", "path", "please")
 
     assert outcome.status == ExitStatus.USAGE
-    assert "error: got unexpected extra argument(s) (please)" in outcome.stderr
+    assert "error: please is more than it takes" in outcome.stderr
 
 
 def test_no_command_offers_typers_own_completion(cli: Cli):

@@ -7,11 +7,12 @@ Nothing else catches our errors for good, prints a traceback or ends the process
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,7 +22,12 @@ from tgicli.cli.signals import Terminated
 from tgicli.errors import ConfigError, ExitStatus, TgicliError
 from tgicli.ui.terminal import Terminal
 
+if TYPE_CHECKING:
+    from typer._click.core import Context
+
 PROGRAM = "tgicli"
+_EXTRA = re.compile(r"Got unexpected extra argument\(s\) \((.*)\)", re.DOTALL)  # Click's words
+_N_TELLING = 4  # characters of a flag that many others begin with, such as --no
 
 
 class Commands(LazyGroup):
@@ -176,15 +182,31 @@ def _call(args: Sequence[str], this: Run) -> None:
 
 def _usage(error: typer.TyperException) -> TgicliError:
     """Say a usage error in our words, with what may have been meant and where help is."""
-    close = getattr(error, "possibilities", None)
-    text = (
-        f"{error.message}; did you mean {' or '.join(close)}?" if close else error.format_message()
-    )
-    text = text.removesuffix(".")
     ctx = getattr(error, "ctx", None)
+    text = error.message.removesuffix(".")
+    if extra := _EXTRA.fullmatch(text):
+        text = f"{extra[1]} is more than it takes; put quotes around what belongs together"
+    elif close := _meant(error, ctx):
+        text = f"{text}; did you mean {' or '.join(close)}?"
+    elif not hasattr(error, "possibilities"):
+        text = error.format_message().removesuffix(".")
     path = PROGRAM if ctx is None else ctx.command_path
     said = ConfigError(f"{text[:1].lower()}{text[1:]}\n`{path} --help` shows what there is")
     return said.with_traceback(error.__traceback__)
+
+
+def _meant(error: typer.TyperException, ctx: Context | None) -> list[str]:
+    """Return the flags that an unknown one may stand for: those that it begins, else its likes."""
+    given = getattr(error, "option_name", None)
+    if not hasattr(error, "possibilities") or given is None or ctx is None:
+        return []
+    import difflib
+
+    flags = [flag for param in ctx.command.params for flag in (*param.opts, *param.secondary_opts)]
+    begun = [flag for flag in flags if flag.startswith(given)]
+    if begun and len(given) > _N_TELLING:
+        return begun[:3]
+    return difflib.get_close_matches(given, flags, n=2, cutoff=0.75)
 
 
 def _complain(error: TgicliError, this: Run) -> None:

@@ -127,12 +127,21 @@ class Command(TyperCommand):
         try:
             ctx.default_map = Defaults(file_settings(ctx, chosen_profile(ctx)))
         except ConfigError as error:
-            rest = super().parse_args(ctx, args)
+            rest = self._parse_flags(ctx, args)
             if not hasattr(self.callback, _GOES_ON):
                 raise
             ctx.meta[_BROKEN] = error
             return rest
-        return super().parse_args(ctx, args)
+        return self._parse_flags(ctx, args)
+
+    def _parse_flags(self, ctx: Context, args: list[str]) -> list[str]:
+        """Read the flags; an error knows whose they are, where Click would name the group."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            if getattr(error, "ctx", ctx) is None:
+                vars(error)["ctx"] = ctx
+            raise
 
     def get_help_option(self, ctx: Context) -> TyperOption | None:
         """Return --help, adopted; always the same one, as Click asks."""
