@@ -30,6 +30,7 @@ from tests.faulty import (
     serving,
     stall,
     stream,
+    tgi_error,
     tgi_event,
     tgi_stream,
 )
@@ -403,6 +404,17 @@ def test_json_has_tgis_shape_also_from_an_openai_server(cli: Cli):
     assert events[-1]["details"]["finish_reason"] == "eos_token"
 
 
+def test_a_json_stream_that_fails_ends_with_the_error_as_in_tgi(cli: Cli):
+    broken = stream(tgi_event(1, "Hel"), tgi_error("boom", "generation"))
+    with serving(broken, pages=TGI_PAGES) as server:
+        outcome = generate(cli, server.url, "Hi", "--no-chat", "--json")
+
+    last = json.loads(outcome.stdout.splitlines()[-1])
+    assert last["error_type"] == "generation"
+    assert "boom" in last["error"]
+    assert "boom" in outcome.stderr
+
+
 def test_no_stream_shows_all_at_the_end(cli: Cli):
     with serving(stream(*HELLO), pages=TGI_PAGES) as server:
         outcome = generate(cli, server.url, "Hi", "--no-chat", "--no-stream", "--json", "--details")
@@ -421,6 +433,7 @@ def test_stats_say_what_the_server_tells(cli: Cli):
     assert "answer 2 tokens" in told.stderr
     assert "prompt of unknown length" in untold.stderr
     assert "answer 2 pieces" in untold.stderr
+    assert "tokens/s" not in untold.stderr
 
 
 REASONING = next(golden for golden in GOLDEN if golden.name == "sglang_chat")

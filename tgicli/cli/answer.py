@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from tgicli.cli.generate import GenerateOptions
+from tgicli.cli.generate import GenerateOptions, Output
 from tgicli.core import (
     Event,
     Finish,
@@ -17,6 +17,7 @@ from tgicli.core import (
     Message,
     Progress,
 )
+from tgicli.errors import TgicliError
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -81,6 +82,24 @@ async def stream(
         TgicliError: it does not come to its end; what came of it is written.
         BrokenPipeError: nobody reads it any more.
     """
+    try:
+        return await _stream(backend, request, options, terminal, status)
+    except TgicliError as error:
+        if options.output is Output.JSON and options.stream:
+            from tgicli.wire.tgi import encode_error
+
+            terminal.offer_stdout(encode_error(error) + b"\n")  # as TGI ends its streams
+            await terminal.drain_stdout()
+        raise
+
+
+async def _stream(
+    backend: Backend,
+    request: GenerationRequest,
+    options: GenerateOptions,
+    terminal: Terminal,
+    status: Status,
+) -> Finish:
     from contextlib import aclosing, closing
 
     from tgicli.cli.output import open_sink
@@ -121,13 +140,14 @@ def stats_line(finish: Finish) -> str:
     """Say in one line what was computed, how fast and with which seed."""
     n_computed = finish.n_prompt_tokens - finish.n_cached_tokens
     n_decoded = finish.n_generated_tokens - 1  # the first one comes out of the prompt
-    prompt, answer = "prompt of unknown length", f"answer {finish.n_generated_tokens:,} pieces"
+    prompt, unit = "prompt of unknown length", "pieces"
     if finish.has_usage:
+        unit = "tokens"
         prompt = f"prompt {finish.n_prompt_tokens:,} tokens ({finish.n_cached_tokens:,} cached)"
-        answer = f"answer {finish.n_generated_tokens:,} tokens"
+    answer = f"answer {finish.n_generated_tokens:,} {unit}"
     parts = [
-        f"{prompt} in {finish.prefill_s:.2f} s{_rate(n_computed, finish.prefill_s)}",
-        f"{answer} in {finish.decode_s:.2f} s{_rate(n_decoded, finish.decode_s)}",
+        f"{prompt} in {finish.prefill_s:.2f} s{_rate(n_computed, unit, finish.prefill_s)}",
+        f"{answer} in {finish.decode_s:.2f} s{_rate(n_decoded, unit, finish.decode_s)}",
         f"ended by {finish.reason}",
     ]
     if finish.seed is not None:
@@ -135,5 +155,5 @@ def stats_line(finish: Finish) -> str:
     return "; ".join(parts)
 
 
-def _rate(count: int, seconds: float) -> str:
-    return f", {count / seconds:,.1f} tokens/s" if count > 0 and seconds > 0 else ""
+def _rate(count: int, unit: str, seconds: float) -> str:
+    return f", {count / seconds:,.1f} {unit}/s" if count > 0 and seconds > 0 else ""
