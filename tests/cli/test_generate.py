@@ -245,6 +245,21 @@ def test_ctrl_c_keeps_what_was_printed_and_returns_130(start: Start, generate: G
     assert err == b""
 
 
+def test_a_time_limit_keeps_what_was_printed_and_returns_4(start: Start) -> None:
+    status, out, err = end(start("Hello", "--timeout", "4"))
+
+    assert (status, err) == (4, b"error: it took longer than 4 s (--timeout)\n")
+    assert out
+
+
+def test_a_json_stream_ends_with_the_error(generate: Generate) -> None:
+    result = generate("x" * 9_000, "--ctx-size", "512", "--json")
+
+    error = json.loads(result.stdout)
+    assert error["error_type"] == "validation"
+    assert "the context holds 512" in error["error"]
+
+
 def test_sigterm_returns_143(start: Start) -> None:
     process = start("Hello")
     read_some(process)

@@ -26,14 +26,24 @@ REQUEST_ID = "generate"
 
 def answer(options: GenerateOptions, terminal: Terminal) -> None:
     """Stream the answer, say how it went."""
-    if options.remote is not None:
-        from tgicli.cli.remote_answer import answer_remotely
+    try:
+        finish = _answer(options, terminal)
+    except TgicliError as error:
+        if options.output is Output.JSON and options.stream:
+            from tgicli.wire.tgi import encode_error
 
-        finish = answer_remotely(options, options.remote, terminal)
-    else:
-        finish = _answer_here(options, terminal)
+            terminal.write_stdout(encode_error(error) + b"\n")  # as TGI ends its streams
+        raise
     if finish is not None:
         _last_words(options, terminal, finish)
+
+
+def _answer(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+    if options.remote is None:
+        return _answer_here(options, terminal)
+    from tgicli.cli.remote_answer import answer_remotely
+
+    return answer_remotely(options, options.remote, terminal)
 
 
 def _answer_here(options: GenerateOptions, terminal: Terminal) -> Finish | None:
@@ -82,24 +92,6 @@ async def stream(
         TgicliError: it does not come to its end; what came of it is written.
         BrokenPipeError: nobody reads it any more.
     """
-    try:
-        return await _stream(backend, request, options, terminal, status)
-    except TgicliError as error:
-        if options.output is Output.JSON and options.stream:
-            from tgicli.wire.tgi import encode_error
-
-            terminal.offer_stdout(encode_error(error) + b"\n")  # as TGI ends its streams
-            await terminal.drain_stdout()
-        raise
-
-
-async def _stream(
-    backend: Backend,
-    request: GenerationRequest,
-    options: GenerateOptions,
-    terminal: Terminal,
-    status: Status,
-) -> Finish:
     from contextlib import aclosing, closing
 
     from tgicli.cli.output import open_sink

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -232,8 +233,15 @@ def _run_key_command(command: str) -> str:
     return done.stdout.decode("utf-8", "replace").strip()
 
 
-def check_endpoint(ctx: typer.Context, options: EndpointOptions, *also_remote: str) -> None:
+def check_endpoint(
+    ctx: typer.Context,
+    options: EndpointOptions,
+    *also_remote: str,
+    for_any: Collection[str] = (),
+) -> None:
     """Refuse flags of a local model beside an endpoint, and an endpoint's flags without one.
+
+    for_any are an endpoint's that hold without one, too.
 
     Raises:
         ConfigError: there is one.
@@ -244,6 +252,7 @@ def check_endpoint(ctx: typer.Context, options: EndpointOptions, *also_remote: s
     else:
         alien = [f.name for f in dataclasses.fields(EndpointOptions) if f.name != "endpoint"]
         alien += also_remote
+        alien = [name for name in alien if name not in for_any]
         words = "is for a server; name one with --endpoint"
     for name in alien:
         if name in ctx.params and is_flag(ctx, name):

@@ -172,6 +172,7 @@ class GenerateOptions:
     remote: RemoteOptions | None  # None: a model in this process
     may_be_warm: bool  # or in a server of the user's, if it is loaded there
     n_retries: int
+    timeout_s: float | None  # None: as long as it takes, or the server's own limits say
     loading: LoadingOptions
 
 
@@ -197,7 +198,9 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
     terminal: Terminal = ctx.obj.terminal
     output = _output(ctx, flags)
     _check(ctx, flags, output)
-    check_endpoint(ctx, flags.remote, "reasoning")
+    # Many prompts take their time, in this process.
+    for_any = () if flags.batch.is_wanted else ("timeout",)
+    check_endpoint(ctx, flags.remote, "reasoning", for_any=for_any)
     check_batch(ctx, flags.batch)
     if flags.batch.is_wanted:
         _batch(ctx, flags, terminal)
@@ -221,6 +224,7 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
         remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
         may_be_warm=not is_remote and _may_be_warm(ctx, flags, output),
         n_retries=flags.remote.retries,
+        timeout_s=None if is_remote else flags.remote.timeout or None,
         loading=flags.loading,
     )
     from tgicli.cli.answer import answer

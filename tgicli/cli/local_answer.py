@@ -35,7 +35,7 @@ def answer_locally(options: GenerateOptions, terminal: Terminal) -> Finish | Non
     try:
         from tgicli.cli.loop import run  # asyncio is imported while the weights load
 
-        return run(_answer(options, terminal, status, loading))
+        return run(_answer(options, terminal, status, loading), timeout_s=options.timeout_s)
     finally:
         status.clear()
         loading.close()

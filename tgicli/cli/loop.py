@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from tgicli.cli.signals import Terminated, leave_on_signals
-from tgicli.errors import ExitStatus
+from tgicli.errors import DeadlineExceeded, ExitStatus
 
 SIGNALS = {
     signal.SIGINT: KeyboardInterrupt(),
@@ -27,16 +27,18 @@ def run(
     main: Coroutine[Any, Any, _T],
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    timeout_s: float | None = None,
 ) -> _T:
     """Run a coroutine to its end, on asyncio's own loop or another one.
 
     Raises:
+        DeadlineExceeded: its time ran out, and it has closed everything.
         KeyboardInterrupt, Terminated: a signal ended it, and it has closed everything.
     """
     heard: list[signal.Signals] = []
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            return runner.run(_interruptible(main, heard))
+            return runner.run(_interruptible(_within(timeout_s, main), heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
 
@@ -57,3 +59,13 @@ async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signa
         return await main
     finally:
         leave_on_signals()
+
+
+async def _within(timeout_s: float | None, main: Coroutine[Any, Any, _T]) -> _T:
+    try:
+        async with asyncio.timeout(timeout_s) as limit:
+            return await main
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(f"it took longer than {timeout_s:g} s (--timeout)") from None

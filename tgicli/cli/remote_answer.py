@@ -30,7 +30,7 @@ def answer_remotely(
 
     status = Status(terminal)
     try:
-        return run(_answer(options, remote, terminal, status))
+        return run(_answer(options, remote, terminal, status), timeout_s=options.timeout_s)
     finally:
         status.clear()
 
