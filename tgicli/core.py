@@ -111,8 +111,8 @@ class SamplingParams:
             raise RequestError(f"repetition_penalty must be > 0, got {self.repetition_penalty}")
         if not 1 / EXTREME <= self.repetition_penalty <= EXTREME:
             raise RequestError(
-                f"repetition_penalty {self.repetition_penalty} leaves no logit finite; "
-                f"give one between {1 / EXTREME:g} and {EXTREME:g}"
+                f"repetition_penalty must be in [{1 / EXTREME:g}, {EXTREME:g}], "
+                f"got {self.repetition_penalty}"
             )
         _check_penalty("frequency_penalty", self.frequency_penalty)
         _check_penalty("presence_penalty", self.presence_penalty)

@@ -85,6 +85,7 @@ class GenerateFlags:
     truncate: int | None = option(
         None,
         metavar="N",
+        least=1,
         panel=PROMPT,
         default_text="a prompt that is too long is refused",
         help="Keep the last N tokens of the prompt.",
@@ -94,6 +95,7 @@ class GenerateFlags:
     best_of: int = option(
         1,
         metavar="N",
+        least=1,
         panel=OUTPUT,
         help="Generate N answers and show the likeliest when all are done.",
     )
