@@ -286,6 +286,33 @@ def test_properties_that_a_schema_does_not_name_come_only_where_it_says_so(
     assert allows(compiler, schema_grammar(schema), answer) is allowed
 
 
+UNTYPED = {"properties": {"a": {"const": 1}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer", "allowed"),
+    [
+        (UNTYPED, '{"a":1}', True),
+        (UNTYPED, "7", False),
+        (UNTYPED, '{"b":2}', False),
+        ({"required": ["a"]}, '"a"', False),
+        ({"additionalProperties": {"const": 1}}, "[]", False),
+        ({"type": "array", "items": UNTYPED}, "[7]", False),
+        ({"properties": {"inner": UNTYPED}, "required": ["inner"]}, '{"inner":"x"}', False),
+        ({"anyOf": [UNTYPED, {"type": "null"}]}, "null", True),
+        ({"anyOf": [UNTYPED, {"type": "null"}]}, "true", False),
+        ({"type": ["object", "null"], **UNTYPED}, "null", True),
+        ({"properties": {"properties": {"const": 1}}}, '{"properties":1}', True),
+        ({"enum": [7], "required": ["a"]}, "7", True),
+        ({"const": UNTYPED}, json.dumps(UNTYPED, separators=(",", ":")), True),
+    ],
+)
+def test_a_schema_that_speaks_of_properties_means_an_object(
+    compiler: GrammarCompiler, schema: dict[str, Any], answer: str, allowed: bool
+) -> None:
+    assert allows(compiler, schema_grammar(schema), answer) is allowed
+
+
 @pytest.mark.parametrize(
     ("source", "answer", "allowed"),
     [

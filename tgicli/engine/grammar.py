@@ -129,11 +129,23 @@ def _from_json_schema(source: str) -> str:
         raise GrammarInvalid(f"the JSON schema is not JSON: {error}") from error
     if not isinstance(schema, dict):
         raise GrammarInvalid(f"a JSON schema is an object, got {source[:20]!r}")
-    _close(list(_subschemas(schema)))
+    subschemas = list(_subschemas(schema))
+    _type(subschemas)
+    _close(subschemas)
     try:
         return LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_COMPACT)
     except (ValueError, RecursionError) as error:  # nested too deeply
         raise GrammarInvalid(f"the JSON schema does not compile: {error}") from error
+
+
+def _type(subschemas: list[dict[str, Any]]) -> None:
+    """Let what speaks of properties be an object, where no schema says what it is.
+
+    JSON Schema lets it be anything else, too; TGI's clients write so and mean an object.
+    """
+    for schema in subschemas:
+        if schema.keys() & _OF_OBJECTS and not schema.keys() & _SAYING_WHAT:
+            schema["type"] = "object"
 
 
 def _close(subschemas: list[dict[str, Any]]) -> None:
@@ -152,7 +164,17 @@ def _close(subschemas: list[dict[str, Any]]) -> None:
             schema["additionalProperties"] = False
 
 
-# Keywords: that say which other properties there may be, that hold one schema, several, named ones
+# Keywords: that speak of objects only, that say what a value is, that say which other properties
+# there may be, that hold one schema, several, named ones
+_OF_OBJECTS = {
+    "properties",
+    "required",
+    "additionalProperties",
+    "patternProperties",
+    "minProperties",
+    "maxProperties",
+}
+_SAYING_WHAT = {"type", "const", "enum"}
 _OPENERS = {"additionalProperties", "patternProperties", "unevaluatedProperties", "x-guidance"}
 _WITH_ONE = ("items", "additionalProperties")
 _WITH_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
