@@ -277,6 +277,8 @@ TWO = {"type": "object", "properties": {"b": {"const": 2}}}
         ({"allOf": [ONE]}, '{"a":1,"b":2}', False),
         (ONE | {"required": ["b"]}, '{"a":1,"b":2}', True),
         ({"type": "object"}, '{"anything":["at",{"all":null}]}', True),
+        ({"type": "object", "properties": {}}, "{}", True),
+        ({"type": "object", "properties": {}}, '{"a":1}', False),
         ({"const": ONE}, json.dumps(ONE, separators=(",", ":")), True),
     ],
 )

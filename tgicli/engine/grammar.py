@@ -158,9 +158,10 @@ def _close(subschemas: list[dict[str, Any]]) -> None:
     if any(_combines(schema) for schema in subschemas):
         return
     for schema in subschemas:
-        names = list(schema["properties"]) if isinstance(schema.get("properties"), dict) else []
-        has_names = names and all(name in names for name in _parts(schema.get("required")))
-        if has_names and not schema.keys() & _OPENERS:
+        names = schema.get("properties")
+        if not isinstance(names, dict) or schema.keys() & _OPENERS:
+            continue
+        if all(name in names for name in _parts(schema.get("required"))):
             schema["additionalProperties"] = False
 
 
