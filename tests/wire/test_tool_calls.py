@@ -188,9 +188,10 @@ def test_the_grammar_allows_each_tools_call_and_keeps_references_valid():
     schema = json.loads(calls_grammar(tools).source)
 
     assert schema["$defs"] == {
-        "tool0": {},
+        "tool0": {"type": "object"},
         "tool1": {
-            "properties": {"p": {"$ref": "#/$defs/tool1/$defs/P"}, "$ref": {"type": "string"}}
+            "properties": {"p": {"$ref": "#/$defs/tool1/$defs/P"}, "$ref": {"type": "string"}},
+            "type": "object",
         },
     }
     assert [call["properties"] for call in schema["anyOf"]] == [

@@ -106,7 +106,7 @@ class FunctionDefinition(msgspec.Struct, frozen=True):
     def to_core(self) -> Tool:
         """Return core's tool; without parameters it takes none."""
         schema = self.parameters if self.parameters is not None else self.arguments
-        source = _NO_PARAMETERS if schema is None else msgspec.json.encode(schema).decode()
+        source = msgspec.json.encode(schema).decode() if schema else _NO_PARAMETERS
         return Tool(self.name, self.description, source)
 
 

@@ -54,9 +54,10 @@ Piece = TextPiece | CallStart | CallArguments
 
 
 def calls_grammar(tools: Sequence[Tool]) -> Grammar:
-    """Return the grammar of one call of one of these tools."""
+    """Return the grammar of one call of one of these tools; its arguments are an object always."""
     definitions = {
         f"tool{index}": _moved(msgspec.json.decode(tool.parameters), f"#/$defs/tool{index}")
+        | {"type": "object"}
         for index, tool in enumerate(tools)
     }
     calls = [_call_schema(tool.name, f"#/$defs/tool{index}") for index, tool in enumerate(tools)]
