@@ -244,6 +244,22 @@ def test_a_template_that_knows_no_calls_shows_them_as_the_model_wrote_them():
     assert text == ('{"name": "add", "arguments": {"a": 1}}\n{"name": "now", "arguments": "{"}')
 
 
+@pytest.mark.parametrize("source", ["{{ messages[0].content }}", "{{ messages[0].tool_calls }}"])
+def test_arguments_that_no_json_reader_reads_stay_as_they_are(source: str):
+    deep = "[" * 100_000
+
+    text = render(source, Message("assistant", "", (ToolCall("c1", "add", deep),)))
+
+    assert deep in text
+
+
+def test_a_tool_that_is_nested_too_deeply_is_refused():
+    template = ChatTemplate("{{ messages }}", bos="", eos="")
+
+    with pytest.raises(TemplateFailed, match="nested too deeply"):
+        template.render([HELLO], tools=[Tool("deep", None, "[" * 100_000)])
+
+
 @pytest.mark.parametrize("first", [SYSTEM, HELLO], ids=["system", "user"])
 def test_a_template_that_knows_no_tools_gets_them_at_the_end_of_the_first_message(first: Message):
     source = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"

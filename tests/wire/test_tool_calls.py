@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tgicli.core import Tool
+from tgicli.errors import RequestError
 from tgicli.wire.tool_calls import (
     CallArguments,
     CallStart,
@@ -198,3 +199,10 @@ def test_the_grammar_allows_each_tools_call_and_keeps_references_valid():
         {"name": {"const": "add"}, "arguments": {"$ref": "#/$defs/tool0"}},
         {"name": {"const": "draw"}, "arguments": {"$ref": "#/$defs/tool1"}},
     ]
+
+
+def test_parameters_that_are_nested_too_deeply_are_refused():
+    parameters = '{"a":' * 900 + "{}" + "}" * 900
+
+    with pytest.raises(RequestError, match="nested too deeply"):
+        calls_grammar([Tool("deep", None, parameters)])

@@ -74,12 +74,16 @@ class ChatTemplate:
         Raises:
             TemplateFailed: the template refuses these messages or fails, in its own words.
         """
-        turns = [self._to_turn(message, messages) for message in messages]
-        if tools and not self._knows_tools:
-            turns = _tell_tools(turns, tools)
+        try:
+            turns = [self._to_turn(message, messages) for message in messages]
+            if tools and not self._knows_tools:
+                turns = _tell_tools(turns, tools)
+            definitions = [_to_definition(tool) for tool in tools]
+        except RecursionError as error:
+            raise TemplateFailed("the tools, or their calls, are nested too deeply") from error
         if continues:
             turns[-1]["content"] += _MARK
-        text = self._run(turns, [_to_definition(tool) for tool in tools], continues)
+        text = self._run(turns, definitions, continues)
         return _before_mark(text) if continues else text
 
     def _run(self, turns: list[_Json], tools: list[_Json], continues: bool) -> str:
@@ -143,7 +147,7 @@ def _parsed(arguments: str) -> Any:
     """Return arguments as templates want them, a dict; what is no JSON stays as it is."""
     try:
         return json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
 
 

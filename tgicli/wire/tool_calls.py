@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Raw
 
 from tgicli.core import Grammar, GrammarKind, Tool
+from tgicli.errors import RequestError
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"  # as Hermes', Qwen's and SmolLM2's templates teach it
 _KEY = '"name"'
@@ -54,12 +55,19 @@ Piece = TextPiece | CallStart | CallArguments
 
 
 def calls_grammar(tools: Sequence[Tool]) -> Grammar:
-    """Return the grammar of one call of one of these tools; its arguments are an object always."""
-    definitions = {
-        f"tool{index}": _moved(msgspec.json.decode(tool.parameters), f"#/$defs/tool{index}")
-        | {"type": "object"}
-        for index, tool in enumerate(tools)
-    }
+    """Return the grammar of one call of one of these tools; its arguments are an object always.
+
+    Raises:
+        RequestError: a tool's parameters are nested too deeply.
+    """
+    try:
+        definitions = {
+            f"tool{index}": _moved(msgspec.json.decode(tool.parameters), f"#/$defs/tool{index}")
+            | {"type": "object"}
+            for index, tool in enumerate(tools)
+        }
+    except RecursionError as error:
+        raise RequestError("a tool's parameters are nested too deeply") from error
     calls = [_call_schema(tool.name, f"#/$defs/tool{index}") for index, tool in enumerate(tools)]
     schema = {"$defs": definitions, "anyOf": calls}
     return Grammar(GrammarKind.JSON_SCHEMA, msgspec.json.encode(schema).decode())
