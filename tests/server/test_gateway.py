@@ -53,6 +53,15 @@ def with_key(server: RunningServer, path: str, body: Any) -> Any:
         return json.loads(response.read())
 
 
+def post_bytes(server: RunningServer, path: str, body: Any) -> bytes:
+    """Return an answer as it came, be it a stream or whole."""
+    data, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+    request = urllib.request.Request(server.url + path, data=data, headers=headers)
+    with urllib.request.urlopen(request) as response:
+        answer: bytes = response.read()
+        return answer
+
+
 def test_native_answers_are_the_servers_own(gateway: RunningServer, upstream: RunningServer):
     status, answer = gateway.post("/generate", GREEDY)
 
@@ -92,6 +101,18 @@ def test_tgis_rule_for_stop_strings_is_given_up_where_a_server_has_no_field_for_
     assert (status, told) == (200, {"generated_text": "Hello"})
     asked = server.posts[0].json
     assert {name: asked[name] for name in asked if "stop" in name} == sent
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_is_forced_at_the_server(gateway: RunningServer, stream: bool):
+    on = {"type": "object", "properties": {"on": {"type": "boolean"}}, "required": ["on"]}
+    tools = [{"type": "function", "function": {"name": "light", "parameters": on}}]
+    body = {**CHAT, "max_tokens": 60, "tools": tools, "tool_choice": "required", "stream": stream}
+
+    answer = post_bytes(gateway, "/v1/chat/completions", body).decode()
+
+    assert '"name":"light"' in answer
+    assert '"finish_reason":"tool_calls"' in answer
 
 
 def test_facts_are_the_servers(gateway: RunningServer):

@@ -23,6 +23,7 @@ from tgicli.wire.completions import decode_completion
 from tgicli.wire.limits import Limits
 from tgicli.wire.openai_client import encode_chat, encode_completion
 from tgicli.wire.servers import Server
+from tgicli.wire.tool_calls import calls_grammar
 
 LIMITS = Limits(max_total_tokens=99, max_input_tokens=98)
 PROMPT = GenerationRequest(id="x", prompt="Hello", params=SamplingParams(temperature=1))
@@ -321,6 +322,31 @@ def test_tools_and_their_answers_are_written_as_openai_does():
         },
         {"role": "tool", "content": "sunny", "tool_call_id": "c1"},
     ]
+
+
+NAMED = {"type": "function", "function": {"name": "weather"}}
+
+
+@pytest.mark.parametrize(
+    ("forced", "choice"),
+    [
+        ((TOOL, replace(TOOL, name="now")), "required"),
+        ((TOOL,), NAMED),
+        ((), None),
+    ],
+    ids=["required", "named", "auto"],
+)
+def test_a_call_that_is_forced_is_chosen_as_openai_does(forced: tuple[Tool, ...], choice: object):
+    grammar = calls_grammar(forced) if forced else None
+    tools = (TOOL, replace(TOOL, name="now"))
+    request = replace(CHAT, tools=tools, params=replace(CHAT.params, grammar=grammar))
+
+    body = json.loads(encode_chat(request, server=Server.OPENAI, model=None))
+
+    assert len(body["tools"]) == 2
+    assert "response_format" not in body
+    assert body.get("tool_choice") == choice
+    assert body.get("parallel_tool_calls") == (False if forced else None)
 
 
 def test_tools_go_with_no_grammar_and_into_no_completion():

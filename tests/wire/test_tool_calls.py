@@ -21,6 +21,7 @@ from tgicli.wire.tool_calls import (
     TextPiece,
     WrittenCall,
     calls_grammar,
+    forced_tools,
     read_calls,
 )
 
@@ -99,6 +100,13 @@ def test_a_forced_call_gives_its_arguments_as_they_were_written(
     pieces = push(ForcedCall(), cut(text.replace('"?"', written), places))
 
     assert pieces == [CallStart(0, "add"), CallArguments(0, written)]
+
+
+@given(places=PLACES)
+def test_a_forced_call_may_stand_within_tags(places: list[int]):
+    pieces = push(ForcedCall(), cut(f"<tool_call>\n{WEATHER}\n</tool_call>\n", places))
+
+    assert pieces == [CallStart(0, "weather"), CallArguments(0, '{"city": "Paris"}')]
 
 
 @given(length=st.integers(0, len(WEATHER)), places=PLACES)
@@ -206,3 +214,13 @@ def test_parameters_that_are_nested_too_deeply_are_refused():
 
     with pytest.raises(RequestError, match="nested too deeply"):
         calls_grammar([Tool("deep", None, parameters)])
+
+
+def test_what_a_grammar_forces_can_be_read_off_it():
+    add, now, other = (Tool(name, None, "{}") for name in ("add", "now", "other"))
+    tools = (add, now)
+
+    assert forced_tools(calls_grammar(tools), tools) == tools
+    assert forced_tools(calls_grammar([now]), tools) == (now,)
+    assert forced_tools(calls_grammar([other]), tools) == ()
+    assert forced_tools(None, tools) == ()

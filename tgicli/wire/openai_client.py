@@ -21,6 +21,7 @@ from tgicli.wire.carrying import grammar_refused, refuse_uncarried, wanted
 from tgicli.wire.messages import message_to_json
 from tgicli.wire.servers import Server
 from tgicli.wire.tgi_client import tgi_grammar
+from tgicli.wire.tool_calls import forced_tools
 
 # Options beyond OpenAI's, and the field that carries each. vLLM: protocol.py; SGLang:
 # openai_api/protocol.py; llama-server: server-schema.cpp; llama_cpp.server: types.py.
@@ -100,7 +101,8 @@ def encode_chat(
     if server in _CONTINUING:
         carried.add("continues")
     _refuse(request, server, carried)
-    if request.tools and request.params.grammar is not None:
+    grammar, forced = request.params.grammar, forced_tools(request.params.grammar, request.tools)
+    if request.tools and grammar is not None and not forced:
         raise RequestError("tools and a grammar can't be sent together to a remote server")
     body: dict[str, Any] = {
         **_common(request, server, model, counts_all=counts_all),
@@ -115,8 +117,10 @@ def encode_chat(
         body["tools"] = [_tool(tool) for tool in request.tools]
     if request.continues:
         body |= _CONTINUING[server]
-    if request.params.grammar is not None:
-        body |= _chat_grammar(request.params.grammar, server)
+    if forced:
+        body |= _choice(forced)
+    elif grammar is not None:
+        body |= _chat_grammar(grammar, server)
     return msgspec.json.encode(body)
 
 
@@ -219,6 +223,13 @@ def _tool(tool: Tool) -> dict[str, Any]:
     if tool.description is not None:
         function["description"] = tool.description
     return {"type": "function", "function": function}
+
+
+def _choice(forced: tuple[Tool, ...]) -> dict[str, Any]:
+    """Return what makes a server answer with one call of one of these tools."""
+    names = {tool.name for tool in forced}
+    one = {"type": "function", "function": {"name": forced[0].name}}
+    return {"tool_choice": one if len(names) == 1 else "required", "parallel_tool_calls": False}
 
 
 def _chat_grammar(grammar: Grammar, server: Server) -> dict[str, Any]:

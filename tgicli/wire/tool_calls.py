@@ -25,7 +25,8 @@ from tgicli.errors import RequestError
 OPEN, CLOSE = "<tool_call>", "</tool_call>"  # as Hermes', Qwen's and SmolLM2's templates teach it
 _KEY = '"name"'
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-_HEAD = re.compile(rf'\s*\{{\s*{_KEY}\s*:\s*({_STRING})\s*,\s*"arguments"\s*:\s*(?=\{{)')
+_START = rf"\s*(?:{OPEN}\s*)?"  # a remote server's call comes within tags
+_HEAD = re.compile(rf'{_START}\{{\s*{_KEY}\s*:\s*({_STRING})\s*,\s*"arguments"\s*:\s*(?=\{{)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,14 @@ def calls_grammar(tools: Sequence[Tool]) -> Grammar:
     calls = [_call_schema(tool.name, f"#/$defs/tool{index}") for index, tool in enumerate(tools)]
     schema = {"$defs": definitions, "anyOf": calls}
     return Grammar(GrammarKind.JSON_SCHEMA, msgspec.json.encode(schema).decode())
+
+
+def forced_tools(grammar: Grammar | None, tools: Sequence[Tool]) -> tuple[Tool, ...]:
+    """Return those of the tools one of which a grammar of calls_grammar's forces; else none."""
+    names = dict.fromkeys(tool.name for tool in tools)
+    of_each = (tuple(tool for tool in tools if tool.name == name) for name in names)
+    choices = (tuple(tools), *of_each) if grammar is not None else ()
+    return next((choice for choice in choices if calls_grammar(choice) == grammar), ())
 
 
 def _call_schema(name: str, arguments: str) -> dict[str, Any]:
