@@ -27,6 +27,7 @@ DOORS: dict[
     str, str | tuple[str, ...]
 ] = {  # an outside library, and the only place that imports it
     "httpcore": "backends/",
+    "httptools": "server/run.py",
     "httpx": "backends/http_library.py",
     "httpx_sse": "backends/http_library.py",
     "huggingface_hub": "models/hub.py",

@@ -81,6 +81,31 @@ def test_a_body_that_comes_slowly_is_waited_for():
     rest_after(trickle)
 
 
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+def test_who_offers_another_protocol_is_answered_in_this_one(protocol: str):
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": protocol, "http2-settings": "AA"}
+    post = request_bytes("/generate", {"inputs": "Hello"}, headers=offer)
+    get = request_bytes("/info", headers=offer)
+
+    async def offer_thrice(client: Connection) -> None:
+        await client.send(post[:-5])
+        await client.send(post[-5:] + get + post)
+        replies = [await client.reply() for _ in range(3)]
+        assert [reply.status for reply in replies] == [200, 200, 200]
+        assert replies[0].json == replies[2].json == {"generated_text": " a a a"}
+        client.cut()
+
+    rest_after(offer_thrice)
+
+
+def test_who_wants_a_tunnel_is_refused():
+    async def connect(client: Connection) -> None:
+        await client.send(b"CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n")
+        assert (await client.reply()).status == 400
+
+    rest_after(connect)
+
+
 def test_an_answer_may_take_longer_than_its_request():
     async def visit() -> int:
         async with gated_server(ServerOptions(limits=LIMITS)) as server, connected(server) as one:

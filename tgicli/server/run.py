@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -188,7 +189,10 @@ class _Quiet(uvicorn.Server):
 
 
 class _Connection(HttpToolsProtocol):
-    """uvicorn's connection, with limits on what comes before a body, and refusals in JSON."""
+    """uvicorn's connection, with limits on what comes before a body, and refusals in JSON.
+
+    Another protocol is never taken up: a request that offers one is answered as any other.
+    """
 
     _n_beside_body = 0  # bytes of the current request
     _timer: asyncio.TimerHandle | None = None  # while the rest of a request is expected
@@ -209,10 +213,39 @@ class _Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take in bytes, of heads so many only."""
         self._n_beside_body += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._read(data)
         if self._n_beside_body > MAX_HEAD_BYTES and not self.transport.is_closing():
             words = f"a request's headers have more than {MAX_HEAD_BYTES:,} bytes"
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, words)
+
+    def _read(self, data: bytes) -> None:
+        """Let the parser read; where it stops for another protocol, let it read without the offer.
+
+        It takes no body for HTTP/1.1's there, as curl's or Java's first request has one (RFC 9110,
+        section 7.8: a server may ignore the offer).
+        """
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as stop:
+                data = self._head() + data[stop.args[0] :] if self._is_offer else b""
+            except httptools.HttpParserError:
+                self.send_400_response("Invalid HTTP request received.")
+                return
+
+    @property
+    def _is_offer(self) -> bool:
+        """Whether the current request offers another protocol; CONNECT demands it."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _head(self) -> bytes:
+        """Return the current request's head without the offer."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % field for field in self.headers if field[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -223,6 +256,8 @@ class _Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Let the request be answered, now or behind those before it."""
+        if self._is_offer:
+            return
         self._expect_more()
         super().on_headers_complete()
         unanswered = (cycle for cycle in self._unanswered if not cycle.response_complete)
@@ -236,6 +271,8 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request; its answer may take as long as it takes."""
+        if self._is_offer:
+            return
         self._expect_nothing()
         super().on_message_complete()
 
