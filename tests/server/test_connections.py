@@ -98,6 +98,25 @@ def test_who_offers_another_protocol_is_answered_in_this_one(protocol: str):
     rest_after(offer_thrice)
 
 
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [
+        ("/generate_stream", b"null}\n\n"),
+        ("/generate", b'{"generated_text":" a a a"}'),
+    ],
+)
+def test_an_answer_in_http_1_0_has_no_chunks(path: str, end: bytes):
+    post = request_bytes(path, {"inputs": "Hello"}).replace(b"HTTP/1.1", b"HTTP/1.0")
+
+    answer, _ = rest_after(lambda client: client.send(post))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head
+    assert b"connection: close" in head
+    assert body.endswith(end)
+    assert body.startswith((b"data: {", b"{"))
+
+
 def test_who_wants_a_tunnel_is_refused():
     async def connect(client: Connection) -> None:
         await client.send(b"CONNECT x:443 HTTP/1.1\r\nhost: x:443\r\n\r\n")

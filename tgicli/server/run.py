@@ -18,6 +18,7 @@ from pathlib import Path
 import httptools
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import _types as types
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from tgicli.errors import ConfigError
@@ -263,6 +264,11 @@ class _Connection(HttpToolsProtocol):
         unanswered = (cycle for cycle in self._unanswered if not cycle.response_complete)
         self._unanswered = (*unanswered, self.cycle)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: types.ASGI3Application) -> None:
+        """Answer a request; to who knows no chunks, without them."""
+        is_old = cycle.scope["http_version"] == "1.0"
+        super()._start_asgi_task(cycle, _without_chunks(cycle, app) if is_old else app)
+
     def on_body(self, body: bytes) -> None:
         """Take in a piece of a body, which has a limit of its own."""
         self._n_beside_body -= len(body)
@@ -323,3 +329,27 @@ class _Connection(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _without_chunks(
+    cycle: RequestResponseCycle, app: types.ASGI3Application
+) -> types.ASGI3Application:
+    """Return an app whose answers of unknown length end with their connection."""
+
+    async def answer(
+        scope: types.Scope, receive: types.ASGIReceiveCallable, send: types.ASGISendCallable
+    ) -> None:
+        is_sized = True
+
+        async def send_on(message: types.ASGISendEvent) -> None:
+            nonlocal is_sized
+            if message["type"] == "http.response.start":
+                is_sized = any(name == b"content-length" for name, _ in message["headers"])
+                cycle.chunked_encoding = None if is_sized else False
+            elif message["type"] == "http.response.body" and not is_sized:
+                cycle.expected_content_length = len(message["body"])  # uvicorn checks it
+            await send(message)
+
+        await app(scope, receive, send_on)
+
+    return answer
