@@ -344,6 +344,17 @@ def test_a_body_in_many_small_chunks_is_read_and_a_large_one_is_refused(tiny: Ru
     assert (refused.status, refused.json["error_type"]) == (413, "validation")
 
 
+def test_a_body_that_says_that_it_is_too_large_is_not_waited_for(tiny: RunningServer):
+    length = {"content-length": "9000000", "expect": "100-continue"}
+
+    async def begin() -> bytes:
+        async with connected(tiny) as client:
+            await client.send(request_bytes("/generate", b"", method="POST", headers=length))
+            return await client.reader.readuntil(b"\r\n")
+
+    assert asyncio.run(begin()) == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+
+
 def test_garbage_behind_a_request_does_not_get_into_its_answer(tiny: RunningServer):
     data = request_bytes("/generate_stream", VALID[0])
 

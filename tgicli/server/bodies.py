@@ -19,15 +19,20 @@ async def read_json_body(request: Request, *, limit_bytes: int) -> bytes:
     kind, _, subtype = media_type.partition("/")
     if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
         raise WrongMediaType("Expected request with `Content-Type: application/json`")
+    _check_length(int(request.headers.get("content-length", 0)), limit_bytes)
     body = bytearray()
     try:
         async for part in request.stream():
             body += part
-            if len(body) > limit_bytes:
-                raise BodyTooLarge(
-                    f"Failed to buffer the request body: length limit exceeded "
-                    f"({limit_bytes:,} bytes; --payload-limit)"
-                )
+            _check_length(len(body), limit_bytes)
     except ClientDisconnect as error:
         raise ClientGone from error
     return bytes(body)
+
+
+def _check_length(n_bytes: int, limit_bytes: int) -> None:
+    if n_bytes > limit_bytes:
+        raise BodyTooLarge(
+            f"Failed to buffer the request body: length limit exceeded "
+            f"({limit_bytes:,} bytes; --payload-limit)"
+        )
