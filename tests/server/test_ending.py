@@ -72,6 +72,29 @@ def test_sigterm_lets_all_running_streams_end_and_turns_others_away(ending: Runn
     assert ending.process.wait(PATIENCE_S) == 0
 
 
+@pytest.mark.parametrize("path", ["/generate", "/generate_stream"])
+def test_an_answer_that_is_cut_off_says_so_to_its_client_and_in_the_log(
+    tiny_model: Path, path: str
+):
+    async def cut_off() -> bytes:
+        async with connected(hasty) as connection:
+            await connection.send(request_bytes(path, ENDLESS))
+            await until(lambda: not hasty.is_idle())
+            hasty.process.send_signal(signal.SIGTERM)
+            return (await connection.reply()).body
+
+    with running_server(tiny_model, *OPTIONS, "--shutdown-timeout", "0") as hasty:
+        body = asyncio.run(cut_off())
+        assert hasty.process.wait(PATIENCE_S) == 0
+
+    error = json.loads(body.removesuffix(b"\n\n").rpartition(b"data: ")[2])
+    assert error == {"error": "the server was shut down", "error_type": "incomplete_generation"}
+    assert not any("Traceback" in line for line in hasty.stderr)
+    (line,) = hasty.log(path)
+    assert (" 500 " if path == "/generate" else " 200 ") in line
+    assert "error=incomplete_generation" in line
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_now(ending: RunningServer, second: signal.Signals):
     async def cut_off() -> bytes:

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tgicli.core import GenerationRequest, Run
-from tgicli.errors import StreamBroken, TgicliError
+from tgicli.errors import TgicliError
 from tgicli.server.answering import Events, accepted, collect, while_connected
 from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.record import Record
+from tgicli.server.refusals import ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
 from tgicli.wire.sse import encode_event
@@ -25,7 +26,7 @@ from tgicli.wire.tgi import StreamEncoder, encode_answer, encode_error, encode_t
 from tgicli.wire.tgi_requests import GenerateCall, check_best_of, decode_generate, fit
 
 JSON = "application/json"
-_LAST_WORDS = encode_event(encode_error(StreamBroken("the server was shut down")))
+_LAST_WORDS = encode_event(encode_error(ShutDown()))
 
 
 class NativeRoutes:

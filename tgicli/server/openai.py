@@ -15,12 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tgicli.core import Delta, Finish, GenerationRequest, Run
-from tgicli.errors import StreamBroken, TgicliError
+from tgicli.errors import TgicliError
 from tgicli.server.answering import Events, accepted, collect_all, while_connected
 from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.merging import merge
 from tgicli.server.record import Record
+from tgicli.server.refusals import ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
 from tgicli.wire.chat import ChatCall, decode_chat
@@ -32,7 +33,7 @@ from tgicli.wire.tgi import encode_tokenized_chat
 from tgicli.wire.tgi_requests import fit
 
 JSON = "application/json"
-_LAST_WORDS = encode_event(encode_error(StreamBroken("the server was shut down"))[1]) + DONE
+_LAST_WORDS = encode_event(encode_error(ShutDown())[1]) + DONE
 Call = CompletionCall | ChatCall
 
 

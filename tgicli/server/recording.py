@@ -5,13 +5,16 @@ Pure ASGI middleware, outside all others but the server's own.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tgicli.errors import TgicliError
 from tgicli.server.record import Record
+from tgicli.server.refusals import ShutDown, refusal
 from tgicli.server.service import Service
+from tgicli.server.streaming import HANG_UP
 
 Report = Callable[[Record], None]
 
@@ -40,6 +43,12 @@ class Recording:
 
         try:
             await self._app(scope, receive, watch)
+        except asyncio.CancelledError:
+            if record.status == 0:
+                await refusal(self._service, record, ShutDown())(scope, receive, watch)
+            else:
+                record.error_type = ShutDown.error_type
+                scope["state"][HANG_UP]()
         finally:
             if record.status == 0:  # a bug; the answer is made outside
                 record.status, record.error_type = 500, TgicliError.error_type

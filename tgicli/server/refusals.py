@@ -9,12 +9,21 @@ import math
 
 from starlette.responses import Response
 
-from tgicli.errors import Overloaded, TgicliError
+from tgicli.errors import Overloaded, StreamBroken, TgicliError
 from tgicli.server.record import Record
 from tgicli.server.service import Service
 from tgicli.wire import openai, tgi
 
 JSON = "application/json"
+
+
+class ShutDown(StreamBroken):
+    """The server ends before an answer does."""
+
+    http_status = 500
+
+    def __init__(self) -> None:
+        super().__init__("the server was shut down")
 
 
 def refusal(service: Service, record: Record, error: TgicliError) -> Response:

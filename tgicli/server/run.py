@@ -160,8 +160,10 @@ class Server:
         self._app = build_app(service, report)
 
     async def serve(self, *bound: socket.socket) -> None:
-        """Serve on these sockets until stopped."""
+        """Serve on these sockets until stopped, and until who is cut off has been told so."""
         await self._server.serve(sockets=list(bound))
+        if tasks := self._server.server_state.tasks:
+            await asyncio.wait(tasks, timeout=LAST_WORDS_S)
 
     async def drain(self, timeout_s: float) -> None:
         """Admit nothing more, and wait for what runs, for so long at most."""
