@@ -204,9 +204,21 @@ def idle(upstream: RunningServer) -> bool:
 def test_what_can_not_be_connected_says_why(
     options: list[str], environ: dict[str, str], status: int, words: str
 ):
-    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", "--connect", *options]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, **environ}, timeout=60)
+    done = connect(*options, **environ)
 
     assert done.returncode == status
     assert words in done.stderr.decode()
     assert b"Traceback" not in done.stderr
+
+
+def test_keys_are_not_isolated_by_a_server_that_can_not(upstream: RunningServer):
+    done = connect(upstream.url, "--isolate-keys", TGICLI_CONNECT_KEY="secret")
+
+    assert done.returncode == 2
+    assert f"--isolate-keys: tgicli at {upstream.url} can't be told to" in done.stderr.decode()
+
+
+def connect(*options: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Return what became of a gateway that ends by itself."""
+    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", "--connect", *options]
+    return subprocess.run(command, capture_output=True, env={**os.environ, **environ}, timeout=60)

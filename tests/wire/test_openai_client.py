@@ -194,6 +194,13 @@ def test_a_request_that_a_server_would_not_understand_is_refused(changes: dict[s
         encode_completion(replace(PROMPT, **changes), server=Server.OPENAI, model=None)
 
 
+def test_what_is_made_from_a_clients_key_is_not_said():
+    with pytest.raises(RequestError, match=r"^reuse_key as asked can't be sent to") as caught:
+        encode_chat(replace(CHAT, reuse_key="ba78"), server=Server.OPENAI, model=None)
+
+    assert "ba78" not in str(caught.value)
+
+
 def is_sent_or_refused(name: str, value: Any) -> bool:
     try:
         return bool(chat(**{name: value}) != chat())

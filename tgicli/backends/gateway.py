@@ -61,6 +61,10 @@ class Gateway:
         """Say what answers."""
         return await self._remote.info()
 
+    async def isolates(self) -> bool:
+        """Say whether the remote server can keep the prefixes of our clients apart."""
+        return await self._remote.isolates()
+
     def stats(self) -> BackendStats:
         """Say how many requests are at the remote server."""
         return self._remote.stats()

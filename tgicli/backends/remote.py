@@ -256,6 +256,12 @@ class RemoteBackend:
             description=f"{routes.server.value} at {self._shown}",
         )
 
+    async def isolates(self) -> bool:
+        """Say whether prefixes can be reused among the requests with one reuse_key only."""
+        from tgicli.wire.openai_client import carried_by
+
+        return "reuse_key" in carried_by((await self._discovery.routes(self._short())).server)
+
     def stats(self) -> BackendStats:
         """Say how many requests are at the server; only the own ones are known."""
         return BackendStats(n_waiting=self._n_waiting, n_running=self._n_running)

@@ -106,11 +106,17 @@ class EndpointSource:
 
         Raises:
             Unreachable, Unauthorized: nobody, or nobody who lets us in.
+            ConfigError: it can't do what its clients are promised.
         """
         from tgicli.backends.gateway import Gateway
 
         async with contextlib.aclosing(Gateway(self._remote)) as backend:
             info = await backend.info()
+            if self._options.isolate_keys and not await backend.isolates():
+                raise ConfigError(
+                    f"--isolate-keys: {info.description} can't be told to keep prefixes apart; "
+                    f"leave it out"
+                )
             limits = _limits(self._options, info.n_ctx or DEFAULT_LANE_CTX)
             if not info.n_ctx and self._options.limits.max_total_tokens is None:
                 self._terminal.say(

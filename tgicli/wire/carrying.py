@@ -15,6 +15,7 @@ from tgicli.errors import RequestError
 _OF_PARAMS = frozenset({"temperature", "max_new_tokens", "seed", "stop", "logprobs"})
 _EVERYWHERE = frozenset({"id", "prompt", "params", "streams"}) | _OF_PARAMS
 _CHECKED_BY_KIND = frozenset({"grammar"})  # each dialect has some kinds of it
+_SECRET = frozenset({"reuse_key"})  # is made from a client's key
 _WITHOUT_EFFECT_ON_GREEDY = frozenset({"top_k", "top_p", "typical_p", "min_p"})
 
 
@@ -26,7 +27,8 @@ def refuse_uncarried(request: GenerationRequest, carried: Collection[str], where
     """
     for name, value in wanted(request):
         if name not in carried:
-            raise RequestError(f"{name} {_shown(value)} can't be sent to {where}; leave it out")
+            shown = "as asked" if name in _SECRET else _shown(value)
+            raise RequestError(f"{name} {shown} can't be sent to {where}; leave it out")
 
 
 def wanted(request: GenerationRequest) -> Iterator[tuple[str, object]]:
