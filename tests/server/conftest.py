@@ -107,7 +107,9 @@ def running_server(model: Path, *options: str) -> Iterator[RunningServer]:
 
 
 @contextmanager
-def running_command(*options: str, runtime: Path) -> Iterator[RunningServer]:
+def running_command(
+    *options: str, runtime: Path, settings: Path | None = None
+) -> Iterator[RunningServer]:
     """Do the same with all options given, and the folder where `generate` looks for it."""
     command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", *options]
     environ = {name: v for name, v in os.environ.items() if not name.startswith("TGICLI_")}
@@ -116,7 +118,11 @@ def running_command(*options: str, runtime: Path) -> Iterator[RunningServer]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        env={**environ, "TGICLI_CONFIG": os.devnull, "XDG_RUNTIME_DIR": str(runtime)},
+        env={
+            **environ,
+            "TGICLI_CONFIG": str(settings or os.devnull),
+            "XDG_RUNTIME_DIR": str(runtime),
+        },
     )
     assert process.stderr is not None
     lines: list[str] = []

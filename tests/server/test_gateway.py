@@ -143,6 +143,19 @@ def test_a_busy_server_is_busy_for_the_gateways_clients(tiny_model: Path, tmp_pa
     assert (status, answer["error_type"]) == (429, "overloaded")
 
 
+def test_a_wait_for_the_servers_tokens_is_no_wait_in_a_queue(
+    upstream: RunningServer, tmp_path: Path
+):
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[serve]\nmax-queue-wait = 0\n")
+    key = tmp_path / "key"
+    key.write_text("secret")
+    options = ["--connect", upstream.url, "--connect-key-file", str(key)]
+
+    with running_command(*options, runtime=tmp_path, settings=settings) as gateway:
+        assert b'"generated_text":"' in post_bytes(gateway, "/generate_stream", GREEDY)
+
+
 def test_a_server_that_went_away_is_a_bad_gateway(tiny_model: Path, tmp_path: Path):
     with (
         running_server(tiny_model) as server,
@@ -184,6 +197,7 @@ def idle(upstream: RunningServer) -> bool:
     [
         (["http://127.0.0.1:9"], {}, 3, "nobody listens at http://127.0.0.1:9"),
         (["http://127.0.0.1:9", "-m", "x.gguf"], {}, 2, "--model is for a model in this process"),
+        (["http://127.0.0.1:9", "--max-queue-wait", "1"], {}, 2, "--max-queue-wait is for a model"),
         (["http://127.0.0.1:9", "--connect-key", "k"], {}, 2, "is seen by others"),
         (["ftp://x"], {}, 2, "is no address of a server"),
         (
@@ -199,7 +213,15 @@ def idle(upstream: RunningServer) -> bool:
             "exclude each other",
         ),
     ],
-    ids=["nobody there", "a model, too", "a key to see", "no address", "an empty key", "two keys"],
+    ids=[
+        "nobody there",
+        "a model, too",
+        "a wait in no queue",
+        "a key to see",
+        "no address",
+        "an empty key",
+        "two keys",
+    ],
 )
 def test_what_can_not_be_connected_says_why(
     options: list[str], environ: dict[str, str], status: int, words: str

@@ -19,6 +19,8 @@ from tgicli.cli.signature import option, takes
 from tgicli.errors import ConfigError
 
 ADDRESS, LIMITS, BEHAVIOUR, ACCESS = "Address", "Limits", "Behaviour", "Who may ask"
+# Beside those that load it; no other server tells when a request's wait in its queue is over.
+_OF_OWN_MODEL = ("lora_adapters", "max_queue_wait")
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -203,10 +205,10 @@ def serve(ctx: typer.Context, options: ServeOptions) -> None:
     TGI's and OpenAI's clients work unchanged; GET / shows a demo page, GET /docs the routes.
     """
     check_connect(ctx, options.remote)
-    if options.remote.connect and is_flag(ctx, "lora_adapters"):
-        raise ConfigError(
-            "--lora-adapters is for a model in this process; leave it out, or --connect"
-        )
+    for name in _OF_OWN_MODEL if options.remote.connect else ():
+        if is_flag(ctx, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag} is for a model in this process; leave it out, or --connect")
     _check(options)
     from tgicli.cli.serving import serve as run
 

@@ -152,7 +152,7 @@ class _Serving:
         how = ServerOptions(
             limits=served.limits,
             max_concurrent_requests=asked.max_concurrent_requests,
-            max_queue_wait_s=asked.max_queue_wait,
+            max_queue_wait_s=None if options.remote.connect else asked.max_queue_wait,
             payload_limit_bytes=asked.payload_limit,
             stall_timeout_s=options.stall_timeout,
             api_keys=self._keys,
