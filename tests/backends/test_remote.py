@@ -40,6 +40,8 @@ from tgicli.core import (
     Finish,
     FinishReason,
     GenerationRequest,
+    Grammar,
+    GrammarKind,
     Message,
     Progress,
     SamplingParams,
@@ -155,6 +157,37 @@ def test_a_path_before_the_routes_is_kept():
         asked(server, "/a/b/", PROMPT)
 
     assert server.posts[0].path == "/a/b/generate_stream"
+
+
+TGICLI = answer(200, b'{"model_id":"m","max_total_tokens":99,"server":"tgicli"}')
+HELLO_COMPLETION = [
+    b'data: {"choices":[{"index":0,"text":"Hello","finish_reason":"stop"}]}\n\n',
+    DONE,
+]
+ANY_OBJECT = Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
+
+
+@pytest.mark.parametrize(
+    "changes", [{"presence_penalty": 0.5}, {"logit_bias": ((7, 5.0),)}, {"grammar": ANY_OBJECT}]
+)
+def test_what_tgis_route_can_not_carry_goes_by_openais(changes: dict[str, Any]):
+    wants = replace(PROMPT, params=replace(PROMPT.params, **changes))
+    with serving(stream(*HELLO_COMPLETION), pages={"/info": TGICLI}) as server:
+        asked(server, "", wants)
+
+    assert server.posts[0].path == "/v1/completions"
+
+
+def test_what_no_route_carries_is_refused_in_the_words_of_the_first():
+    wants = replace(PROMPT, params=replace(PROMPT.params, ignore_eos=True))
+    with serving(pages={"/info": TGICLI}) as server, pytest.raises(RequestError, match="/generate"):
+        asked(server, "", wants)
+
+
+def test_who_names_a_route_gets_no_other():
+    wants = replace(PROMPT, params=replace(PROMPT.params, presence_penalty=0.5))
+    with serving(pages={"/info": TGICLI}) as server, pytest.raises(RequestError, match="/generate"):
+        asked(server, "/generate_stream", wants)
 
 
 def test_llama_server_is_known_by_its_props_where_it_tells_no_models():

@@ -12,12 +12,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tgicli.backends.discovery import Discovery, Routes, to_error
-from tgicli.backends.endpoint import RemoteOptions, Timeouts
+from tgicli.backends.endpoint import RemoteOptions, Route, Timeouts
 from tgicli.backends.http import ConnectionRefused, HttpCall, HttpClient, Reply
 from tgicli.backends.observing import Observer
 from tgicli.backends.patience import Patience
@@ -33,6 +33,7 @@ from tgicli.core import (
 )
 from tgicli.errors import Overloaded, RequestError, TgicliError
 from tgicli.wire.answers import AnswerReader
+from tgicli.wire.carrying import Uncarried
 
 if TYPE_CHECKING:
     from tgicli.backends.tokenizing import Tokenizing
@@ -158,8 +159,21 @@ class RemoteBackend:
         routes = await self._discovery.routes(patience)
         # Each dialect takes some milliseconds to import, and most programs need one.
         if _is_native(request, routes):
-            return self._native_plan(request, routes)
+            return self._prompt_plan(request, routes)
         return self._openai_plan(request, routes)
+
+    def _prompt_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
+        """Send a prompt by TGI's route, or what that can't carry by OpenAI's, if both are there."""
+        try:
+            return self._native_plan(request, routes)
+        except Uncarried as refused:
+            if self._options.api is not None or self._options.endpoint.route is not Route.NONE:
+                raise  # it was said which one
+            prompt = f"{self._options.endpoint.openai_prefix}/completions"
+            try:
+                return self._openai_plan(request, replace(routes, prompt=prompt))
+            except Uncarried:
+                raise refused from None
 
     async def can_keep_stop(self, request: GenerationRequest) -> bool:
         """Say whether the server can leave a stop string in the text; may ask which one it is.

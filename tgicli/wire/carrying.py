@@ -19,16 +19,20 @@ _SECRET = frozenset({"reuse_key"})  # is made from a client's key
 _WITHOUT_EFFECT_ON_GREEDY = frozenset({"top_k", "top_p", "typical_p", "min_p"})
 
 
+class Uncarried(RequestError):
+    """A dialect has no field for what is asked; another one may."""
+
+
 def refuse_uncarried(request: GenerationRequest, carried: Collection[str], where: str) -> None:
     """Refuse a request with an option that is not among those carried.
 
     Raises:
-        RequestError: it has one; names it, with its value.
+        Uncarried: it has one; names it, with its value.
     """
     for name, value in wanted(request):
         if name not in carried:
             shown = "as asked" if name in _SECRET else _shown(value)
-            raise RequestError(f"{name} {shown} can't be sent to {where}; leave it out")
+            raise Uncarried(f"{name} {shown} can't be sent to {where}; leave it out")
 
 
 def wanted(request: GenerationRequest) -> Iterator[tuple[str, object]]:
@@ -45,9 +49,9 @@ def wanted(request: GenerationRequest) -> Iterator[tuple[str, object]]:
                 yield field.name, value
 
 
-def grammar_refused(grammar: Grammar, where: str) -> RequestError:
+def grammar_refused(grammar: Grammar, where: str) -> Uncarried:
     """Return the error for a kind of grammar that a dialect has no field for."""
-    return RequestError(f"a grammar of the kind {grammar.kind} can't be sent to {where}")
+    return Uncarried(f"a grammar of the kind {grammar.kind} can't be sent to {where}")
 
 
 def _shown(value: object) -> str:

@@ -26,7 +26,7 @@ from tgicli.core import (
 )
 from tgicli.errors import StreamBroken
 from tgicli.wire.answers import DONE, check_ended, read_json, to_reason
-from tgicli.wire.carrying import grammar_refused, refuse_uncarried
+from tgicli.wire.carrying import Uncarried, grammar_refused, refuse_uncarried
 from tgicli.wire.refusals import event_error
 from tgicli.wire.servers import Server
 
@@ -56,9 +56,10 @@ def encode_generate(
     """Return a body; stream None: the route says it.
 
     Raises:
-        RequestError: the request has an option that TGI's requests have no field for.
+        Uncarried: the request has an option that TGI's requests have no field for.
     """
     refuse_uncarried(request, _CARRIED, ROUTE)
+    _check_schema(request.params.grammar)
     body: dict[str, Any] = {
         "inputs": request.prompt,
         "parameters": {
@@ -70,6 +71,13 @@ def encode_generate(
         },
     }
     return msgspec.json.encode(body if stream is None else {**body, "stream": stream})
+
+
+def _check_schema(grammar: Grammar | None) -> None:
+    if grammar is None or grammar.kind is not GrammarKind.JSON_SCHEMA:
+        return
+    if "properties" not in msgspec.json.decode(grammar.source, type=dict[str, msgspec.Raw]):
+        raise Uncarried(f"a JSON Schema without `properties` can't be sent to {ROUTE}")
 
 
 def _sampling(params: SamplingParams) -> dict[str, Any]:
