@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TypeGuard
 
 from tgicli.backends.endpoint import RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
-from tgicli.core import BackendStats, Event, GenerationRequest, ModelInfo, TokenizedPrompt
-from tgicli.errors import Unauthorized, Unreachable
+from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
+from tgicli.errors import TgicliError, Unauthorized, Unreachable
 
 
 class Gateway:
@@ -38,7 +39,7 @@ class Gateway:
             request = await self._without_kept_stop(request)
             async with aclosing(self._remote.generate(request)) as events:
                 async for event in events:
-                    yield event
+                    yield await self._counted(request, event) if _is_uncounted(event) else event
         except Unauthorized as error:
             raise Unreachable(f"the gateway is not let in: {error}") from error
 
@@ -48,6 +49,16 @@ class Gateway:
         if not (params.stop and params.keep_stop) or await self._remote.can_keep_stop(request):
             return request
         return replace(request, params=replace(params, keep_stop=False))
+
+    async def _counted(self, request: GenerationRequest, finish: Finish) -> Finish:
+        """Return a finish with the prompt's tokens, if the remote server tells them when asked."""
+        try:
+            count = await self._remote.count_tokens(request)
+        except TgicliError:
+            count = None
+        if count is None:
+            return finish
+        return replace(finish, n_prompt_tokens=min(count, request.truncate or count))
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the remote server's model sees a request's prompt."""
@@ -76,3 +87,8 @@ class Gateway:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._remote.aclose()
+
+
+def _is_uncounted(event: Event) -> TypeGuard[Finish]:
+    """Whether a stream ended without its counts: one is left where a stop string cuts it off."""
+    return isinstance(event, Finish) and not event.has_usage

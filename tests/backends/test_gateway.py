@@ -1,0 +1,53 @@
+"""The gateway's backend against a server that does as a script says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+
+import pytest
+
+from tests.faulty import Script, answer, chunk, head, serving, stall, tgi_event
+from tgicli.backends.endpoint import Endpoint, RemoteOptions
+from tgicli.backends.gateway import Gateway
+from tgicli.core import Finish, FinishReason, GenerationRequest, SamplingParams
+
+PATIENCE_S = 30
+TGI = answer(200, b'{"model_id":"m"}')
+TOKENS = [{"id": 1, "text": "a", "start": 0, "stop": 1}] * 3
+CUT: Script = [head(), chunk(tgi_event(1, "one")), chunk(tgi_event(2, " twEND")), stall]
+
+
+def finish_of(scripts: Sequence[Script], request: GenerationRequest) -> Finish:
+    async def main(url: str) -> Finish:
+        gateway = Gateway(RemoteOptions(endpoint=Endpoint.from_url(url)))
+        async with aclosing(gateway), aclosing(gateway.generate(request)) as events:
+            *_, finish = [event async for event in events]
+            assert isinstance(finish, Finish)
+            return finish
+
+    with serving(*scripts, pages={"/info": TGI}) as server:
+        return asyncio.run(asyncio.wait_for(main(server.url), PATIENCE_S))
+
+
+@pytest.mark.parametrize(
+    ("told", "truncate", "n_prompt_tokens"),
+    [
+        (answer(200, json.dumps(TOKENS).encode()), None, 3),
+        (answer(200, json.dumps(TOKENS).encode()), 2, 2),
+        (answer(404), None, 0),
+    ],
+    ids=["told", "truncated", "not told"],
+)
+def test_an_answer_that_is_cut_inside_a_token_has_its_prompt_counted(
+    told: Script, truncate: int | None, n_prompt_tokens: int
+):
+    params = SamplingParams(temperature=0, stop=("E",))
+    request = GenerationRequest(id="x", prompt="Once", params=params, truncate=truncate)
+
+    finish = finish_of([CUT, told], request)
+
+    assert finish.reason is FinishReason.STOP_SEQUENCE
+    assert finish.n_prompt_tokens == n_prompt_tokens
