@@ -18,8 +18,8 @@ def head(id: str) -> AnswerHead:
 
 
 def word(text: str, *tops: str) -> Token:
-    """Return a token; the i-th likeliest has the log-probability -i."""
-    best = tuple(TopToken(i, top, -float(i), special=False) for i, top in enumerate(tops, 1))
+    """Return a token; the i-th likeliest has the log-probability -i, and is another one."""
+    best = tuple(TopToken(100 + i, top, -float(i), special=False) for i, top in enumerate(tops, 1))
     return Token(len(text), text, -1.5, top=best)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.wire.answers import EOS, LIMITS, finish, head, run, word
-from tgicli.core import Delta, FinishReason, Run, Token
+from tgicli.core import Delta, FinishReason, Run, Token, TopToken
 from tgicli.errors import RequestError
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
 from tgicli.wire.openai import BatchTooLarge, SuffixRefused
@@ -267,3 +267,13 @@ def test_of_two_likely_tokens_with_one_text_the_likelier_one_counts():
 
     (top,) = chunk["choices"][0]["logprobs"]["top_logprobs"]
     assert top == {"a": -1.0, "x": -1.5}
+
+
+@pytest.mark.parametrize("released", ["", "sq"], ids=["held back", "cut by a stop string"])
+def test_a_token_among_the_likely_ones_is_no_alternative_to_itself(released: str):
+    likely = (TopToken(7, "squared", -0.5, special=False), TopToken(8, "s", -2.0, special=False))
+
+    (chunk,) = stream(encoder(logprobs=2), Delta((Token(7, released, -0.5, top=likely),)))
+
+    (top,) = chunk["choices"][0]["logprobs"]["top_logprobs"]
+    assert top == {"squared": -0.5, "s": -2.0}

@@ -16,7 +16,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tgicli.core import Delta, Finish, GenerationRequest, Run, SamplingParams, Token, visible_text
+from tgicli.core import (
+    UNKNOWN_ID,
+    Delta,
+    Finish,
+    GenerationRequest,
+    Run,
+    SamplingParams,
+    Token,
+    visible_text,
+)
 from tgicli.errors import RequestError
 from tgicli.wire.limits import Limits
 from tgicli.wire.openai import (
@@ -307,9 +316,14 @@ def _logprob(token: Token) -> float | None:
 
 
 def _alternatives(token: Token) -> dict[str, float] | None:
-    """Return the best tokens' texts, and the chosen one's, which may not be among them."""
+    """Return the best tokens' texts, and the chosen one's, which may not be among them.
+
+    If it is, it stands there with its own text, of which the answer may show more or less.
+    """
     if token.logprob is None:
         return None
     best = {top.text: wire_logprob(top.logprob) for top in reversed(token.top)}
     ordered = dict(reversed(best.items()))
+    if token.id != UNKNOWN_ID and any(top.id == token.id for top in token.top):
+        return ordered
     return {**ordered, token.text: wire_logprob(token.logprob)}
