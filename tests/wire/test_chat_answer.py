@@ -143,6 +143,15 @@ def test_log_probabilities_are_the_visible_tokens_with_their_bytes():
     assert [chunk["choices"][0]["logprobs"] for chunk in chunks] == [{"content": content}, None]
 
 
+def test_an_alternative_that_is_part_of_a_character_has_no_bytes_to_tell():
+    answers = encoder(logprobs=True, top_logprobs=1)
+
+    (chunk,) = stream(answers, Delta((word("é", "\ufffd"),)))
+
+    (token,) = chunk["choices"][0]["logprobs"]["content"]
+    assert token["top_logprobs"] == [{"token": "\ufffd", "logprob": -1.0, "bytes": None}]
+
+
 def called(name: str | None, arguments: str, **first: str) -> dict[str, Any]:
     function = {"arguments": arguments} if name is None else {"arguments": arguments, "name": name}
     return {"tool_calls": [{"index": 0, **first, "function": function}]}

@@ -38,12 +38,15 @@ from tgicli.wire.tool_calls import (
 )
 
 
+_NO_CHARACTER = "\ufffd"  # stands where the bytes are none
+
+
 class TopLogprob(msgspec.Struct, frozen=True):
     """A token that was likely."""
 
     token: str
     logprob: float
-    bytes: list[int]  # the text as UTF-8
+    bytes: list[int] | None  # the text as UTF-8; null for a part of a character
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
@@ -337,4 +340,5 @@ def _token_logprob(token: Token) -> TokenLogprob:
 
 
 def _top_logprob(top: TopToken) -> TopLogprob:
-    return TopLogprob(top.text, wire_logprob(top.logprob), list(top.text.encode()))
+    utf_8 = None if _NO_CHARACTER in top.text else list(top.text.encode())
+    return TopLogprob(top.text, wire_logprob(top.logprob), utf_8)
