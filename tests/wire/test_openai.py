@@ -114,6 +114,8 @@ def test_an_option_reaches_the_engine(options: dict[str, Any], expected: dict[st
         ({"stop": ""}, "a stop string must not be empty"),
         ({"logit_bias": {"7": 101}}, "logit_bias must be in [-100, 100], got 101.0 for token 7"),
         ({"logit_bias": {"-7": 1}}, "logit_bias maps token ids (>= 0), got -7"),
+        ({"logit_bias": {"4294967324": 1}}, "logit_bias: no vocabulary has a token 4294967324"),
+        ({"top_k": 2**31}, f"top_k must be <= {2**31 - 1}, got {2**31}"),
         ({"logit_bias": {"and": 1}}, "key in logit_bias: Expected `int`, got `str`"),
         ({"stream": "yes"}, "stream: Expected `bool | null`, got `str`"),
         ({"n": 0}, "n must be >= 1, got 0"),

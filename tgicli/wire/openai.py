@@ -23,6 +23,7 @@ WireReason = Literal["stop", "length", "tool_calls"]
 _Body = TypeVar("_Body")
 _ANY_OBJECT = Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
 _MAX_BIAS = 100.0
+_MAX_INT = 2**31 - 1  # llama.cpp's tokens and counts have 32 bits
 _LEAST_LOGPROB = -9999.0  # what OpenAI writes for minus infinity, which JSON does not know
 
 
@@ -196,6 +197,8 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
         """
         if max_tokens is not None and max_tokens < 1:
             raise RequestError(f"max_tokens must be >= 1, got {max_tokens}")
+        if self.top_k is not None and self.top_k > _MAX_INT:
+            raise RequestError(f"top_k must be <= {_MAX_INT}, got {self.top_k}")
         if grammar is not None and not limits.allows_grammar:
             raise RequestError("grammar is not supported: the server was started without grammars")
         return SamplingParams(
@@ -237,6 +240,8 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
         for token_id, bias in biases.items():
             if token_id < 0:
                 raise RequestError(f"logit_bias maps token ids (>= 0), got {token_id}")
+            if token_id > _MAX_INT:
+                raise RequestError(f"logit_bias: no vocabulary has a token {token_id}")
             if not -_MAX_BIAS <= bias <= _MAX_BIAS:
                 raise RequestError(
                     f"logit_bias must be in [-100, 100], got {bias} for token {token_id}"
