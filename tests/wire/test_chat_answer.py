@@ -206,6 +206,19 @@ def test_a_forced_call_cut_by_the_length_says_so():
     assert early_choice["message"] == {"content": '{"name": "add"', "role": "assistant"}
 
 
+@pytest.mark.parametrize(
+    ("n_pieces", "reason"), [(4, "stop"), (5, "tool_calls")], ids=["inside", "behind"]
+)
+def test_a_stop_string_inside_a_forced_calls_arguments_leaves_no_call(n_pieces: int, reason: str):
+    texts, stop = CALL[:n_pieces], FinishReason.STOP_SEQUENCE
+    whole, streamed = encoder(**FORCED), encoder(**FORCED)
+
+    cut = json.loads(whole.encode_whole([run(texts, stop)]))
+    *_, last = deltas(streamed, Delta(tuple(map(word, texts))), finish(EOS, reason=stop))
+
+    assert cut["choices"][0]["finish_reason"] == last[1] == reason
+
+
 def test_words_of_a_model_with_tools_come_at_once():
     assert deltas(encoder(**AUTO), Delta((word("Hi"),)), Delta((word("!"),)), finish(EOS)) == [
         ({"role": "assistant", "content": "Hi"}, None),

@@ -180,9 +180,10 @@ class _Answer:
         return held
 
     def reason(self, finish: Finish) -> WireReason:
-        """Return why it ended; a call that the length cut is cut."""
+        """Return why it ended; a call that the length or a stop string cut is cut."""
         reason = wire_reason(finish.reason)
-        return "tool_calls" if self.has_calls and reason == "stop" else reason
+        is_cut = self.splitter is not None and self.splitter.is_cut
+        return "tool_calls" if self.has_calls and reason == "stop" and not is_cut else reason
 
 
 @dataclass(slots=True)

@@ -131,6 +131,11 @@ class ForcedCall:
         if inside := self._arguments.cut(text):
             yield CallArguments(0, inside)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the arguments have begun, and not come to their end."""
+        return self._arguments is not None and not self._arguments.has_ended
+
     def finish(self) -> Iterator[Piece]:
         """Yield what is left at the end: text, if a limit cut the name off."""
         if self._arguments is None and self._head:
@@ -144,16 +149,16 @@ class _ObjectEnd:
         self._depth = 0
         self._in_string = False
         self._escaped = False
-        self._ended = False
+        self.has_ended = False
 
     def cut(self, text: str) -> str:
         """Return the part of the text that belongs to the object."""
-        if self._ended:
+        if self.has_ended:
             return ""
         for index, character in enumerate(text):
             self._read(character)
             if self._depth == 0:
-                self._ended = True
+                self.has_ended = True
                 return text[: index + 1]
         return text
 
@@ -176,6 +181,8 @@ class FreeAnswer:
 
     It is held back while it may be calls and nothing else, so to its end if it is.
     """
+
+    is_cut = False  # what it gives are whole calls
 
     def __init__(self, names: Iterable[str], *, parallel: bool = True) -> None:
         self._names = frozenset(names)
