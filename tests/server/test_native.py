@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import RunningServer, eventually, running_server
+from tests.server.raw import ask
 
 HELLO = {"inputs": "Hello", "parameters": {"max_new_tokens": 4}}
 
@@ -78,6 +80,46 @@ def test_tokens_cover_the_text(tiny: RunningServer):
 
     data = "Hello wörld".encode()
     assert b"".join(data[token["start"] : token["stop"]] for token in tokens) == data
+
+
+TURNS = [{"role": "user", "content": "Hello"}]
+TIMES = {
+    "x-total-time",
+    "x-validation-time",
+    "x-queue-time",
+    "x-inference-time",
+    "x-time-per-token",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "n_characters", "n_generated"),
+    [
+        ("/generate", {"inputs": "Once", "parameters": {"max_new_tokens": 3}}, 4, 3),
+        (
+            "/v1/completions",
+            {"prompt": ["Once", "a\u00fc"], "max_tokens": 2, "n": 2, "temperature": 0},
+            6,
+            8,
+        ),
+        ("/v1/chat/completions", {"messages": TURNS, "max_tokens": 2, "temperature": 0}, 5, 2),
+    ],
+)
+def test_headers_tell_what_an_answer_took(
+    tiny: RunningServer, path: str, body: dict[str, Any], n_characters: int, n_generated: int
+):
+    whole, stream = (asyncio.run(ask(tiny, path, {**body, "stream": s})) for s in (False, True))
+
+    told = whole.headers
+    assert told.keys() >= TIMES
+    assert all(told[name].isdecimal() for name in TIMES)
+    assert ("x-compute-time" in told) == (path != "/v1/completions")
+    assert told["x-compute-characters"] == str(n_characters)
+    assert told["x-generated-tokens"] == str(n_generated)
+    if "choices" in whole.json:
+        assert told["x-prompt-tokens"] == str(whole.json["usage"]["prompt_tokens"])
+        assert stream.headers["x-compute-characters"] == str(n_characters)
+    assert stream.headers["x-compute-type"] == told["x-compute-type"] == "cpu+optimized"
 
 
 @pytest.mark.parametrize(

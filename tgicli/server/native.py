@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tgicli.core import GenerationRequest, Run
+from tgicli.core import GenerationRequest
 from tgicli.errors import TgicliError
 from tgicli.server.answering import Events, accepted, collect, while_connected
 from tgicli.server.auth import reuse_key
@@ -21,6 +21,7 @@ from tgicli.server.record import Record
 from tgicli.server.refusals import ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
+from tgicli.server.timings import compute_headers, timing_headers
 from tgicli.wire.sse import encode_event
 from tgicli.wire.tgi import StreamEncoder, encode_answer, encode_error, encode_tokens
 from tgicli.wire.tgi_requests import GenerateCall, check_best_of, decode_generate, fit
@@ -83,7 +84,11 @@ class NativeRoutes:
             async with accepted(service, request, [asked]) as (events,):
                 run = await while_connected(request, collect(events))
         body = encode_answer(run, prefix=call.prefix, details=call.wants_details)
-        headers = _timings(call, record, run, validated_s)
+        headers = {
+            **compute_headers(len(call.body.inputs)),
+            "x-compute-time": f"{record.elapsed_s:.6f}",
+            **timing_headers(record, [run.finish], validated_s=validated_s),
+        }
         return Response(b"[%b]" % body if as_list else body, media_type=JSON, headers=headers)
 
     async def _stream(self, request: Request, call: GenerateCall) -> Response:
@@ -97,7 +102,7 @@ class NativeRoutes:
                 record,
                 _body(call, events, record),
                 stack.pop_all(),
-                headers={"x-compute-characters": str(len(call.body.inputs))},
+                headers=compute_headers(len(call.body.inputs)),
                 last_words=_LAST_WORDS,
             )
 
@@ -112,25 +117,3 @@ async def _body(call: GenerateCall, events: Events, record: Record) -> AsyncGene
     except TgicliError as error:  # too late for a status
         record.error_type = error.error_type
         yield encode_event(encode_error(error))
-
-
-def _timings(call: GenerateCall, record: Record, run: Run, validated_s: float) -> dict[str, str]:
-    """Return the headers in which TGI tells how long what took; milliseconds."""
-    finish, total_s = run.finish, record.elapsed_s
-    inference_s = finish.prefill_s + finish.decode_s
-    return {
-        "x-compute-type": "cpu+optimized",
-        "x-compute-time": f"{total_s:.6f}",
-        "x-compute-characters": str(len(call.body.inputs)),
-        "x-total-time": _ms(total_s),
-        "x-validation-time": _ms(validated_s),
-        "x-queue-time": _ms(finish.queue_s),
-        "x-inference-time": _ms(inference_s),
-        "x-time-per-token": _ms(inference_s / max(1, finish.n_generated_tokens)),
-        "x-prompt-tokens": str(finish.n_prompt_tokens),
-        "x-generated-tokens": str(finish.n_generated_tokens),
-    }
-
-
-def _ms(seconds: float) -> str:
-    return str(round(seconds * 1000))

@@ -24,6 +24,7 @@ from tgicli.server.record import Record
 from tgicli.server.refusals import ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
+from tgicli.server.timings import compute_headers, timing_headers
 from tgicli.wire.chat import ChatCall, decode_chat
 from tgicli.wire.chat_answer import ChatEncoder
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
@@ -96,17 +97,36 @@ class OpenAIRoutes:
         async with AsyncExitStack() as stack:
             stack.enter_context(service.admission.places(len(call.requests)))
             asked = [await self._settle(request, one) for one in call.requests]
+            validated_s, headers = record.elapsed_s, compute_headers(_count_characters(call))
             streams = await stack.enter_async_context(accepted(service, request, asked))
             if call.stream:
-                body = _body(encoder, streams, record)
-                return EventStream(service, record, body, stack.pop_all(), last_words=_LAST_WORDS)
+                return EventStream(
+                    service,
+                    record,
+                    _body(encoder, streams, record),
+                    stack.pop_all(),
+                    headers=headers,
+                    last_words=_LAST_WORDS,
+                )
             runs = await while_connected(request, collect_all(streams))
-            return Response(encoder.encode_whole(runs), media_type=JSON)
+            finishes = [run.finish for run in runs]
+            headers |= timing_headers(record, finishes, validated_s=validated_s, n=call.n)
+            if isinstance(call, ChatCall):  # TGI tells it on all routes but completions
+                headers["x-compute-time"] = f"{record.elapsed_s:.6f}"
+            return Response(encoder.encode_whole(runs), media_type=JSON, headers=headers)
 
     async def _settle(self, request: Request, one: GenerationRequest) -> GenerationRequest:
         service = self._service
         asked = replace(one, reuse_key=reuse_key(service, request))
         return fit(asked, await service.backend.count_tokens(asked), service.limits)
+
+
+def _count_characters(call: Call) -> int:
+    """Return the length of the prompts; of a conversation, that of what its turns say."""
+    prompts = [one.prompt for one in call.requests[:: call.n]]
+    texts = [prompt for prompt in prompts if isinstance(prompt, str)]
+    turns = [turn for prompt in prompts if not isinstance(prompt, str) for turn in prompt]
+    return sum(map(len, texts)) + sum(len(turn.content) for turn in turns)
 
 
 async def _body(

@@ -249,6 +249,11 @@ class ChatCall:
     logprobs: bool
     tool_use: ToolUse
 
+    @property
+    def n(self) -> int:
+        """How many answers there are to the conversation."""
+        return len(self.requests)
+
 
 def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
     """Read a body of /v1/chat/completions; the requests' ids are `{id}-{index}`.

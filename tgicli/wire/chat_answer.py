@@ -37,7 +37,6 @@ from tgicli.wire.tool_calls import (
     TextPiece,
 )
 
-
 _NO_CHARACTER = "\ufffd"  # stands where the bytes are none
 
 

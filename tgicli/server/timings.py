@@ -1,0 +1,37 @@
+"""The headers in which TGI tells what an answer took. Pure; used by the routes on the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tgicli.core import Finish
+from tgicli.server.record import Record
+
+
+def compute_headers(n_characters: int) -> dict[str, str]:
+    """Return what a stream tells, too; n_characters are the prompts'."""
+    return {"x-compute-type": "cpu+optimized", "x-compute-characters": str(n_characters)}
+
+
+def timing_headers(
+    record: Record, finishes: Sequence[Finish], *, validated_s: float, n: int = 1
+) -> dict[str, str]:
+    """Return what a whole answer tells besides; times are milliseconds, and sums.
+
+    There are n answers to each prompt, which counts once.
+    """
+    inference_s = sum(finish.prefill_s + finish.decode_s for finish in finishes)
+    n_generated = sum(finish.n_generated_tokens for finish in finishes)
+    return {
+        "x-total-time": _ms(record.elapsed_s),
+        "x-validation-time": _ms(validated_s),
+        "x-queue-time": _ms(sum(finish.queue_s for finish in finishes)),
+        "x-inference-time": _ms(inference_s),
+        "x-time-per-token": _ms(inference_s / max(1, n_generated)),
+        "x-prompt-tokens": str(sum(finish.n_prompt_tokens for finish in finishes[::n])),
+        "x-generated-tokens": str(n_generated),
+    }
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))
