@@ -312,6 +312,26 @@ def test_the_document_describes_every_route(tiny: RunningServer):
     assert tiny.get("/docs")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [("/v1/models/x/y", "GET", 404), ("/v1/embeddings", "POST", 404), ("/v1/models", "POST", 405)],
+)
+def test_no_route_of_openais_is_an_error_in_its_shape(
+    tiny: RunningServer, path: str, method: str, status: int
+):
+    request = urllib.request.Request(tiny.url + path, method=method)
+
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request)
+
+    with refusal.value as answer:
+        body = json.loads(answer.read())
+        assert answer.code == status
+        assert body["error"]["type"] == "invalid_request_error"
+        assert path in body["error"]["message"]
+        assert body["error_type"] == ("not_found" if status == 404 else "method_not_allowed")
+
+
 def test_another_method_is_a_405_that_names_those_there_are(tiny: RunningServer):
     request = urllib.request.Request(tiny.url + "/", method="DELETE")
 

@@ -338,10 +338,19 @@ def test_invocations_answer_as_the_body_s_own_route(
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [([1], 422), ({"inputs": ""}, 422), ({"messages": []}, 422)]
+    ("body", "status", "shape"),
+    [
+        ([1], 422, str),
+        ({"inputs": ""}, 422, str),
+        ({"messages": []}, 400, dict),
+        ({"prompt": []}, 400, dict),
+    ],
 )
-def test_invocations_refuse_in_tgi_s_words(hasty: RunningServer, body: Any, status: int):
+def test_invocations_refuse_as_the_body_s_own_route(
+    hasty: RunningServer, body: Any, status: int, shape: type
+):
     got, answer = hasty.post("/invocations", body)
 
     assert got == status
+    assert isinstance(answer["error"], shape)
     assert answer["error_type"] == "validation"

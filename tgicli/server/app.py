@@ -27,10 +27,9 @@ from tgicli.server.native import NativeRoutes
 from tgicli.server.openai import OpenAIRoutes
 from tgicli.server.record import CANCELLED, Record
 from tgicli.server.recording import Recording, Report
-from tgicli.server.refusals import JSON, refusal
+from tgicli.server.refusals import JSON, encode_failure, refusal
 from tgicli.server.sagemaker import Invocations
 from tgicli.server.service import Service
-from tgicli.wire import tgi
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody reads it but the access log
 PLACE_TAKING = frozenset(
@@ -155,5 +154,5 @@ class _Errors:
         assert isinstance(error, HTTPException)
         status = HTTPStatus(error.status_code)
         words = f"{status.phrase}: {request.method} {request.url.path}; GET /docs lists the routes"
-        body = tgi.encode_failure(words, status.name.lower())
+        body = encode_failure(request.url.path, words, status.name.lower())
         return Response(body, status_code=status, media_type=JSON, headers=error.headers)

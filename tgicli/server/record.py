@@ -26,6 +26,7 @@ class Record:
     path: str
     client: str  # its host; empty when unknown
     clock: Callable[[], float] = time.perf_counter
+    route: str = field(init=False)  # whose dialect is spoken: the path's, unless it has several
     began_s: float = field(init=False)
     first_token_s: float | None = None
     status: int = 0
@@ -34,6 +35,7 @@ class Record:
     finishes: list[Finish] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.route = self.path
         self.began_s = self.clock()
 
     @classmethod

@@ -32,15 +32,26 @@ def refusal(service: Service, record: Record, error: TgicliError) -> Response:
     if record.n_started == 0:  # refused before it was counted
         service.metrics.request_started()
         service.metrics.refused(error)
-    status, body = encode(record.path, error)
+    status, body = encode(record.route, error)
     return Response(body, status_code=status, media_type=JSON, headers=_headers(error))
 
 
 def encode(path: str, error: TgicliError) -> tuple[int, bytes]:
     """Return status and body in the dialect of a route."""
-    if path.startswith("/v1/"):
+    if _is_openais(path):
         return openai.encode_error(error)
     return error.http_status, tgi.encode_error(error)
+
+
+def encode_failure(path: str, words: str, error_type: str) -> bytes:
+    """Return the body of what is no error of ours, in the dialect of a route."""
+    if _is_openais(path):
+        return openai.encode_failure(words, error_type)
+    return tgi.encode_failure(words, error_type)
+
+
+def _is_openais(path: str) -> bool:
+    return path.startswith("/v1/")
 
 
 def _headers(error: TgicliError) -> dict[str, str]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from tgicli.server.bodies import read_json_body
 from tgicli.server.native import NativeRoutes
 from tgicli.server.openai import OpenAIRoutes
+from tgicli.server.record import Record
 from tgicli.server.service import Service
 from tgicli.wire.tgi_requests import field_names
 
@@ -27,9 +28,11 @@ class Invocations:
         """Answer POST /invocations."""
         limit_bytes = self._service.options.payload_limit_bytes
         body = await read_json_body(request, limit_bytes=limit_bytes)
-        fields = field_names(body)
+        fields, record = field_names(body), Record.of(request)
         if "messages" in fields:
+            record.route = "/v1/chat/completions"
             return await self._openai.answer_chat(request, body)
         if "prompt" in fields:
+            record.route = "/v1/completions"
             return await self._openai.answer_completion(request, body)
         return await self._native.answer_compatible(request, body)

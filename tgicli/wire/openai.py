@@ -378,6 +378,12 @@ def encode_error(error: TgicliError) -> tuple[int, bytes]:
     return _openai_status(error.http_status), msgspec.json.encode(answer)
 
 
+def encode_failure(words: str, error_type: str) -> bytes:
+    """Return the JSON of what is no error of ours."""
+    answer = ErrorAnswer(ErrorObject(words, "invalid_request_error"), error_type)
+    return msgspec.json.encode(answer)
+
+
 def _openai_status(status: int) -> int:
     """Return what OpenAI answers where TGI has its own number for a value that is refused."""
     return HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status

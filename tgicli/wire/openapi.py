@@ -55,8 +55,10 @@ class _Operation:
         """What else than the answer may come, and why."""
         refusals = _NOT_READY | _BUG | ({} if self.is_open else _GUARDED)
         if self.body is not None:
-            unfit = _UNFIT if self.error is Error else _UNFIT_IN_OPENAI
-            refusals |= _MALFORMED | unfit | _FAILED
+            kinds = _kinds_of(self.error)
+            unfit = _UNFIT if Error in kinds else {}
+            unfit_in_openai = _UNFIT_IN_OPENAI if ErrorAnswer in kinds else {}
+            refusals |= _MALFORMED | unfit | unfit_in_openai | _FAILED
         return dict(sorted(refusals.items()))
 
 
@@ -77,6 +79,7 @@ _OPERATIONS = (
         GenerateBody | CompletionBody | ChatBody,
         list[Answer] | Completion | ChatCompletion,
         events=StreamEvent | Completion | ChatCompletion,
+        error=Error | ErrorAnswer,
     ),
     _Operation(
         "post",
