@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]  # it has no types
 import pytest
 
 from tests.server.conftest import RunningServer, eventually, running_server
@@ -310,6 +311,22 @@ def test_the_document_describes_every_route(tiny: RunningServer):
     ].keys()
     assert document["components"]["schemas"]["Parameters"]["properties"]["stop"]
     assert tiny.get("/docs")[0] == 200
+
+
+def test_the_document_describes_a_chats_events_as_they_come(tiny: RunningServer):
+    document = json.loads(tiny.get("/openapi.json")[1])
+    schemas = document["components"]["schemas"]
+    asked = {"messages": TURNS, "max_tokens": 2, "stream": True}
+
+    for path in ("/v1/chat/completions", "/invocations"):
+        answer = document["paths"][path]["post"]["responses"]["200"]["content"]
+        kinds = answer["text/event-stream"]["schema"]
+        names = {kind["$ref"].rpartition("/")[2] for kind in kinds.get("anyOf", [kinds])}
+        assert "ChatChunkInEvent" in names
+        assert "ChatCompletionInEvent" not in names
+    schema = schemas["ChatChunk"] | {"components": document["components"]}
+    for event in stream(tiny, "/v1/chat/completions", asked):
+        jsonschema.validate(event, schema)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tgicli.wire.chat import ChatBody
-from tgicli.wire.chat_answer import ChatCompletion
+from tgicli.wire.chat_answer import ChatChunk, ChatCompletion
 from tgicli.wire.completions import Completion, CompletionBody
 from tgicli.wire.facts import Info, ModelList
 from tgicli.wire.openai import ErrorAnswer
@@ -78,7 +78,7 @@ _OPERATIONS = (
         "Any of the bodies, as SageMaker sends them.",
         GenerateBody | CompletionBody | ChatBody,
         list[Answer] | Completion | ChatCompletion,
-        events=StreamEvent | Completion | ChatCompletion,
+        events=StreamEvent | Completion | ChatChunk,
         error=Error | ErrorAnswer,
     ),
     _Operation(
@@ -96,7 +96,7 @@ _OPERATIONS = (
         "Go on with a conversation, in OpenAI's shape.",
         ChatBody,
         ChatCompletion,
-        events=ChatCompletion,
+        events=ChatChunk,
         error=ErrorAnswer,
     ),
     _Operation("get", "/info", "The model and the server's limits.", answer=Info),
