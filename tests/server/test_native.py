@@ -286,6 +286,15 @@ def test_a_key_guards_all_but_health(tiny_model: Path):
         assert "secret" not in "".join(guarded.stderr)
 
 
+def test_only_requests_for_an_answer_are_counted(tiny: RunningServer):
+    n_before = tiny.metric("tgi_request_count")
+
+    statuses = [tiny.post(path, {})[0] for path in ("/tokenize", "/chat_tokenize", "/generate")]
+
+    assert statuses == [422, 422, 422]
+    assert tiny.metric("tgi_request_count") == n_before + 1
+
+
 def test_many_at_once_all_get_the_answer_they_get_alone(tiny: RunningServer):
     bodies = [{"inputs": f"Hello {i}", "parameters": {"max_new_tokens": 9}} for i in range(12)]
     expected = [tiny.post("/generate", body) for body in bodies]

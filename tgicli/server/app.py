@@ -25,23 +25,13 @@ from tgicli.server.door import Door
 from tgicli.server.facts import FactRoutes
 from tgicli.server.native import NativeRoutes
 from tgicli.server.openai import OpenAIRoutes
-from tgicli.server.record import CANCELLED, Record
+from tgicli.server.record import CANCELLED, PLACE_TAKING, Record
 from tgicli.server.recording import Recording, Report
 from tgicli.server.refusals import JSON, encode_failure, refusal
 from tgicli.server.sagemaker import Invocations
 from tgicli.server.service import Service
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody reads it but the access log
-PLACE_TAKING = frozenset(
-    {
-        "/",
-        "/generate",
-        "/generate_stream",
-        "/invocations",
-        "/v1/completions",
-        "/v1/chat/completions",
-    }
-)
 
 
 def build_app(service: Service, report: Report) -> ASGIApp:

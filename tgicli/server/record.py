@@ -15,6 +15,16 @@ from tgicli.core import Finish
 
 CANCELLED = "cancelled"  # the client went away
 STALLED = "stalled"  # it took nothing for too long
+PLACE_TAKING = frozenset(  # paths whose POST asks for an answer
+    {
+        "/",
+        "/generate",
+        "/generate_stream",
+        "/invocations",
+        "/v1/completions",
+        "/v1/chat/completions",
+    }
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +53,11 @@ class Record:
         """Return the record of a request that is being answered."""
         record: Record = request.scope["state"]["record"]
         return record
+
+    @property
+    def takes_place(self) -> bool:
+        """Whether it asks for an answer, and so is one of those that are counted."""
+        return self.method == "POST" and self.path in PLACE_TAKING
 
     @property
     def elapsed_s(self) -> float:

@@ -27,9 +27,9 @@ class ShutDown(StreamBroken):
 
 
 def refusal(service: Service, record: Record, error: TgicliError) -> Response:
-    """Return the answer, and count the request as one that failed."""
+    """Return the answer, and count a request for an answer as one that failed."""
     record.error_type = error.error_type
-    if record.n_started == 0:  # refused before it was counted
+    if record.n_started == 0 and record.takes_place:  # refused before it was counted
         service.metrics.request_started()
         service.metrics.refused(error)
     status, body = encode(record.route, error)
