@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from tests.faulty import Script, answer, chunk, head, serving, stall, tgi_event
-from tgicli.backends.endpoint import Endpoint, RemoteOptions
+from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.backends.gateway import Gateway
 from tgicli.core import Finish, FinishReason, GenerationRequest, SamplingParams
+from tgicli.errors import TgicliError
 
 PATIENCE_S = 30
 TGI = answer(200, b'{"model_id":"m"}')
@@ -20,9 +22,11 @@ TOKENS = [{"id": 1, "text": "a", "start": 0, "stop": 1}] * 3
 CUT: Script = [head(), chunk(tgi_event(1, "one")), chunk(tgi_event(2, " twEND")), stall]
 
 
-def finish_of(scripts: Sequence[Script], request: GenerationRequest) -> Finish:
+def finish_of(
+    scripts: Sequence[Script], request: GenerationRequest, path: str = "", **options: Any
+) -> Finish:
     async def main(url: str) -> Finish:
-        gateway = Gateway(RemoteOptions(endpoint=Endpoint.from_url(url)))
+        gateway = Gateway(RemoteOptions(endpoint=Endpoint.from_url(url + path), **options))
         async with aclosing(gateway), aclosing(gateway.generate(request)) as events:
             *_, finish = [event async for event in events]
             assert isinstance(finish, Finish)
@@ -51,3 +55,28 @@ def test_an_answer_that_is_cut_inside_a_token_has_its_prompt_counted(
 
     assert finish.reason is FinishReason.STOP_SEQUENCE
     assert finish.n_prompt_tokens == n_prompt_tokens
+
+
+ASKED = GenerationRequest(id="x", prompt="Once")
+REFUSED = b'{"error":"Input validation error: too hot","error_type":"validation"}'
+
+
+@pytest.mark.parametrize(
+    ("scripts", "path", "timeouts", "words"),
+    [
+        ([answer(422, REFUSED)], "", Timeouts(), "too hot"),
+        ([], "/v1/chat/completions", Timeouts(), "names the chat route"),
+        ([[stall]], "", Timeouts(first_token_s=0.1), "no token came within 0.1 s"),
+        ([answer(401)], "", Timeouts(), "the gateway is not let in: "),
+    ],
+    ids=["a status", "a flag", "a limit's flag", "a key"],
+)
+def test_clients_are_told_of_no_status_and_no_flag(
+    scripts: list[Script], path: str, timeouts: Timeouts, words: str
+):
+    with pytest.raises(TgicliError) as caught:
+        finish_of(scripts, ASKED, path, timeouts=timeouts)
+
+    assert words in str(caught.value)
+    assert "--" not in str(caught.value)
+    assert "status" not in str(caught.value)

@@ -1,7 +1,8 @@
 """A remote server behind our own: the backend of `tgicli serve --connect`.
 
 Lives on the event loop. What the remote server says to us is said to our clients, except what
-concerns us alone: that it does not take our key is nothing that they could mend.
+concerns us alone: that it does not take our key is nothing that they could mend, and they have no
+command line.
 
 TGI's rule that a stop string stays in the text is given up where the server has no field for it:
 clients of TGI's routes never name it, so they could not leave it out. There the text ends before
@@ -10,8 +11,9 @@ the stop string, and OpenAI's servers mostly do not tell which one it was, or th
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+import re
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TypeGuard
 
@@ -20,6 +22,9 @@ from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
 from tgicli.errors import TgicliError, Unauthorized, Unreachable
+
+# What errors say to who typed a command: a status that is not ours, and flags.
+_ASIDE = re.compile(r" \((status \d+|--[a-z-]+)\)|; (use|see) --[^;]*$")
 
 
 class Gateway:
@@ -35,13 +40,11 @@ class Gateway:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the remote server's answer."""
-        try:
+        with _for_clients():
             request = await self._without_kept_stop(request)
             async with aclosing(self._remote.generate(request)) as events:
                 async for event in events:
                     yield await self._counted(request, event) if _is_uncounted(event) else event
-        except Unauthorized as error:
-            raise Unreachable(f"the gateway is not let in: {error}") from error
 
     async def _without_kept_stop(self, request: GenerationRequest) -> GenerationRequest:
         """Return the request as the server can carry it: without keep_stop, if need be."""
@@ -62,7 +65,8 @@ class Gateway:
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the remote server's model sees a request's prompt."""
-        return await self._remote.tokenize(request)
+        with _for_clients():
+            return await self._remote.tokenize(request)
 
     async def count_tokens(self, request: GenerationRequest) -> int | None:
         """Return None: the remote server checks the length, without being asked twice."""
@@ -92,3 +96,15 @@ class Gateway:
 def _is_uncounted(event: Event) -> TypeGuard[Finish]:
     """Whether a stream ended without its counts: one is left where a stop string cuts it off."""
     return isinstance(event, Finish) and not event.has_usage
+
+
+@contextmanager
+def _for_clients() -> Iterator[None]:
+    """Let the errors of a block speak to those who have no command line."""
+    try:
+        yield
+    except Unauthorized as error:
+        raise Unreachable(f"the gateway is not let in: {_ASIDE.sub('', str(error))}") from error
+    except TgicliError as error:
+        error.args = (_ASIDE.sub("", str(error)),)
+        raise

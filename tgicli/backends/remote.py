@@ -201,7 +201,7 @@ class RemoteBackend:
             return _Plan(self._prompt_path(routes), body, reader, kept)
         if routes.chat is None:
             raise RequestError(
-                f"{self._shown} takes no conversation: its URL or --api names a route for "
+                f"{self._shown} takes no conversation: its URL or its dialect names a route for "
                 f"prompts; use --no-chat"
             )
         body = encode_chat(request, server=routes.server, model=routes.model, counts_all=counts_all)
@@ -228,7 +228,7 @@ class RemoteBackend:
     def _prompt_path(self, routes: Routes) -> str:
         if routes.prompt is None:
             raise RequestError(
-                f"{self._shown} takes no prompt as it is: its URL or --api names the chat route; "
+                f"{self._shown} takes no prompt as it is: its URL or its dialect names the chat route; "
                 f"use --chat"
             )
         return routes.prompt
