@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import FakeClock
-from tgicli.errors import Overloaded
+from tgicli.errors import Overloaded, RequestError
 from tgicli.server.admission import FIRST_GUESS_S, MAX_RETRY_AFTER_S, Admission
 
 
@@ -43,6 +43,13 @@ def test_several_places_are_given_together_or_not_at_all():
         pass
 
     assert admission.n_taken == 0
+
+
+def test_more_places_than_there_are_is_no_reason_to_come_back():
+    admission = Admission(2)
+
+    with pytest.raises(RequestError, match="3 answers at once"), admission.places(3):
+        pass
 
 
 def test_each_refused_request_is_to_come_back_later_than_the_one_before():

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tgicli.errors import Overloaded
+from tgicli.errors import Overloaded, RequestError
 
 FIRST_GUESS_S = 1.0  # how long a place is held, before any became free
 MAX_RETRY_AFTER_S = 60.0
@@ -34,8 +34,14 @@ class Admission:
         """Hold places for the length of a block.
 
         Raises:
+            RequestError: there are never so many.
             Overloaded: there are not enough now.
         """
+        if count > self.n_places:
+            raise RequestError(
+                f"{count} answers at once are asked for, and the server has places for "
+                f"{self.n_places} (--max-concurrent-requests); ask for fewer"
+            )
         if self.is_closed or self.n_taken + count > self.n_places:
             raise self.refusal()
         if self.n_taken == 0:
