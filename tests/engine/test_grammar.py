@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -258,6 +259,39 @@ def test_json_is_compact_and_its_keys_are_in_the_schemas_order(
     schema = obj(b={"type": "integer"}, a=obj(c={"type": "integer"}))
 
     assert allows(compiler, schema_grammar(schema), answer) is allowed
+
+
+@pytest.mark.model
+def test_a_grammar_that_begins_too_ambiguously_is_refused(demo_model: Path) -> None:
+    with (
+        writing(demo_model) as writer,
+        pytest.raises(GrammarInvalid, match="can't be followed: the grammar is too ambiguous"),
+    ):
+        writer.compiler.compile(gbnf("root ::= x*\nx ::= [^z] | x x"))
+
+
+def test_an_object_may_have_many_optional_keys(compiler: GrammarCompiler) -> None:
+    keys = {f"k{number}": {"const": 1} for number in range(200)}
+
+    assert allows(compiler, schema_grammar({"properties": keys}), '{"k199":1}')
+
+
+def test_an_ambiguous_grammar_ends_before_it_is_slow(compiler: GrammarCompiler) -> None:
+    constraint = compiler.compile(gbnf("root ::= root root | [a-z]"))
+    letter_id = constraint.allowed()[0].item()
+    steps_s: list[float] = []
+
+    def go_on() -> None:
+        for _ in range(500):
+            began_s = time.perf_counter()
+            constraint.accept(letter_id)
+            constraint.allowed()
+            steps_s.append(time.perf_counter() - began_s)
+
+    with pytest.raises(DecodeFailed, match="too ambiguous"):
+        go_on()
+
+    assert max(steps_s) < 0.5
 
 
 ONE = {"type": "object", "properties": {"a": {"const": 1}}}

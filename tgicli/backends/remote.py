@@ -228,8 +228,8 @@ class RemoteBackend:
     def _prompt_path(self, routes: Routes) -> str:
         if routes.prompt is None:
             raise RequestError(
-                f"{self._shown} takes no prompt as it is: its URL or its dialect names the chat route; "
-                f"use --chat"
+                f"{self._shown} takes no prompt as it is: its URL or its dialect names the chat "
+                f"route; use --chat"
             )
         return routes.prompt
 

@@ -34,6 +34,10 @@ Ids = npt.NDArray[np.int32]
 
 # At most one blank between two JSON tokens, as TGI has it.
 _COMPACT: JsonCompileOptions = {"whitespace_pattern": " ?"}
+# Ways to read a text that are followed, for one token and at one place: so many take 10 ms or 20,
+# and an object may have 200 optional keys. With llguidance's own limits a token can take seconds.
+_LIMITS = LLParserLimits(step_max_items=5_000, max_items_in_row=1_000, verbose_errors=False)
+_TOO_MANY = re.compile("Too many items|Current row has")
 _MARK = b"\x02"  # merges with nothing
 _NAMES = {
     GrammarKind.JSON_SCHEMA: "JSON schema",
@@ -73,8 +77,16 @@ class Constraint:
         self._check()
 
     def _check(self) -> None:
-        if self._matcher.is_error():
-            raise DecodeFailed(f"the grammar failed: {_reason(self._matcher.get_error())}")
+        if not self._matcher.is_error():
+            return
+        reason = _reason(self._matcher.get_error())
+        if _TOO_MANY.search(reason):
+            raise _TooAmbiguous("the grammar is too ambiguous: a text can be read in too many ways")
+        raise DecodeFailed(f"the grammar failed: {reason}")
+
+
+class _TooAmbiguous(DecodeFailed):
+    """To see what is allowed next would take so long that all other sequences would wait."""
 
 
 class GrammarCompiler:
@@ -93,13 +105,14 @@ class GrammarCompiler:
         """
         name = _NAMES[grammar.kind]
         source = _to_llguidance(grammar)
-        limits = LLParserLimits(verbose_errors=False)
-        matcher = LLMatcher(self._shared_tokenizer(), source, log_level=0, limits=limits)
+        matcher = LLMatcher(self._shared_tokenizer(), source, log_level=0, limits=_LIMITS)
         if matcher.is_error():
             raise GrammarInvalid(f"the {name} does not compile: {_reason(matcher.get_error())}")
         constraint = Constraint(matcher, self._model.n_vocab)
         try:
             constraint.allowed()  # also computes ahead what the engine thread would have to
+        except _TooAmbiguous as error:
+            raise GrammarInvalid(f"the {name} can't be followed: {error}") from error
         except DecodeFailed as error:
             raise GrammarInvalid(f"no text fulfils the {name}: {error}") from error
         return constraint
