@@ -121,8 +121,14 @@ def test_the_docs_show_every_route_once_there_is_a_key(open_url: OpenUrl, tiny: 
     expect(page.locator("details[open]")).to_contain_text("429: Busy")
 
 
-def test_the_demo_page_takes_a_key_and_streams(open_url: OpenUrl, tiny: RunningServer):
-    page = open_url(tiny.url)
+NO_STORAGE = """
+Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("forbidden"); } });
+"""
+
+
+@pytest.mark.parametrize("script", ["", NO_STORAGE], ids=["stored", "not stored"])
+def test_the_demo_page_takes_a_key_and_streams(open_url: OpenUrl, tiny: RunningServer, script: str):
+    page = open_url(tiny.url, script=script)
 
     page.get_by_label("API key").fill("sesame")
     page.get_by_label("Max new tokens").fill("8")
