@@ -69,7 +69,7 @@ def test_several_prompts_times_n_stand_in_the_order_of_the_choices():
         ({"suffix": "end"}, SuffixRefused, "Suffix is not supported and can be achieved by"),
         ({"logprobs": 6}, RequestError, "logprobs must be in [0, 5], got 6"),
         ({"logprobs": -1}, RequestError, "logprobs must be in [0, 5], got -1"),
-        ({"logprobs": True}, RequestError, "logprobs: Expected `int | null`, got `bool`"),
+        ({"logprobs": True}, RequestError, "logprobs is the number of alternatives"),
         ({"best_of": 3}, RequestError, "best_of must be in [1, 2], got 3"),
         ({"best_of": 2, "n": 3}, RequestError, "best_of 2 goes with n 1 only, got n 3"),
         ({"best_of": 2, "stream": True}, RequestError, "best_of 2 can't be streamed"),
@@ -101,7 +101,8 @@ def test_an_empty_suffix_is_none():
 
 
 @pytest.mark.parametrize(
-    ("logprobs", "reported"), [(None, (False, 0)), (0, (True, 0)), (3, (True, 3))]
+    ("logprobs", "reported"),
+    [(None, (False, 0)), (False, (False, 0)), (0, (True, 0)), (3, (True, 3))],
 )
 def test_logprobs_counts_the_alternatives(logprobs: int | None, reported: tuple[bool, int]):
     params = decode(logprobs=logprobs).requests[0].params

@@ -59,7 +59,7 @@ class CompletionBody(SamplingBody, frozen=True, kw_only=True):
         ),
     ] = None
     logprobs: Annotated[
-        int | None,
+        int | bool | None,
         Meta(description="Report each token's log-probability, and so many alternatives."),
     ] = None
     echo: Annotated[bool | None, Meta(description="Begin the answer with the prompt.")] = None
@@ -67,6 +67,11 @@ class CompletionBody(SamplingBody, frozen=True, kw_only=True):
     best_of: Annotated[
         int | None, Meta(description="Run so often and answer with the likeliest; n must be 1.")
     ] = None
+
+    @property
+    def n_top(self) -> int | None:
+        """How many alternatives to report; None: no log-probabilities at all."""
+        return None if self.logprobs is False else self.logprobs
 
     def prompts(self, limits: Limits) -> list[str]:
         """Return the texts to continue."""
@@ -89,9 +94,11 @@ class CompletionBody(SamplingBody, frozen=True, kw_only=True):
             raise SuffixRefused(
                 "Suffix is not supported and can be achieved by preprocessing the prompt."
             )
-        if self.logprobs is not None:
-            check_n_top("logprobs", self.logprobs, limits)
-        if self.stream and self.echo and self.logprobs is not None:
+        if self.logprobs is True:
+            raise RequestError("logprobs is the number of alternatives, 0 for none; got true")
+        if self.n_top is not None:
+            check_n_top("logprobs", self.n_top, limits)
+        if self.stream and self.echo and self.n_top is not None:
             raise RequestError("echo with logprobs can't be streamed; leave one of the three out")
 
     def runs_each(self, n: int, limits: Limits) -> int:
@@ -134,7 +141,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
     prompts = asked.prompts(limits)
     n = asked.count_answers(len(prompts), limits)
     params = asked.to_params(
-        limits, max_tokens=asked.max_tokens, grammar=asked.grammar(), n_top=asked.logprobs
+        limits, max_tokens=asked.max_tokens, grammar=asked.grammar(), n_top=asked.n_top
     )
     echo = bool(asked.echo)
     requests = (
@@ -143,7 +150,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
             prompt=prompts[index // n],
             params=_of_answer(params, index % n),
             best_of=asked.runs_each(n, limits),
-            prompt_logprobs=echo and asked.logprobs is not None,
+            prompt_logprobs=echo and asked.n_top is not None,
             adapter=asked.adapter(limits),
         )
         for index in range(len(prompts) * n)
@@ -154,7 +161,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
         stream=bool(asked.stream),
         include_usage=asked.include_usage,
         echo=echo,
-        n_top=asked.logprobs,
+        n_top=asked.n_top,
     )
 
 
