@@ -60,6 +60,7 @@ def test_sigterm_lets_all_running_streams_end_and_turns_others_away(ending: Runn
             ending.process.send_signal(signal.SIGTERM)
             await until(lambda: ending.get("/health")[0] == 503)
             late = await ask(ending, "/generate", body(99))
+            assert late.headers["connection"] == "close"
             n_left = sum(not task.done() for task in tasks)
         return [task.result() for task in tasks], late.status, n_left
 

@@ -39,6 +39,8 @@ class Recording:
         async def watch(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
+                if self._service.admission.is_closed:  # nobody should send another one here
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
         try:
