@@ -65,7 +65,7 @@ def _cors(service: Service) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=list(origins),
             allow_methods=["GET", "POST"],
-            allow_headers=["content-type", "authorization"],
+            allow_headers=["*"],  # OpenAI's client sends a dozen of its own
             expose_headers=["retry-after"],
         )
     ]
