@@ -340,7 +340,7 @@ def test_the_document_describes_a_chats_events_as_they_come(tiny: RunningServer)
 
 @pytest.mark.parametrize(
     ("path", "method", "status"),
-    [("/v1/models/x/y", "GET", 404), ("/v1/embeddings", "POST", 404), ("/v1/models", "POST", 405)],
+    [("/v1/engines", "GET", 404), ("/v1/embeddings", "POST", 404), ("/v1/models", "POST", 405)],
 )
 def test_no_route_of_openais_is_an_error_in_its_shape(
     tiny: RunningServer, path: str, method: str, status: int
@@ -356,6 +356,24 @@ def test_no_route_of_openais_is_an_error_in_its_shape(
         assert body["error"]["type"] == "invalid_request_error"
         assert path in body["error"]["message"]
         assert body["error_type"] == ("not_found" if status == 404 else "method_not_allowed")
+
+
+def test_a_model_can_be_asked_for_by_its_name(tiny: RunningServer):
+    (card,) = json.loads(tiny.get("/v1/models")[1])["data"]
+
+    status, answer = tiny.get(f"/v1/models/{card['id']}")
+    other, refusal = tiny.get("/v1/models/org/other")
+
+    assert (status, json.loads(answer)) == (200, card)
+    assert (other, json.loads(refusal)["error_type"]) == (404, "model_not_found")
+    assert "there is no model 'org/other' here" in json.loads(refusal)["error"]["message"]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_the_root_varies_with_who_asks(tiny: RunningServer, accept: str):
+    reply = asyncio.run(ask(tiny, "/", None, {"accept": accept}))
+
+    assert reply.headers["vary"] == "Accept"
 
 
 def test_another_method_is_a_405_that_names_those_there_are(tiny: RunningServer):

@@ -86,6 +86,7 @@ def _routes(service: Service, keys: Keys) -> list[Route]:
     gets: dict[str, Endpoint] = {
         "/info": facts.info,
         "/v1/models": facts.models,
+        "/v1/models/{name:path}": facts.model,
         "/metrics": facts.metrics,
         "/openapi.json": facts.openapi,
         "/api-doc/openapi.json": facts.openapi,

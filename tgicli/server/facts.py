@@ -10,12 +10,10 @@ from starlette.responses import Response
 
 from tgicli.server.metrics import CONTENT_TYPE
 from tgicli.server.pages import page
+from tgicli.server.refusals import JSON, encode_failure
 from tgicli.server.service import Service
-from tgicli.wire.facts import Info, encode_info, encode_models
+from tgicli.wire.facts import Info, encode_info, encode_model, encode_models
 from tgicli.wire.openapi import openapi_document
-from tgicli.wire.tgi import encode_failure
-
-JSON = "application/json"
 
 
 class FactRoutes:
@@ -28,7 +26,7 @@ class FactRoutes:
         """Answer GET /health and /ping."""
         if not self._service.admission.is_closed and await self._service.backend.health():
             return Response()
-        body = encode_failure("unhealthy", "healthcheck")
+        body = encode_failure(request.url.path, "unhealthy", "healthcheck")
         return Response(body, status_code=503, media_type=JSON)
 
     async def info(self, request: Request) -> Response:
@@ -51,6 +49,15 @@ class FactRoutes:
         body = encode_models(self._service.model_id, self._service.limits.adapters)
         return Response(body, media_type=JSON)
 
+    async def model(self, request: Request) -> Response:
+        """Answer GET /v1/models/NAME."""
+        name, path = request.path_params["name"], request.url.path
+        if name in (self._service.model_id, *self._service.limits.adapters):
+            return Response(encode_model(name, self._service.model_id), media_type=JSON)
+        words = f"there is no model {name!r} here; GET /v1/models lists them"
+        body = encode_failure(path, words, "model_not_found")
+        return Response(body, status_code=404, media_type=JSON)
+
     async def metrics(self, request: Request) -> Response:
         """Answer GET /metrics."""
         body = self._service.metrics.expose(self._service.backend.stats())
@@ -66,6 +73,7 @@ class FactRoutes:
 
     async def demo(self, request: Request) -> Response:
         """Answer GET /: the demo page for a browser, nothing for who only asks for health."""
-        if "text/html" in request.headers.get("accept", ""):
-            return page("index.html")
-        return await self.health(request)
+        is_browser = "text/html" in request.headers.get("accept", "")
+        response = page("index.html") if is_browser else await self.health(request)
+        response.headers["vary"] = "Accept"
+        return response

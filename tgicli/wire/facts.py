@@ -43,6 +43,11 @@ class ModelList(msgspec.Struct, frozen=True):
     object: str = "list"
 
 
+def encode_model(name: str, owner: str) -> bytes:
+    """Return the answer of /v1/models/NAME."""
+    return msgspec.json.encode(ModelCard(id=name, owned_by=owner))
+
+
 def encode_models(name: str, adapters: Iterable[str] = ()) -> bytes:
     """Return the answer of /v1/models: the model, then the adapters that go with it."""
     cards = [ModelCard(id=each, owned_by=name) for each in (name, *adapters)]
