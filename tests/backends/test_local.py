@@ -328,6 +328,16 @@ def test_a_request_is_computed_with_the_adapter_it_names(tiny_model: Path, tmp_p
     assert plain != red
 
 
+def test_a_bias_for_a_token_that_there_is_not_is_refused(tiny_model: Path) -> None:
+    async def main() -> None:
+        async with backend_on(tiny_model) as backend:
+            biased = replace(HELLO, params=replace(GREEDY, logit_bias=((1 << 20, 1.0),)))
+            with pytest.raises(RequestError, match=r"has [\d,]+ tokens, and no token 1048576"):
+                await collect(backend, biased)
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("names", "words"),
     [

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes import sequence
-from tgicli.core import FinishReason, Token
+from tgicli.core import FinishReason, SamplingParams, Token
 from tgicli.engine.sequence import Sampled, Sequence
 
 
@@ -73,13 +73,26 @@ def test_a_character_cut_off_by_the_end_is_dropped() -> None:
     assert running.finish_reason is FinishReason.LENGTH
 
 
-@pytest.mark.parametrize("ends", [True, False])
-def test_length_is_named_before_the_end_of_sequence_as_in_tgi(ends: bool) -> None:
-    running = sequence(3, max_new_tokens=1)
+@pytest.mark.parametrize(
+    ("keep_stop", "piece", "reason"),
+    [
+        (True, b"END", FinishReason.LENGTH),
+        (True, b"</s>", FinishReason.LENGTH),
+        (False, b"END", FinishReason.STOP_SEQUENCE),
+        (False, b"</s>", FinishReason.EOS_TOKEN),
+        (False, b"more", FinishReason.LENGTH),
+    ],
+)
+def test_length_is_named_first_as_in_tgi_or_last_as_in_openai(
+    keep_stop: bool, piece: bytes, reason: FinishReason
+) -> None:
+    params = SamplingParams(temperature=0, stop=("END",), keep_stop=keep_stop)
+    running = Sequence("a", [1, 2, 3], params, 1)
+    ends = piece == b"</s>"
 
-    running.accept(Sampled(0, b"</s>", special=ends, ends=ends))
+    running.accept(Sampled(0, piece, special=ends, ends=ends))
 
-    assert running.finish_reason is FinishReason.LENGTH
+    assert running.finish_reason is reason
 
 
 def test_an_end_token_is_passed_over_when_asked() -> None:

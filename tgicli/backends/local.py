@@ -25,6 +25,7 @@ from tgicli.core import (
     ModelInfo,
     Progress,
     Run,
+    SamplingParams,
     Token,
     TokenizedPrompt,
 )
@@ -107,8 +108,9 @@ class LocalBackend:
         if self._is_closed:
             raise TgicliError("the model was closed; nothing more can be asked of it")
         self._check_adapter(request.adapter)
-        token_ids = await self._encode(request)
         params = request.params
+        self._check_bias(params)
+        token_ids = await self._encode(request)
         room = room_for_answer(len(token_ids), params.max_new_tokens, self._runner.n_ctx)
         if params.seed is None:
             params = replace(params, seed=draw_seed())
@@ -131,6 +133,14 @@ class LocalBackend:
             return
         loaded = f"loaded are {', '.join(names)}" if names else "none is loaded (--lora-adapters)"
         raise RequestError(f"`adapter_id` {name!r} is not loaded; {loaded}")
+
+    def _check_bias(self, params: SamplingParams) -> None:
+        n_vocab = self._encoder.model.n_vocab
+        unknown = [token_id for token_id, _ in params.logit_bias if token_id >= n_vocab]
+        if unknown:
+            raise RequestError(
+                f"logit_bias: the vocabulary has {n_vocab:,} tokens, and no token {unknown[0]}"
+            )
 
     async def _compile(self, grammar: Grammar | None) -> Constraint | None:
         """Compile a grammar, which takes long enough to be felt on the event loop.

@@ -96,20 +96,27 @@ class Sequence:
     def accept(self, sampled: Sampled) -> tuple[Token, ...]:
         """Append a sampled token; return the tokens whose text is now decided.
 
-        Sets finish_reason when it is the last. TGI's order: length, then end of sequence, then stop
-        strings.
+        Sets finish_reason when it is the last. Of several reasons TGI gives the length first; who
+        does not keep stop strings, as OpenAI's clients do not, hears that the model ended, or
+        reached one.
         """
         self.token_ids.append(sampled.id)
         token = self._to_token(sampled)
         self._held.append(token)
         stopped = self._kept_stop.push("" if token.special else token.text)
-        if self.n_generated >= self.max_new_tokens:
-            self.finish_reason = FinishReason.LENGTH
-        elif sampled.ends and not self.params.ignore_eos:
-            self.finish_reason = FinishReason.EOS_TOKEN
-        elif stopped or self._detokenizer.stopped:
-            self.finish_reason = FinishReason.STOP_SEQUENCE
+        self.finish_reason = self._reason(
+            is_full=self.n_generated >= self.max_new_tokens,
+            ends=sampled.ends and not self.params.ignore_eos,
+            stopped=stopped or self._detokenizer.stopped,
+        )
         return self._release()
+
+    def _reason(self, *, is_full: bool, ends: bool, stopped: bool) -> FinishReason | None:
+        if is_full and (self.params.keep_stop or not (ends or stopped)):
+            return FinishReason.LENGTH
+        if ends:
+            return FinishReason.EOS_TOKEN
+        return FinishReason.STOP_SEQUENCE if stopped else None
 
     def _to_token(self, sampled: Sampled) -> Token:
         if sampled.special:
