@@ -146,6 +146,17 @@ def test_a_backend_that_is_closed_ends_its_streams_and_takes_no_more(tiny_model:
     asyncio.run(main())
 
 
+def test_a_stream_that_was_accepted_when_the_backend_was_closed_ends(tiny_model: Path) -> None:
+    async def main() -> None:
+        async with backend_on(tiny_model) as backend, aclosing(backend.generate(HELLO)) as events:
+            await anext(events)
+            await backend.aclose()
+            with pytest.raises(StreamBroken, match="closed"):
+                await anext(events)
+
+    asyncio.run(main())
+
+
 def test_requests_run_side_by_side_as_if_alone(tiny_model: Path) -> None:
     requests = [
         replace(HELLO, id=f"r{i}", prompt=f"Hello {i}", params=replace(GREEDY, max_new_tokens=9))

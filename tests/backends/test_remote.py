@@ -319,6 +319,16 @@ def test_a_stop_string_ends_the_request_although_tgi_would_go_on():
     assert (finish.n_generated_tokens, finish.has_usage) == (2, False)
 
 
+def test_an_answer_that_tgi_cuts_in_the_token_of_a_stop_string_was_stopped():
+    stops = replace(PROMPT, params=SamplingParams(temperature=0, stop=("END",)))
+    events = tgi_stream("one", " ENDS", reason="length")
+    with serving(stream(*events), pages={"/info": TGI}) as server:
+        finish = asked(server, "", stops)
+
+    assert finish.reason is FinishReason.STOP_SEQUENCE
+    assert visible_text(finish.tokens) == " "
+
+
 def test_a_stop_string_that_is_to_be_kept_is():
     stops = replace(PROMPT, params=SamplingParams(temperature=0, stop=("END",), keep_stop=True))
     events = tgi_stream("one", " END", reason="stop_sequence")

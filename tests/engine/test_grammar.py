@@ -311,8 +311,6 @@ TWO = {"type": "object", "properties": {"b": {"const": 2}}}
         ({"allOf": [ONE]}, '{"a":1,"b":2}', False),
         (ONE | {"required": ["b"]}, '{"a":1,"b":2}', True),
         ({"type": "object"}, '{"anything":["at",{"all":null}]}', True),
-        ({"type": "object", "properties": {}}, "{}", True),
-        ({"type": "object", "properties": {}}, '{"a":1}', False),
         ({"const": ONE}, json.dumps(ONE, separators=(",", ":")), True),
     ],
 )
@@ -339,6 +337,9 @@ UNTYPED = {"properties": {"a": {"const": 1}}, "required": ["a"]}
         ({"anyOf": [UNTYPED, {"type": "null"}]}, "true", False),
         ({"type": ["object", "null"], **UNTYPED}, "null", True),
         ({"properties": {"properties": {"const": 1}}}, '{"properties":1}', True),
+        ({"anyOf": [{"type": "null"}, UNTYPED], "minProperties": 0}, "null", True),
+        ({"$ref": "#/$defs/n", "minProperties": 0, "$defs": {"n": {"type": "null"}}}, "null", True),
+        ({"properties": {}}, '{"a":1}', True),
         ({"enum": [7], "required": ["a"]}, "7", True),
         ({"const": UNTYPED}, json.dumps(UNTYPED, separators=(",", ":")), True),
     ],

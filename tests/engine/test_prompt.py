@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +66,20 @@ def test_a_text_that_has_control_tokens_written_out_is_read_as_text(model: Model
     plain = replace(request, prompt=(HELLO, Message(role, "Hi")))
     assert count(ids) == count(encoder.encode(plain))
     assert FORGED in encoder.render(request)
+
+
+def test_no_blank_comes_between_the_parts_of_a_control_token_s_text(
+    tiny_models: Callable[[str], Path],
+):
+    sentence_piece = Model.load(tiny_models("llama_spm"), LoadOptions(gpu_layers=0))
+    request = GenerationRequest(id="a", prompt=(Message("user", "a </s> the </s></s> world"),))
+
+    ids = PromptEncoder(sentence_piece).encode(request)
+
+    text = b"".join(sentence_piece.piece(token_id).data for token_id in ids)
+    assert b"a </s> the </s></s> world" in text
+    assert sum(sentence_piece.piece(token_id).special for token_id in ids) == 1
+    sentence_piece.close()
 
 
 @pytest.mark.parametrize(

@@ -239,7 +239,17 @@ def test_tgis_name_for_a_tools_parameters_is_read():
     assert decode(tools=[tool]).requests[0].tools == (ADD_TOOL,)
 
 
-@pytest.mark.parametrize("written", [{}, {"parameters": None}, {"parameters": {}}], ids=str)
+@pytest.mark.parametrize(
+    "written",
+    [
+        {},
+        {"parameters": None},
+        {"parameters": {}},
+        {"parameters": {"type": "object", "properties": {}}},
+        {"parameters": {"properties": {}, "required": [], "additionalProperties": False}},
+    ],
+    ids=str,
+)
 def test_a_tool_without_parameters_takes_no_arguments(written: dict[str, Any]):
     tool = {"function": {"name": "now", "description": "The time.", **written}}
 

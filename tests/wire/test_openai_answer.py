@@ -249,6 +249,17 @@ def test_calls_that_share_an_index_are_told_apart_by_their_ids():
     ) == [("f", '{"a":1}'), ("g", '{"b":2}')]
 
 
+@pytest.mark.parametrize("written", ['{"a":', '{"a": "x', '{"a":1'])
+def test_a_call_that_was_cut_off_stays_open(written: str):
+    read = reader()
+    events = [event(call(0, name="f", arguments=written)), event(finish_reason="length")]
+
+    text = "".join(token.text for data in events for token in read.read_event(data))
+
+    assert text.endswith(written)
+    assert not read_calls(text, ["f"])
+
+
 def test_arguments_that_are_an_object_are_written_as_json():
     assert calls_of(call(0, name="f", arguments={"a": 1})) == [("f", '{"a":1}')]
 

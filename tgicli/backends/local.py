@@ -35,7 +35,7 @@ from tgicli.engine.runner import ContextOptions, Runner
 from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
 from tgicli.engine.spans import spans
-from tgicli.errors import RequestError, TgicliError
+from tgicli.errors import RequestError, StreamBroken
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler
@@ -97,6 +97,7 @@ class LocalBackend:
         stream = self._streams[request.id] = TokenStream()
         try:
             yield Progress(0, sequence.n_prompt)  # accepted
+            self._check_open()
             self._engine.submit(sequence)
             async for event in stream:
                 yield event
@@ -105,8 +106,7 @@ class LocalBackend:
             self._engine.abort(request.id)  # no-op if it has finished
 
     async def _to_sequence(self, request: GenerationRequest) -> Sequence:
-        if self._is_closed:
-            raise TgicliError("the model was closed; nothing more can be asked of it")
+        self._check_open()
         self._check_adapter(request.adapter)
         params = request.params
         self._check_bias(params)
@@ -125,6 +125,10 @@ class LocalBackend:
             wants_prompt_logprobs=request.prompt_logprobs,
             is_turn=not isinstance(request.prompt, str),
         )
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise StreamBroken("the model was closed; nothing more can be asked of it")
 
     def _check_adapter(self, name: str | None) -> None:
         """Refuse an adapter that is not loaded, in the words of TGI's `adapter_id`."""

@@ -162,6 +162,8 @@ class AnswerReading:
             finish = _cut_finish(self._n_tokens)
         elif self._reader.has_ended:
             finish = self._reader.finish()
+            if self._cutter is not None and self._cutter.has_cut:
+                finish = replace(finish, reason=FinishReason.STOP_SEQUENCE)
         else:
             raise StreamBroken("the connection was closed before the answer's end")
         return self._times.put_into(finish, tokens or (END,))

@@ -171,10 +171,9 @@ def _close(subschemas: list[dict[str, Any]]) -> None:
     if any(_combines(schema) for schema in subschemas):
         return
     for schema in subschemas:
-        names = schema.get("properties")
-        if not isinstance(names, dict) or schema.keys() & _OPENERS:
-            continue
-        if all(name in names for name in _parts(schema.get("required"))):
+        names = list(schema["properties"]) if isinstance(schema.get("properties"), dict) else []
+        has_names = names and all(name in names for name in _parts(schema.get("required")))
+        if has_names and not schema.keys() & _OPENERS:
             schema["additionalProperties"] = False
 
 
@@ -188,7 +187,7 @@ _OF_OBJECTS = {
     "minProperties",
     "maxProperties",
 }
-_SAYING_WHAT = {"type", "const", "enum"}
+_SAYING_WHAT = {"type", "const", "enum", "$ref", "anyOf", "oneOf", "allOf"}
 _OPENERS = {"additionalProperties", "patternProperties", "unevaluatedProperties", "x-guidance"}
 _WITH_ONE = ("items", "additionalProperties")
 _WITH_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")

@@ -11,7 +11,9 @@ caller's own, and may have them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import functools
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tgicli.core import GenerationRequest, Message, Tool
@@ -22,16 +24,16 @@ if TYPE_CHECKING:
     from tgicli.engine.chat import ChatTemplate
 
 BREAK = "\ufdd0"  # a noncharacter, where a text is cut for the tokeniser
-_Asked = tuple[str | tuple[Message, ...], tuple[Tool, ...], bool]  # all that a prompt is made of
+N_REMEMBERED = 4  # prompts: each is asked for its length first, and best_of asks again and again
 
 
-@dataclass(slots=True)
 class PromptEncoder:
-    """Encode prompts for one model."""
+    """Encode prompts for one model. From any thread."""
 
-    model: Model
-    _template: ChatTemplate | None = None  # parsed when first used
-    _last: tuple[_Asked, list[int]] | None = None  # best_of asks again and again
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._template: ChatTemplate | None = None  # parsed when first used
+        self._ids = functools.lru_cache(N_REMEMBERED)(self._to_ids)
 
     def encode(self, request: GenerationRequest) -> list[int]:
         """Return the prompt's token ids, the last `truncate` of them.
@@ -39,39 +41,51 @@ class PromptEncoder:
         Raises:
             RequestError: there are none, or the template refuses the messages.
         """
-        asked = request.prompt, request.tools, request.continues
-        last = self._last  # read once: other threads encode, too
-        if last is None or last[0] != asked:
-            last = self._last = asked, self._to_ids(request)
-        ids = last[1]
+        ids = self._ids(request.prompt, request.tools, request.continues)
         if not ids:
             raise RequestError("the prompt is empty: it has no tokens")
         return list(ids) if request.truncate is None else ids[-request.truncate :]
 
-    def _to_ids(self, request: GenerationRequest) -> list[int]:
-        if isinstance(request.prompt, str):
-            return self.model.tokenize(request.prompt, add_special=True)
-        messages = tuple(map(self._spelled_out, request.prompt))
-        parts = self.render(replace(request, prompt=messages)).split(BREAK)
-        return [i for part in parts for i in self.model.tokenize(part, add_special=False)]
+    def _to_ids(
+        self, prompt: str | tuple[Message, ...], tools: tuple[Tool, ...], continues: bool
+    ) -> list[int]:
+        if isinstance(prompt, str):
+            return self.model.tokenize(prompt, add_special=True)
+        messages = tuple(map(self._spelled_out, prompt))
+        first, *rest = self._render(messages, tools, continues).split(BREAK)
+        ids = self.model.tokenize(first, add_special=False)
+        for part in rest:
+            ids += self._tokenize_behind(part)
+        return ids
+
+    def _tokenize_behind(self, part: str) -> list[int]:
+        """Return the ids of a text that goes on: a SentencePiece vocabulary begins with a blank."""
+        line_end = self.model.tokenize("\n", add_special=False)
+        ids = self.model.tokenize(f"\n{part}", add_special=False)
+        if ids[: len(line_end)] != line_end:  # they are one token
+            return self.model.tokenize(part, add_special=False)
+        return ids[len(line_end) :]
 
     def _spelled_out(self, message: Message) -> Message:
         """Return a message with a break in each text that would be taken for a control token."""
         if message.role == "assistant":  # a model said it, which may have written some
             return message
         content = message.content
-        while (text := self._control_text(content)) is not None:
-            content = content.replace(text, f"{text[0]}{BREAK}{text[1:]}")
+        while texts := self._control_texts(content):
+            pattern = "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
+            content = re.sub(pattern, lambda found: f"{found[0][0]}{BREAK}{found[0][1:]}", content)
         return replace(message, content=content)
 
-    def _control_text(self, content: str) -> str | None:
-        for part in content.split(BREAK):
+    def _control_texts(self, content: str) -> set[str]:
+        """Return the texts of control tokens that would be recognised."""
+        texts = set()
+        for part in set(content.split(BREAK)):
             for token_id in set(self.model.tokenize(part, add_special=False)):
                 piece = self.model.piece(token_id)
                 text = piece.data.decode("utf-8", "replace")
                 if piece.special and len(text) > 1 and text in part:
-                    return text
-        return None
+                    texts.add(text)
+        return texts
 
     def render(self, request: GenerationRequest) -> str:
         """Return the prompt's text: messages as the model's own template writes them.
@@ -81,11 +95,14 @@ class PromptEncoder:
         """
         if isinstance(request.prompt, str):
             return request.prompt
+        return self._render(request.prompt, request.tools, request.continues)
+
+    def _render(
+        self, messages: tuple[Message, ...], tools: tuple[Tool, ...], continues: bool
+    ) -> str:
         if self._template is None:
             self._template = self._parse_template()
-        return self._template.render(
-            request.prompt, tools=request.tools, continues=request.continues
-        )
+        return self._template.render(messages, tools=tools, continues=continues)
 
     def _parse_template(self) -> ChatTemplate:
         from tgicli.engine.chat import ChatTemplate  # jinja2 takes 90 ms, and --no-chat needs none

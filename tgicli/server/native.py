@@ -18,15 +18,14 @@ from tgicli.server.answering import Events, accepted, collect, while_connected
 from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.record import Record
-from tgicli.server.refusals import ShutDown
+from tgicli.server.refusals import JSON, ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
-from tgicli.server.timings import compute_headers, timing_headers
+from tgicli.server.timings import compute_headers, timing_headers, wall_header
 from tgicli.wire.sse import encode_event
 from tgicli.wire.tgi import StreamEncoder, encode_answer, encode_error, encode_tokens
 from tgicli.wire.tgi_requests import GenerateCall, check_best_of, decode_generate, fit
 
-JSON = "application/json"
 _LAST_WORDS = encode_event(encode_error(ShutDown()))
 
 
@@ -86,7 +85,7 @@ class NativeRoutes:
         body = encode_answer(run, prefix=call.prefix, details=call.wants_details)
         headers = {
             **compute_headers(len(call.body.inputs)),
-            "x-compute-time": f"{record.elapsed_s:.6f}",
+            **wall_header(record),
             **timing_headers(record, [run.finish], validated_s=validated_s),
         }
         return Response(b"[%b]" % body if as_list else body, media_type=JSON, headers=headers)

@@ -21,10 +21,10 @@ from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.merging import merge
 from tgicli.server.record import Record
-from tgicli.server.refusals import ShutDown
+from tgicli.server.refusals import JSON, ShutDown
 from tgicli.server.service import Service
 from tgicli.server.streaming import EventStream, framed
-from tgicli.server.timings import compute_headers, timing_headers
+from tgicli.server.timings import compute_headers, timing_headers, wall_header
 from tgicli.wire.chat import ChatCall, decode_chat
 from tgicli.wire.chat_answer import ChatEncoder
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
@@ -33,7 +33,6 @@ from tgicli.wire.sse import DONE, encode_event
 from tgicli.wire.tgi import encode_tokenized_chat
 from tgicli.wire.tgi_requests import fit
 
-JSON = "application/json"
 _LAST_WORDS = encode_event(encode_error(ShutDown())[1]) + DONE
 Call = CompletionCall | ChatCall
 
@@ -111,8 +110,8 @@ class OpenAIRoutes:
             runs = await while_connected(request, collect_all(streams))
             finishes = [run.finish for run in runs]
             headers |= timing_headers(record, finishes, validated_s=validated_s, n=call.n)
-            if isinstance(call, ChatCall):  # TGI tells it on all routes but completions
-                headers["x-compute-time"] = f"{record.elapsed_s:.6f}"
+            if isinstance(call, ChatCall):
+                headers |= wall_header(record)
             return Response(encoder.encode_whole(runs), media_type=JSON, headers=headers)
 
     async def _settle(self, request: Request, one: GenerationRequest) -> GenerationRequest:

@@ -13,6 +13,11 @@ def compute_headers(n_characters: int) -> dict[str, str]:
     return {"x-compute-type": "cpu+optimized", "x-compute-characters": str(n_characters)}
 
 
+def wall_header(record: Record) -> dict[str, str]:
+    """Return the seconds since the request came, which TGI tells on all routes but completions."""
+    return {"x-compute-time": f"{record.elapsed_s:.6f}"}
+
+
 def timing_headers(
     record: Record, finishes: Sequence[Finish], *, validated_s: float, n: int = 1
 ) -> dict[str, str]:

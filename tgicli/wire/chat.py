@@ -5,6 +5,7 @@ Pure; called on the event loop by the server. The answer's shapes are in `chat_a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -104,10 +105,18 @@ class FunctionDefinition(msgspec.Struct, frozen=True):
     ] = None
 
     def to_core(self) -> Tool:
-        """Return core's tool; without parameters it takes none."""
+        """Return core's tool; without parameters, or names of any, it takes none."""
         schema = self.parameters if self.parameters is not None else self.arguments
-        source = msgspec.json.encode(schema).decode() if schema else _NO_PARAMETERS
+        takes_some = schema and not _names_none(schema)
+        source = msgspec.json.encode(schema).decode() if takes_some else _NO_PARAMETERS
         return Tool(self.name, self.description, source)
+
+
+def _names_none(schema: Mapping[str, object]) -> bool:
+    """Whether a schema says with an empty list of properties that there are none."""
+    says_more = schema.keys() - {"type", "properties", "required", "additionalProperties"}
+    has_others = schema.get("required") or schema.get("additionalProperties")
+    return schema.get("properties") == {} and not says_more and not has_others
 
 
 class ToolDefinition(msgspec.Struct, frozen=True):

@@ -301,5 +301,18 @@ def _written(function: _FunctionDelta, *, begins: bool) -> str:
 
 
 def _closing(text: str) -> str:
-    """Return what ends a call that is written so far; no arguments are an empty object."""
-    return f"{'{}' if text.endswith(_ARGUMENTS) else ''}}}\n{CLOSE}\n"
+    """Return what ends a call that is written so far; no arguments are an empty object.
+
+    A call that was cut off stays open, so that it is not taken for a whole one.
+    """
+    if text.endswith(_ARGUMENTS):
+        return f"{{}}}}\n{CLOSE}\n"
+    return f"}}\n{CLOSE}\n" if _is_whole(text.partition(_ARGUMENTS)[2]) else ""
+
+
+def _is_whole(arguments: str) -> bool:
+    try:
+        msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
