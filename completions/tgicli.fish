@@ -548,7 +548,7 @@ complete -c tgicli -n '__tgicli_at tgicli' -l traceback -d 'With an error, show 
 complete -c tgicli -n '__tgicli_at tgicli' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
 complete -c tgicli -n '__tgicli_at tgicli' -s h -l help -d 'Show this page and exit.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -s f -l file -r -F -d 'Add what FILE holds. Repeatable; TGICLI_FILE holds one.'
-complete -c tgicli -n '__tgicli_at tgicli generate' -l stdin -l no-stdin -d 'Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is read to its end, and a socket that stays silent for 5 s is left alone.'
+complete -c tgicli -n '__tgicli_at tgicli generate' -l stdin -l no-stdin -d 'Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is read to its end, a socket that stays silent for 5 s is left alone, and so is all beside FILE.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -s s -l system -r -f -d 'Tell the model how to behave.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l chat -l no-chat -d 'Put the prompt into the model\'s chat template, or go on from it as it is.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -l truncate -r -f -d 'Keep the last N tokens of the prompt.'

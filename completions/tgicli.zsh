@@ -43,7 +43,7 @@ _tgicli() {
 _tgicli_generate() {
     _arguments -s -S \
         '*'{-f+,--file=}'[Add what FILE holds. Repeatable; TGICLI_FILE holds one.]:FILE:_files' \
-        '(--stdin --no-stdin)'{--stdin,--no-stdin}'[Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is read to its end, and a socket that stays silent for 5 s is left alone.]' \
+        '(--stdin --no-stdin)'{--stdin,--no-stdin}'[Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is read to its end, a socket that stays silent for 5 s is left alone, and so is all beside FILE.]' \
         '(-s --system)'{-s+,--system=}'[Tell the model how to behave.]:TEXT: ' \
         '(--chat --no-chat)'{--chat,--no-chat}'[Put the prompt into the model'\''s chat template, or go on from it as it is.]' \
         '(--truncate)--truncate=[Keep the last N tokens of the prompt.]:N: ' \

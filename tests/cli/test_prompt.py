@@ -239,9 +239,22 @@ def test_files_come_after_the_argument_in_their_order_and_stdin_comes_last(
     (tmp_path / "b").write_text("b\n")
     (tmp_path / "a").write_text("a\n")
 
-    prompt = read_prompt("sum up", [tmp_path / "b", tmp_path / "a"], stdin.ended(b"other\n"))
+    files, terminal = [tmp_path / "b", tmp_path / "a"], stdin.ended(b"other\n")
 
-    assert prompt == "sum up\n\nb\n\na\n\nother"
+    assert read_prompt("sum up", files, terminal, stdin=True) == "sum up\n\nb\n\na\n\nother"
+
+
+@pytest.mark.parametrize(("data", "is_told"), [(b"/tmp/b\n", True), (b"", False)])
+def test_beside_a_file_stdin_is_left_to_a_loop_that_reads_names_from_it(
+    stdin: Stdin, tmp_path: Path, data: bytes, is_told: bool
+):
+    (tmp_path / "a").write_text("a\n")
+    terminal = stdin.ended(data)
+    assert terminal.stdin is not None
+
+    assert read_prompt("sum up", [tmp_path / "a"], terminal) == "sum up\n\na"
+    assert os.read(terminal.stdin.fileno(), 100) == data
+    assert ("stdin is left unread" in stdin.stderr.getvalue()) is is_told
 
 
 def test_among_files_a_dash_is_stdin_in_its_turn(stdin: Stdin, tmp_path: Path):

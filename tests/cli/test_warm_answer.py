@@ -168,6 +168,14 @@ def test_an_answer_that_a_server_began_is_not_begun_again_here(generate: Generat
     assert "llama_decode returned -3" in done.stderr
 
 
+def test_a_time_limit_holds_for_an_answer_that_a_server_began(generate: Generate, place: Path):
+    with faulty(place, [*stream(chat_event(content="Once upon"))[:-1], stall]):
+        done = generate(*ASKED, "--timeout", "1.5")
+
+    assert (done.stdout, done.returncode) == ("Once upon", ExitStatus.DEADLINE_EXCEEDED)
+    assert "it took longer than 1.5 s (--timeout)" in done.stderr
+
+
 def test_a_server_that_hangs_is_not_waited_for(generate: Generate, place: Path):
     began_s = time.monotonic()
     with faulty(place, [stall], info=[stall]):

@@ -169,7 +169,14 @@ def test_a_misspelt_parameter_is_refused_with_what_may_be_meant(name: str, meant
         decode_json_line(line(prompt="x", **{name: 1}), COMMON)
 
 
-@pytest.mark.parametrize("name", ["prompt_id", "topic", "input", "label", "speed", "user", "type"])
+def test_parameters_that_are_null_are_none():
+    assert decode_json_line(line(prompt="x", parameters=None), COMMON).ask == COMMON
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["prompt_id", "topic", "input", "label", "speed", "user", "type", "model", "stream", "details"],
+)
 def test_a_name_of_its_own_is_kept(name: str):
     assert name in decode_json_line(line(prompt="x", **{name: 1}), COMMON).kept
 
@@ -178,7 +185,8 @@ def test_a_name_of_its_own_is_kept(name: str):
     ("data", "words"),
     [
         (line(prompt="x", inputs="y"), "both `prompt` and `inputs`"),
-        (line(inputs="x", parameters=3), "Expected `object`"),
+        (line(inputs="x", parameters=3), "Expected `object"),
+        (line(inputs="x", seed=1, parameters={"seed": 2}), "`seed` stands in `parameters` and"),
         (line(inputs="x", parameters={"top_k": "many"}), "top_k: Expected"),
         (line(prompt="x", max_tokens=3, max_new_tokens=4), "names of one limit"),
         (line(prompt="x", grammar={"type": "json", "value": 3}), "grammar is not supported"),

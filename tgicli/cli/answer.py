@@ -17,7 +17,7 @@ from tgicli.core import (
     Message,
     Progress,
 )
-from tgicli.errors import TgicliError
+from tgicli.errors import DeadlineExceeded, TgicliError
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -29,13 +29,20 @@ def answer(options: GenerateOptions, terminal: Terminal) -> None:
     try:
         finish = _answer(options, terminal)
     except TgicliError as error:
-        if options.output is Output.JSON and options.stream:
-            from tgicli.wire.tgi import encode_error
-
-            terminal.write_stdout(encode_error(error) + b"\n")  # as TGI ends its streams
+        if options.output is Output.JSON and options.stream and not options.dry_run:
+            _write_error(error, terminal)
         raise
     if finish is not None:
         _last_words(options, terminal, finish)
+
+
+def _write_error(error: TgicliError, terminal: Terminal) -> None:
+    """End a JSON stream as TGI does; behind a time limit only if the reader takes it now."""
+    from tgicli.wire.tgi import encode_error
+
+    is_late = isinstance(error, DeadlineExceeded)
+    write = terminal.offer_stdout if is_late else terminal.write_stdout
+    write(encode_error(error) + b"\n")
 
 
 def _answer(options: GenerateOptions, terminal: Terminal) -> Finish | None:

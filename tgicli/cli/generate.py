@@ -66,7 +66,8 @@ class GenerateFlags:
         panel=PROMPT,
         default_text="if it is a pipe or a file",
         help="Read stdin, whatever it is, or never. Otherwise a pipe or a file beside PROMPT is "
-        "read to its end, and a socket that stays silent for 5 s is left alone.",
+        "read to its end, a socket that stays silent for 5 s is left alone, and so is all beside "
+        "FILE.",
     )
     system: str | None = option(
         None,

@@ -3,21 +3,24 @@
 Called by `generate` on the main thread, before anything is loaded. Never decides what a prompt
 means to a model.
 
-Beside an argument or a file, stdin may be somebody's data, or just what this process inherited. So
+Beside an argument, stdin may be somebody's data, or just what this process inherited. So
     a terminal, /dev/null or another device is not read
     a file is read
     a pipe is read to its end, however late that comes, as every filter does: whoever writes there
         means it, and a slow one (`make | tgicli generate "explain"`) must not be left out
     a socket is what sshd and editors give their children, and often stays silent: one that does for
         GRACE_S gets a word on stderr, and is left alone, with another word, after PATIENCE_S
+Beside a file it is left alone: a loop over files often has their names there (`while read`).
 `--stdin` waits as long as it takes, `--no-stdin` does not look.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +34,7 @@ MAX_BYTES = 64 << 20  # of a prompt's part; no context holds as much
 _CHUNK_BYTES = 1 << 20
 WAITING = "waiting for the prompt on stdin"
 _WAITING_BESIDE = "waiting for what comes on stdin (--no-stdin: go on without it)"
+_LEFT = "stdin is left unread beside --file (--stdin: read it, too)"
 _WAITING_TERMINAL = "type the prompt; Ctrl-D at the start of a line ends it"
 
 
@@ -58,8 +62,10 @@ def read_prompt(
         if stdin is False or (stdin is None and terminal.stdin_is_terminal):
             return None
         parts = [_read_text(STDIN, terminal, waiting)]
-    elif stdin or (stdin is None and _has_data(terminal, patience_s, quiet=quiet)):
+    elif stdin or (stdin is None and not files and _has_data(terminal, patience_s, quiet=quiet)):
         parts.append(_read_text(STDIN, terminal, None if quiet else _WAITING_BESIDE))
+    elif stdin is None and STDIN not in files and not quiet and _is_speaking(terminal):
+        terminal.say(_LEFT)
     prompt = "\n\n".join(part for part in parts if part)
     if not prompt:
         raise RequestError(f"the prompt is empty: {_where(argument, files)}; say what to answer")
@@ -94,6 +100,14 @@ def _has_data(terminal: Terminal, patience_s: float, *, quiet: bool) -> bool:
     if stat.S_ISSOCK(mode):
         return _speaks(fd, None if quiet else terminal, patience_s)
     return stat.S_ISREG(mode) or stat.S_ISFIFO(mode)
+
+
+def _is_speaking(terminal: Terminal) -> bool:
+    """Whether stdin is a pipe with data."""
+    fd = _stdin_fd(terminal)
+    if fd is None or not stat.S_ISFIFO(os.fstat(fd).st_mode):
+        return False
+    return any(fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
 
 
 def _speaks(fd: int, listener: Terminal | None, patience_s: float) -> bool:

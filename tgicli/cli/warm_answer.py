@@ -40,7 +40,8 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
     status = Status(terminal)
     for path in server_sockets(found.path, options.loading):
         try:
-            finish = run(_answer(options, path, terminal, status))
+            answering = _answer(options, path, terminal, status)
+            finish = run(answering, timeout_s=options.timeout_s)
         finally:
             status.clear()
         if finish is None:

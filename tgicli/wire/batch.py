@@ -151,8 +151,8 @@ _KNOWN = frozenset(_Line.__struct_fields__)
 # What TGI, OpenAI and servers like them know beyond that, and what would change an answer.
 _NOT_OURS = frozenset(
     {
-        *("adapter_id", "decoder_input_details", "details", "return_full_text", "top_n_tokens"),
-        *("watermark", "stream", "stream_options", "model", "n", "echo", "suffix"),
+        *("adapter_id", "decoder_input_details", "return_full_text", "top_n_tokens"),
+        *("watermark", "n", "echo", "suffix"),
         *("logprobs", "top_logprobs", "logit_bias", "reasoning_effort", "modalities"),
         *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
         *("guided_json", "guided_regex", "guided_choice", "guided_grammar", "json_schema"),
@@ -166,7 +166,7 @@ _ALIKE = 0.85  # of two names, by difflib
 _VALUE: msgspec.json.Decoder[str | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     str | dict[str, msgspec.Raw]
 )
-_PARAMETERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PARAMETERS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _LINE = msgspec.json.Decoder(_Line)
 
 
@@ -194,8 +194,11 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
     if isinstance(value, str):
         return PromptLine(_not_empty(value), common)
     if "parameters" in value:
-        value |= _read(_PARAMETERS, value.pop("parameters"))
-        data = msgspec.json.encode(value)
+        inner = _read(_PARAMETERS, value.pop("parameters")) or {}
+        if twice := sorted(value.keys() & inner.keys()):
+            raise RequestError(f"`{twice[0]}` stands in `parameters` and beside it; leave one out")
+        data = msgspec.json.encode(value | inner)
+        value |= inner
     line = _read(_LINE, data)
     return PromptLine(_prompt(line), _own(line, common), _kept(value))
 

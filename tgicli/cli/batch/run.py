@@ -183,6 +183,8 @@ class BatchRun:
                 self._tally.n_tokens += len(event.tokens)
                 match event:
                     case Finish():
+                        if event.has_usage:  # pieces are no tokens
+                            self._tally.n_tokens += event.n_generated_tokens - len(tokens)
                         return Answer(tuple(tokens), event, time.perf_counter() - began_s)
                     case Delta():
                         pass
