@@ -45,7 +45,6 @@ class Lane:
     owner: Owner = ("", None)  # whose tokens these are
     is_worth_saving: bool = False  # what is in it will be asked for again
     n_released: int = 0  # lanes released until it was, itself included; 0: it was never held
-    is_to_be_copied: bool = False  # by the next llama_decode
 
     @property
     def token_ids(self) -> list[int]:
@@ -64,6 +63,7 @@ class LanePool:
         """Make lanes of n_cells each, all empty; max_saved_tokens may be kept besides, in RAM."""
         self.lanes = [Lane(index) for index in range(n_lanes)]
         self._cache = PromptCache(max_saved_tokens if reuse else 0)
+        self._to_be_copied: set[int] = set()  # lanes, by the next llama_decode
         self._n_cells = n_cells
         self._reuse = reuse
         self._n_released = 0
@@ -75,10 +75,10 @@ class LanePool:
 
     def must_wait(self, sequence: Sequence) -> bool:
         """Whether its lane would be written over though it is still to be copied."""
-        if not any(lane.is_to_be_copied for lane in self.lanes):
+        if not self._to_be_copied:
             return False
         edit = self._edit_for(sequence)
-        return edit.restored is not None and self.lanes[edit.lane].is_to_be_copied
+        return edit.restored is not None and edit.lane in self._to_be_copied
 
     def acquire(self, sequence: Sequence) -> LaneEdit:
         """Give a free lane to a sequence, with the longest prefix that any lane holds.
@@ -99,7 +99,7 @@ class LanePool:
         sequence.lane = lane.index
         sequence.n_computed = sequence.n_cached = edit.n_keep
         if edit.source != edit.lane:
-            self.lanes[edit.source].is_to_be_copied = True
+            self._to_be_copied.add(edit.source)
         return edit
 
     def place(self, edit: LaneEdit, *, n_kept: int) -> None:
@@ -112,8 +112,7 @@ class LanePool:
 
     def note_decode(self) -> None:
         """Note that llama_decode ran, and with it the copies that it had been asked for."""
-        for lane in self.lanes:
-            lane.is_to_be_copied = False
+        self._to_be_copied.clear()
 
     def _edit_for(self, sequence: Sequence) -> LaneEdit:
         """Return where the longest prefix comes from: a lane, RAM, or nowhere."""
