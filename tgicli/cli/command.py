@@ -263,6 +263,12 @@ def rank_of(ctx: Context, name: str) -> int:
     return PROFILE if rank == FILE and is_of_profile else rank
 
 
+def strongest(ctx: Context, wanted: Iterable[str]) -> list[str]:
+    """Return those whose value comes from the strongest place: a flag, else a variable, ..."""
+    ranks = {name: rank_of(ctx, name) for name in wanted}
+    return [name for name, rank in ranks.items() if rank == max(ranks.values())]
+
+
 def choose_profile(ctx: Context, name: str | None) -> None:
     """Let a profile hold for this command and those below; called before others are processed.
 

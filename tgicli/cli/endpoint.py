@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, Timeouts, shown_header
-from tgicli.cli.command import DEFAULT, is_flag, rank_of
+from tgicli.cli.command import DEFAULT, is_flag, rank_of, strongest
 from tgicli.cli.options import LoadingOptions, SamplingOptions
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
@@ -182,8 +182,7 @@ class EndpointOptions:
                 "or use --api-key-file or --api-key-command"
             )
         named = ("api_key", "api_key_file", "api_key_command")
-        ranks = {name: rank_of(ctx, name) for name in named if getattr(self, name)}
-        first = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+        first = strongest(ctx, (name for name in named if getattr(self, name)))
         if len(first) > 1:
             spelled = " and ".join(f"--{name.replace('_', '-')}" for name in first)
             raise ConfigError(f"{spelled} exclude each other; choose one")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from tgicli.cli.batch.flags import BatchFlags, check_batch
-from tgicli.cli.command import is_flag, rank_of
+from tgicli.cli.command import is_flag, strongest
 from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
 from tgicli.cli.grammar import GrammarOptions
 from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
@@ -296,8 +296,7 @@ def _output(ctx: typer.Context, flags: GenerateFlags) -> Output:
         ConfigError: two are wanted in the same place.
     """
     wanted = {"raw": flags.raw, "plain": flags.plain, "json": flags.json}
-    ranks = {name: rank_of(ctx, name) for name, is_wanted in wanted.items() if is_wanted}
-    first = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+    first = strongest(ctx, (name for name, is_wanted in wanted.items() if is_wanted))
     if len(first) > 1:
         raise ConfigError(f"--{first[0]} and --{first[1]} exclude each other; choose one")
     return Output(first[0]) if first else Output.AUTO

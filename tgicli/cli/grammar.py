@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from tgicli.cli.command import rank_of
+from tgicli.cli.command import strongest
 from tgicli.cli.signature import option
 from tgicli.core import Grammar, GrammarKind
 from tgicli.errors import ConfigError
@@ -46,8 +46,8 @@ class GrammarOptions:
         Raises:
             ConfigError: two are named in one place, or it can't be read.
         """
-        named = [name for name in ("schema", "regex", "gbnf") if getattr(self, name) is not None]
-        first = [n for n in named if rank_of(ctx, n) == max(rank_of(ctx, m) for m in named)]
+        named = ("schema", "regex", "gbnf")
+        first = strongest(ctx, (name for name in named if getattr(self, name) is not None))
         match first:
             case []:
                 return None

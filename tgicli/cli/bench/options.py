@@ -14,7 +14,7 @@ from tgicli.cli.bench.command_line import shown_command
 from tgicli.cli.bench.contradictions import ARRIVALS, check_flags, spelled_flag
 from tgicli.cli.bench.flags import BenchFlags, LoadFlags, MeasuringFlags, OutputFlags
 from tgicli.cli.bench.target import LocalTarget, Target, other_of, target_of
-from tgicli.cli.command import is_flag, rank_of
+from tgicli.cli.command import is_flag, strongest
 from tgicli.errors import ConfigError
 
 DEFAULT_CONCURRENCIES = (1, 4, 16)
@@ -150,8 +150,7 @@ def _plan(ctx: typer.Context, flags: BenchFlags, *, compares: bool) -> Plan:
         "sweep": load.sweep,
         "find_max": flags.judging.find_max,
     }
-    ranks = {name: rank_of(ctx, name) for name, is_wanted in wanted.items() if is_wanted}
-    first = [name for name, rank in ranks.items() if rank == max(ranks.values())]
+    first = strongest(ctx, (name for name, is_wanted in wanted.items() if is_wanted))
     arrival = next((name for name in ARRIVALS if is_flag(ctx, name)), None)
     if arrival and not {"rate", "ramp"} & {*first}:
         raise ConfigError(f"{spelled_flag(arrival)} says when a rate's requests come; add --rate")
