@@ -29,7 +29,7 @@ from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, ModelLoadError
 
-MOST_ON_GPU = 2048  # tokens of a micro-batch: more keep a GPU no busier
+MOST_ON_GPU = 2048  # tokens of a micro-batch, which sizes the buffers to compute in; not measured
 FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}  # llama_flash_attn_type
 KV_TYPES = {  # name: (ggml_type, bytes a value)
     "f32": (0, 4.0),
@@ -253,7 +253,7 @@ def _micro_batch(n_batch: int, options: ContextOptions, *, on_gpu: bool) -> int:
 
     On a CPU small ones, because the cuts must not be seen in the logits and prompts beside running
     answers are cut small. That costs prefill 5-8 % at 500 tokens and a quarter at 1,500; one lane
-    alone has nobody beside it. The buffers to compute in grow with it.
+    alone has nobody beside it.
     """
     if on_gpu:
         return min(n_batch, MOST_ON_GPU)
