@@ -120,6 +120,19 @@ def test_a_long_word_in_a_table_is_folded() -> None:
     assert "…" not in "".join(rendered(text, n_columns=24))
 
 
+def test_a_long_line_of_code_is_one_row_once_it_is_finished() -> None:
+    line = "make " + "a b " * 20 + "c"
+    piece = Piece(source=f"```sh\n{line}\n```\n")
+    renderer = Renderer(has_colour=False)
+
+    unfinished = renderer.preview(piece, 30)
+    (row,) = renderer.commit(piece, 30)
+
+    assert row == (line, len(line))
+    assert max(row.n_cells for row in unfinished) <= 30
+    assert " ".join(row.text for row in unfinished) == line
+
+
 def test_code_has_colours_and_no_background() -> None:
     (row,) = coloured("```python\nreturn 'x'\n```\n")
 

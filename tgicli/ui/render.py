@@ -5,7 +5,8 @@ importing it is slow. Knows no cursor and no screen: a row is text with colours,
 moves.
 
 What we show otherwise than Rich does
-    code      no background and no padding: a narrowed window and a copied line stay clean
+    code      no background and no padding: a narrowed window and a copied line stay clean; a
+              finished line that is too long is wrapped by the terminal, so it is copied as one
     lists     a blank line between items, and inside of one, where the source has one; "1." for "1"
     quotes    a blank line where the source has one
     lines     a line break is kept, where Rich joins lines: models end lines on purpose
@@ -76,14 +77,14 @@ class Renderer:
     def commit(self, piece: Piece, n_columns: int) -> list[Row]:
         """Render a finished piece and remember it."""
         tokens = self._parser.parse(piece.source, {"references": self._links})
-        rows = self._rows(piece, tokens, n_columns)
+        rows = self._rows(piece, tokens, n_columns, is_finished=True)
         self._code_above = self._open_code(piece, tokens)
         return rows
 
     def preview(self, piece: Piece, n_columns: int) -> list[Row]:
         """Render a piece that may still change."""
         tokens = self._parser.parse(piece.source, {"references": dict(self._links)})
-        return self._rows(piece, tokens, n_columns)
+        return self._rows(piece, tokens, n_columns, is_finished=False)
 
     def _open_code(self, piece: Piece, tokens: list[Token]) -> str:
         if not tokens or tokens[-1].type != "fence" or is_closed(tokens[-1]):
@@ -92,22 +93,26 @@ class Renderer:
         above = self._code_above if piece.continues and len(tokens) == 1 else ""
         return settle(above + fence.content, _language(fence))
 
-    def _rows(self, piece: Piece, tokens: list[Token], n_columns: int) -> list[Row]:
+    def _rows(
+        self, piece: Piece, tokens: list[Token], n_columns: int, *, is_finished: bool
+    ) -> list[Row]:
         if piece.continues and tokens:
             _continue(tokens[0], piece, self._code_above)
         rows: list[Row] = []
         is_below = False  # something: of a fence that goes on, all code may be printed already
         for block in _blocks(_prepared(tokens, piece.source.split("\n"))):
-            of_block = self._block_rows(block, n_columns)
+            of_block = self._block_rows(block, n_columns, is_finished=is_finished)
             rows += [Row("", 0), *of_block] if is_below and of_block else of_block
             is_below = bool(rows) or piece.continues
         return rows
 
-    def _block_rows(self, block: list[Token], n_columns: int) -> list[Row]:
+    def _block_rows(self, block: list[Token], n_columns: int, *, is_finished: bool) -> list[Row]:
         options = self._console.options.update_width(max(n_columns, _N_LEAST_COLUMNS))
+        is_code = block[0].type in ("fence", "code_block")
+        if is_code and is_finished:
+            options = options.update(no_wrap=True, overflow="ignore")
         rows = [self._row(line) for line in _lines(self._console, _Document(block), options)]
         # Rich puts an empty line before a block that has blocks inside; in code it is the author's.
-        is_code = block[0].type in ("fence", "code_block")
         return rows if is_code else list(dropwhile(lambda row: not row.text, rows))
 
     def _row(self, line: Iterable[Segment]) -> Row:
