@@ -50,7 +50,8 @@ OPENAI_BUSY = b'data: {"error":{"message":"Model is overloaded","http_status_cod
 HELLO = tgi_stream("Hel", "lo", " w\u00f6rld")
 CHAT_HELLO = [chat_event(content="Hello"), chat_event(reason="stop")]
 BEGUN = [head(), chunk(tgi_event(1, "Hel")), chunk(tgi_event(2, "lo"))]
-LIMITS = ["--first-token-timeout", "0.3", "--token-timeout", "0.3", "--connect-timeout", "0.2"]
+PATIENT = ("--first-token-timeout", "20", "--token-timeout", "20", "--connect-timeout", "20")
+LIMITS = ("--first-token-timeout", "0.3", "--token-timeout", "0.3", "--connect-timeout", "0.2")
 A_WHOLE_HTML_PAGE = b"<html><head><title>Sign in</title></head><body>..</body></html>"
 
 
@@ -404,6 +405,7 @@ FAULTS = [
         is_=OK,
         shows="Hello",
         route=CHAT,
+        args=LIMITS,
     ),
     fault(
         "resets behind its end",
@@ -440,7 +442,8 @@ def generate(cli: Cli, url: str, *args: str) -> Outcome:
 def test_each_fault_has_its_status_its_words_and_loses_no_text(cli: Cli, fault: Fault):
     with serving(*fault.scripts) as server:
         began_s = time.monotonic()
-        outcome = generate(cli, server.url + fault.route, *fault.args)
+        patience = () if fault.status is LATE else PATIENT
+        outcome = generate(cli, server.url + fault.route, *patience, *fault.args)
         took_s = time.monotonic() - began_s
 
     assert fault.says in outcome.stderr
