@@ -67,11 +67,23 @@ _MEANINGS = {
 
 
 class TgicliError(Exception):
-    """The root. A message says what happened, with the value, and what to do."""
+    """The root. A message says what happened, with the value, and what to do.
+
+    An aside is for who gave the command, and no part of what our server's clients are told: a flag
+    of ours, or the status that another server answered with.
+    """
 
     exit_status = ExitStatus.BUG
     http_status = 500
     error_type = "internal"
+
+    def __init__(self, message: str, *, aside: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.aside = aside
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.aside})" if self.aside else self.message
 
 
 class ConfigError(TgicliError):
@@ -150,8 +162,10 @@ class Overloaded(TgicliError):
     http_status = 429
     error_type = "overloaded"
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, aside: str = "", retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, aside=aside)
         self.retry_after_s = retry_after_s
 
 

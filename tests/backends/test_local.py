@@ -353,7 +353,7 @@ def test_a_bias_for_a_token_that_there_is_not_is_refused(tiny_model: Path) -> No
     ("names", "words"),
     [
         (("red", "blue"), "`adapter_id` 'green' is not loaded; loaded are red, blue"),
-        ((), r"`adapter_id` 'green' is not loaded; none is loaded \(--lora-adapters\)"),
+        ((), r"`adapter_id` 'green' is not loaded; none is \(--lora-adapters\)"),
     ],
 )
 def test_an_adapter_that_is_not_loaded_is_refused_before_the_answer(

@@ -133,7 +133,7 @@ def test_of_several_models_one_must_be_chosen(cli: Cli):
         chosen = generate(cli, server.url, "Hi", "-m", "b")
 
     assert outcome.status == ExitStatus.BAD_REQUEST
-    assert "has 2 models; choose one with --model: a, b" in outcome.stderr
+    assert "has 2 models: a, b (choose one with --model)" in outcome.stderr
     assert chosen.stdout == "Hello"
     assert server.posts[0].json["model"] == "b"
 

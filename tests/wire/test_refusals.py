@@ -147,7 +147,7 @@ def test_an_error_in_a_stream_gets_our_kind_whatever_its_shape(event: Any, kind:
 
 
 def test_a_redirect_says_where_to():
-    assert "moved to https://x; name that" in str(redirect_error(308, "https://x", url=URL))
+    assert "moved to https://x (name that" in str(redirect_error(308, "https://x", url=URL))
     assert "without saying where" in str(redirect_error(308, "", url=URL))
 
 

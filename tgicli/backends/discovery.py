@@ -123,8 +123,8 @@ class Discovery:
         if await self._models(patience) is None and await self._props(patience) is None:
             raise RequestError(
                 f"{endpoint.shown}{endpoint.path} is no server that is known here: neither "
-                f"{endpoint.prefix}/info nor {endpoint.openai_prefix}/models answers as one; "
-                f"name the whole URL of a route, or the dialect with --api"
+                f"{endpoint.prefix}/info nor {endpoint.openai_prefix}/models answers as one",
+                aside="name the whole URL of a route, or the dialect with --api",
             )
         return await self._openai(None, patience)
 
@@ -187,8 +187,8 @@ class Discovery:
             some = ", ".join(facts.models[:MAX_LISTED])
             more = ", ..." if len(facts.models) > MAX_LISTED else ""
             raise RequestError(
-                f"{self._endpoint.shown} has {len(facts.models)} models; "
-                f"choose one with --model: {some}{more}"
+                f"{self._endpoint.shown} has {len(facts.models)} models: {some}{more}",
+                aside="choose one with --model",
             )
         return facts.models[0] if facts.models else None
 

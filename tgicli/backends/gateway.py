@@ -1,8 +1,7 @@
 """A remote server behind our own: the backend of `tgicli serve --connect`.
 
 Lives on the event loop. What the remote server says to us is said to our clients, except what
-concerns us alone: that it does not take our key is nothing that they could mend, and they have no
-command line.
+concerns us alone: that it does not take our key is nothing that they could mend.
 
 TGI's rule that a stop string stays in the text is given up where the server has no field for it:
 clients of TGI's routes never name it, so they could not leave it out. There the text ends before
@@ -11,7 +10,6 @@ the stop string, and OpenAI's servers mostly do not tell which one it was, or th
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -22,9 +20,6 @@ from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
 from tgicli.errors import TgicliError, Unauthorized, Unreachable
-
-# What errors say to who typed a command: a status that is not ours, and flags.
-_ASIDE = re.compile(r" \((status \d+|--[a-z-]+)\)|; (use|see) --[^;]*$")
 
 
 class Gateway:
@@ -40,7 +35,7 @@ class Gateway:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the remote server's answer."""
-        with _for_clients():
+        with _with_our_key():
             request = await self._without_kept_stop(request)
             async with aclosing(self._remote.generate(request)) as events:
                 async for event in events:
@@ -65,7 +60,7 @@ class Gateway:
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the remote server's model sees a request's prompt."""
-        with _for_clients():
+        with _with_our_key():
             return await self._remote.tokenize(request)
 
     async def count_tokens(self, request: GenerationRequest) -> int | None:
@@ -99,12 +94,9 @@ def _is_uncounted(event: Event) -> TypeGuard[Finish]:
 
 
 @contextmanager
-def _for_clients() -> Iterator[None]:
-    """Let the errors of a block speak to those who have no command line."""
+def _with_our_key() -> Iterator[None]:
+    """Take a key that is refused for ours, not for our client's."""
     try:
         yield
     except Unauthorized as error:
-        raise Unreachable(f"the gateway is not let in: {_ASIDE.sub('', str(error))}") from error
-    except TgicliError as error:
-        error.args = (_ASIDE.sub("", str(error)),)
-        raise
+        raise Unreachable(f"the gateway is not let in: {error.message}") from error

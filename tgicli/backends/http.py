@@ -182,7 +182,7 @@ class HttpClient:
             yield
         except httpx.ConnectTimeout as error:
             raise DeadlineExceeded(
-                f"no connection to {shown} within {self._connect_s:g} s (--connect-timeout)"
+                f"no connection to {shown} within {self._connect_s:g} s", aside="--connect-timeout"
             ) from error
         except httpx.ConnectError as error:
             raise _no_connection(error, shown) from error

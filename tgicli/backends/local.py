@@ -135,8 +135,10 @@ class LocalBackend:
         names = self._runner.adapter_names
         if name is None or name in names:
             return
-        loaded = f"loaded are {', '.join(names)}" if names else "none is loaded (--lora-adapters)"
-        raise RequestError(f"`adapter_id` {name!r} is not loaded; {loaded}")
+        words = f"`adapter_id` {name!r} is not loaded"
+        if names:
+            raise RequestError(f"{words}; loaded are {', '.join(names)}")
+        raise RequestError(f"{words}; none is", aside="--lora-adapters")
 
     def _check_bias(self, params: SamplingParams) -> None:
         n_vocab = self._encoder.model.n_vocab

@@ -81,18 +81,18 @@ class Patience:
             return self.total_error()
         if self._stage is _Stage.FIRST_TOKEN:
             return DeadlineExceeded(
-                f"no token came within {timeouts.first_token_s:g} s (--first-token-timeout)"
+                f"no token came within {timeouts.first_token_s:g} s", aside="--first-token-timeout"
             )
         if self._stage is _Stage.ENDING:
             return DeadlineExceeded("the end of the answer did not come")
         return DeadlineExceeded(
-            f"no further token came within {timeouts.token_s:g} s (--token-timeout)"
+            f"no further token came within {timeouts.token_s:g} s", aside="--token-timeout"
         )
 
     def total_error(self) -> DeadlineExceeded:
         """Return the error for the limit of the whole answer."""
         return DeadlineExceeded(
-            f"the answer took longer than {self._timeouts.total_s:g} s (--timeout)"
+            f"the answer took longer than {self._timeouts.total_s:g} s", aside="--timeout"
         )
 
 

@@ -202,7 +202,8 @@ class RemoteBackend:
         if routes.chat is None:
             raise RequestError(
                 f"{self._shown} takes no conversation: its URL or its dialect names a route for "
-                f"prompts; use --no-chat"
+                f"prompts",
+                aside="use --no-chat",
             )
         body = encode_chat(request, server=routes.server, model=routes.model, counts_all=counts_all)
         return _Plan(routes.chat, body, reader, kept)
@@ -229,7 +230,8 @@ class RemoteBackend:
         if routes.prompt is None:
             raise RequestError(
                 f"{self._shown} takes no prompt as it is: its URL or its dialect names the chat "
-                f"route; use --chat"
+                f"route",
+                aside="use --chat",
             )
         return routes.prompt
 

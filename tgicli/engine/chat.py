@@ -30,7 +30,7 @@ from tgicli.errors import TemplateFailed
 # What a template can raise beside TemplateError: it computes with Python's operators and methods.
 _FAILURES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _Json = dict[str, Any]
-_INSTEAD = "send a prompt instead of messages (--no-chat)"
+_INSTEAD = "send a prompt instead of messages"
 
 
 _MARK = "[[the answer goes on from here]] "  # its blank shows whether the template trims
@@ -59,7 +59,8 @@ class ChatTemplate:
         except (TemplateSyntaxError, RecursionError, SyntaxError) as error:
             # The last two are Python's own: jinja2's output is nested too deeply for it.
             raise TemplateFailed(
-                f"the model's chat template does not compile: {_describe(error)}; {_INSTEAD}"
+                f"the model's chat template does not compile: {_describe(error)}; {_INSTEAD}",
+                aside="--no-chat",
             ) from error
         self._knows_tools = "tools" in words
         self._knows_calls = "tool_calls" in words
@@ -100,7 +101,8 @@ class ChatTemplate:
             raise TemplateFailed(_explain_refusal(error, turns)) from error
         except (TemplateError, *_FAILURES) as error:
             raise TemplateFailed(
-                f"the model's chat template fails: {_describe(error)}; {_INSTEAD}"
+                f"the model's chat template fails: {_describe(error)}; {_INSTEAD}",
+                aside="--no-chat",
             ) from error
 
     def _to_turn(self, message: Message, messages: Sequence[Message]) -> _Json:

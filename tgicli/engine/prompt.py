@@ -110,8 +110,8 @@ class PromptEncoder:
         source = self.model.chat_template
         if source is None:
             raise TemplateFailed(
-                f"{self.model.path.name} has no chat template; "
-                f"use --no-chat to send the prompt as it is"
+                f"{self.model.path.name} has no chat template",
+                aside="use --no-chat to send the prompt as it is",
             )
         return ChatTemplate(source, bos=self.model.bos, eos=self.model.eos)
 
@@ -129,6 +129,6 @@ def room_for_answer(n_prompt: int, max_new_tokens: int | None, n_ctx: int) -> in
         return max_new_tokens
     wanted = "" if max_new_tokens is None else f" and {max_new_tokens:,} more are wanted"
     raise ContextOverflow(
-        f"the prompt has {n_prompt:,} tokens{wanted}, the context holds {n_ctx:,}; "
-        f"shorten the prompt, keep its end with --truncate N, or raise --ctx-size"
+        f"the prompt has {n_prompt:,} tokens{wanted}, the context holds {n_ctx:,}; shorten it",
+        aside="or keep its end with --truncate N, or raise --ctx-size",
     )

@@ -368,7 +368,7 @@ def encode_error(error: TgicliError) -> tuple[int, bytes]:
     refused = isinstance(error, RequestError)
     answer = ErrorAnswer(
         ErrorObject(
-            str(error),
+            error.message,
             "invalid_request_error" if refused else error.error_type,
             # OpenAI's own code: clients shorten the conversation when they see it.
             code="context_length_exceeded" if isinstance(error, ContextOverflow) else None,

@@ -107,24 +107,28 @@ def refusal_error(
     words = refusal.words or _phrase(status)
     kind = _kind_of_status(refusal, status)
     if status == HTTPStatus.NOT_FOUND and kind is RequestError:
-        hint = f"{url} is no route of this server; see --endpoint and --api"
-        return RequestError(f"{words} (status 404): {hint}")
+        aside = "status 404; see --endpoint and --api"
+        return RequestError(f"{words}: {url} is no route of this server", aside=aside)
     if kind is Unauthorized:
         words += "; is the API key right?"
-    return _build(kind, f"{_stripped(words)} (status {status})", retry_after_s)
+    words, aside = _stripped(words), f"status {status}"
+    if kind is Overloaded:
+        return Overloaded(words, aside=aside, retry_after_s=retry_after_s)
+    return kind(words, aside=aside)
 
 
 def redirect_error(status: int, location: str, *, url: str) -> TgicliError:
     """Return the error that a redirect means: a request with a key in it is sent nowhere else."""
-    where = f"to {location}; name that with --endpoint" if location else "without saying where"
-    return RequestError(f"{url} has moved {where} (status {status})")
+    where = f"to {location}" if location else "without saying where"
+    advice = "name that with --endpoint; " if location else ""
+    return RequestError(f"{url} has moved {where}", aside=f"{advice}status {status}")
 
 
 def event_error(data: str) -> TgicliError:
     """Return the error that an event of a stream means, which has begun with status 200."""
     refusal = _read(data.encode())
     kind = _kind_of_event(refusal)
-    return _build(kind, _stripped(refusal.words) or "the server broke the answer off", None)
+    return kind(_stripped(refusal.words) or "the server broke the answer off")
 
 
 def words_of(body: bytes) -> str:
@@ -153,10 +157,6 @@ def _seconds_until(value: str, now: datetime) -> float | None:
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
     return max(0.0, (then - now).total_seconds())
-
-
-def _build(kind: _Kind, words: str, retry_after_s: float | None) -> TgicliError:
-    return Overloaded(words, retry_after_s=retry_after_s) if kind is Overloaded else kind(words)
 
 
 def _kind_of_status(refusal: _Refusal, status: int) -> _Kind:

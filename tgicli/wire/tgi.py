@@ -182,15 +182,15 @@ def encode_failure(words: str, error_type: str) -> bytes:
 def _words(error: TgicliError) -> str:
     match error:
         case TemplateFailed():
-            return f"Template error: {error}"
+            return f"Template error: {error.message}"
         case MalformedBody() | BodyTooLarge() | WrongMediaType() | Unauthorized():
-            return str(error)
-        case RequestError() if not str(error).startswith("Failed to deserialize"):
-            return f"Input validation error: {error}"
+            return error.message
+        case RequestError() if not error.message.startswith("Failed to deserialize"):
+            return f"Input validation error: {error.message}"
         case ModelError():
-            return f"Request failed during generation: {error}"
+            return f"Request failed during generation: {error.message}"
         case _:
-            return str(error)
+            return error.message
 
 
 def _placed(tokens: Iterable[PromptToken]) -> list[PlacedToken]:
