@@ -110,15 +110,47 @@ def test_a_page_can_not_be_framed(open_url: OpenUrl, tiny: RunningServer, path: 
 
 def test_the_docs_show_every_route_once_there_is_a_key(open_url: OpenUrl, tiny: RunningServer):
     page = open_url(f"{tiny.url}/docs")
+    field, opened = page.get_by_label("API key"), page.locator("#routes > details[open]")
+
     expect(page.locator("#routes")).to_contain_text("status 401")
+    field.fill("wrong")
+    field.press("Enter")
+    expect(page.locator("#routes")).to_contain_text("does not accept this API key")
+    field.fill("sesame")
+    field.press("Enter")
 
-    page.evaluate("sessionStorage.setItem('tgicli-api-key', 'sesame')")
-    page.reload()
+    expect(page.locator("#routes > details")).to_have_count(16)
+    assert field.is_hidden()
+    page.get_by_text("POST /v1/chat/completions").click()
+    expect(opened).to_contain_text("-H 'Authorization: Bearer YOUR_KEY'")
+    for kind in ("ChatBody", "ChatMessage", "ToolDefinition", "ChatCompletion", "ErrorAnswer"):
+        expect(opened.locator("h3, summary").get_by_text(kind, exact=True)).to_have_count(1)
+    opened.get_by_text("Refusals").click()
+    expect(opened).to_contain_text("429: Busy")
 
-    expect(page.locator("summary")).to_have_count(15)
+
+def test_the_docs_and_their_examples_lead_to_where_they_came_from(
+    open_url: OpenUrl, tiny: RunningServer
+):
+    page = open_url("about:blank")
+    page.context.set_extra_http_headers({"authorization": "Bearer sesame"})
+    # A proxy that serves us below a path of its own.
+    page.route(
+        "**/llm/*",
+        lambda route: route.fulfill(
+            response=route.fetch(url=route.request.url.replace("/llm", ""))
+        ),
+    )
+
+    page.goto(f"{tiny.url}/llm/docs")
+
     page.get_by_text("POST /generate_stream").click()
-    expect(page.locator("details[open]")).to_contain_text("max_new_tokens")
-    expect(page.locator("details[open]")).to_contain_text("429: Busy")
+    expect(page.locator("details[open] pre").first).to_contain_text(
+        f"{tiny.url}/llm/generate_stream"
+    )
+    page.get_by_role("link", name="The demo page").click()
+    expect(page.locator("#model")).to_contain_text("tokens")
+    assert page.url == f"{tiny.url}/llm/"
 
 
 NO_STORAGE = """

@@ -279,7 +279,7 @@ def test_a_log_probability_is_a_number(logprob: float | None, written: float):
         (TemplateFailed("m"), 400, "invalid_request_error", None, "template_error"),
         (ToolError("m"), 400, "invalid_request_error", None, "tool_error"),
         (MalformedBody("m"), 400, "invalid_request_error", None, "validation"),
-        (Unauthorized("m"), 401, "invalid_request_error", None, "authentication"),
+        (Unauthorized("m"), 401, "invalid_request_error", "invalid_api_key", "authentication"),
         (Overloaded("m"), 429, "overloaded", None, "overloaded"),
         (DecodeFailed("m"), 424, "generation", None, "generation"),
         (TgicliError("m"), 500, "internal", None, "internal"),

@@ -16,7 +16,13 @@ import msgspec
 from msgspec import Meta
 
 from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, Run, SamplingParams
-from tgicli.errors import ContextOverflow, MalformedBody, RequestError, TgicliError
+from tgicli.errors import (
+    ContextOverflow,
+    MalformedBody,
+    RequestError,
+    TgicliError,
+    Unauthorized,
+)
 from tgicli.wire.limits import Limits
 
 WireReason = Literal["stop", "length", "tool_calls"]
@@ -370,17 +376,27 @@ def encode_error(error: TgicliError) -> tuple[int, bytes]:
         ErrorObject(
             error.message,
             "invalid_request_error" if refused else error.error_type,
-            # OpenAI's own code: clients shorten the conversation when they see it.
-            code="context_length_exceeded" if isinstance(error, ContextOverflow) else None,
+            code=_code_of(error),
         ),
         error.error_type,
     )
     return _openai_status(error.http_status), msgspec.json.encode(answer)
 
 
+def _code_of(error: TgicliError) -> str | None:
+    """Return OpenAI's own code, where clients act on it."""
+    match error:
+        case ContextOverflow():
+            return "context_length_exceeded"  # they shorten the conversation
+        case Unauthorized():
+            return "invalid_api_key"
+        case _:
+            return None
+
+
 def encode_failure(words: str, error_type: str) -> bytes:
     """Return the JSON of what is no error of ours."""
-    answer = ErrorAnswer(ErrorObject(words, "invalid_request_error"), error_type)
+    answer = ErrorAnswer(ErrorObject(words, "invalid_request_error", code=error_type), error_type)
     return msgspec.json.encode(answer)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any
@@ -11,14 +12,16 @@ import msgspec
 from tgicli.wire.chat import ChatBody
 from tgicli.wire.chat_answer import ChatChunk, ChatCompletion
 from tgicli.wire.completions import Completion, CompletionBody
-from tgicli.wire.facts import Info, ModelList
+from tgicli.wire.facts import Info, ModelCard, ModelList
 from tgicli.wire.openai import ErrorAnswer
 from tgicli.wire.tgi import Answer, Error, PlacedToken, StreamEvent, TokenizedChat
 from tgicli.wire.tgi_requests import GenerateBody
 
 OPENAPI = "3.1.0"
 _COMPONENTS = "#/components/schemas/"
+_TGI, _OPENAI, _SERVER = "TGI", "OpenAI", "The server"
 _GUARDED = {401: "The API key is missing or wrong."}
+_UNKNOWN = {404: "There is none of that name."}
 _NOT_READY = {503: "The model is loading, or the server is shutting down."}
 _BUG = {500: "A bug in the server."}
 _MALFORMED = {
@@ -51,9 +54,23 @@ class _Operation:
     is_open: bool = False  # to all, also where a key is asked for
 
     @property
+    def tag(self) -> str:
+        """Whose dialect it is, or what else."""
+        if self.path.startswith("/v1/"):
+            return _OPENAI
+        return _SERVER if self.body is None else _TGI
+
+    @property
+    def parameters(self) -> list[str]:
+        """Parts of the path that a client chooses."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
     def refusals(self) -> dict[int, str]:
         """What else than the answer may come, and why."""
         refusals = _NOT_READY | _BUG | ({} if self.is_open else _GUARDED)
+        if self.parameters:
+            refusals |= _UNKNOWN
         if self.body is not None:
             kinds = _kinds_of(self.error)
             unfit = _UNFIT if Error in kinds else {}
@@ -68,7 +85,12 @@ _OPERATIONS = (
         "post", "/generate_stream", "Generate, token by token.", GenerateBody, events=StreamEvent
     ),
     _Operation(
-        "post", "/", "Both, as `stream` says.", GenerateBody, list[Answer], events=StreamEvent
+        "post",
+        "/",
+        "Both, as the field stream says.",
+        GenerateBody,
+        list[Answer],
+        events=StreamEvent,
     ),
     _Operation("post", "/tokenize", "Tokenise a text.", GenerateBody, list[PlacedToken]),
     _Operation("post", "/chat_tokenize", "Tokenise a conversation.", ChatBody, TokenizedChat),
@@ -100,7 +122,16 @@ _OPERATIONS = (
         error=ErrorAnswer,
     ),
     _Operation("get", "/info", "The model and the server's limits.", answer=Info),
-    _Operation("get", "/v1/models", "The model, in OpenAI's shape.", answer=ModelList),
+    _Operation(
+        "get", "/v1/models", "The model, in OpenAI's shape.", answer=ModelList, error=ErrorAnswer
+    ),
+    _Operation(
+        "get",
+        "/v1/models/{name}",
+        "One model, the server's own or an adapter.",
+        answer=ModelCard,
+        error=ErrorAnswer,
+    ),
     _Operation("get", "/metrics", "What Prometheus scrapes.", answer=str),
     _Operation("get", "/health", "Whether a request would be computed now.", is_open=True),
     _Operation("get", "/ping", "The same.", is_open=True),
@@ -129,6 +160,7 @@ def openapi_document(version: str) -> bytes:
             "version": version,
             "description": "A language model on the protocols of TGI and OpenAI.",
         },
+        "tags": [{"name": tag} for tag in (_TGI, _OPENAI, _SERVER)],
         "paths": paths,
         "components": {
             "schemas": schemas.components,
@@ -179,10 +211,16 @@ def _choice(schemas: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _describe(operation: _Operation, schemas: _Schemas) -> dict[str, Any]:
     described: dict[str, Any] = {
+        "tags": [operation.tag],
         "summary": operation.summary,
-        "operationId": operation.method + operation.path.replace("/", "_"),
+        "operationId": operation.method + re.sub(r"\W", "_", operation.path),
         "responses": {"200": _answer(operation, schemas), **_refusals(operation, schemas)},
     }
+    if operation.parameters:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in operation.parameters
+        ]
     if operation.body is not None:
         content = {"application/json": {"schema": schemas.of(operation.body)}}
         described["requestBody"] = {"required": True, "content": content}
