@@ -262,6 +262,27 @@ def test_a_busy_server_is_asked_again_when_it_said(open_page: OpenPage, demo_mod
         expect(demo.column("Waiting")).to_contain_text("Busy: Model is overloaded")
 
 
+def test_a_server_with_one_place_is_asked_one_after_the_other(
+    open_page: OpenPage, demo_model: Path
+):
+    with running_server(demo_model, "--max-concurrent-requests", "1") as server:
+        demo = open_page(server)
+        expect(demo.page.locator("#model")).to_contain_text("1 requests at once")
+
+        demo.generate(Max_new_tokens=4)
+
+        demo.both_say("Done")
+
+
+def test_colours_of_the_users_own_keep_the_bar(open_page: OpenPage, server: RunningServer):
+    demo = open_page(server, forced_colors="active")
+    demo.generate(Max_new_tokens=4)
+    demo.both_say("Done")
+
+    bar = demo.column("Streaming").locator(".bar i")
+    assert "gradient" in bar.evaluate("bar => getComputedStyle(bar).backgroundImage")
+
+
 def test_a_refusal_is_shown_in_the_servers_words(demo: Demo):
     demo.generate(Max_new_tokens=1024)
 
