@@ -280,7 +280,10 @@ def test_a_key_guards_all_but_health(tiny_model: Path):
         )
 
         assert (status, answer["error_type"]) == (401, "authentication")
-        assert guarded.get("/info")[0] == 401
+        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
+            urllib.request.urlopen(guarded.url + "/info")
+        with refused.value as reply:
+            assert reply.headers["www-authenticate"] == "Bearer"
         assert guarded.get("/health") == (200, b"")
         assert guarded._ask(allowed)[0] == 200
         assert "secret" not in "".join(guarded.stderr)

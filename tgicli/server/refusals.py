@@ -9,7 +9,7 @@ import math
 
 from starlette.responses import Response
 
-from tgicli.errors import Overloaded, StreamBroken, TgicliError
+from tgicli.errors import Overloaded, StreamBroken, TgicliError, Unauthorized
 from tgicli.server.record import Record
 from tgicli.server.service import Service
 from tgicli.wire import openai, tgi
@@ -57,4 +57,6 @@ def _is_openais(path: str) -> bool:
 def _headers(error: TgicliError) -> dict[str, str]:
     if isinstance(error, Overloaded) and error.retry_after_s is not None:
         return {"retry-after": str(max(1, math.ceil(error.retry_after_s)))}
+    if isinstance(error, Unauthorized):
+        return {"www-authenticate": "Bearer"}  # as RFC 9110 wants with a 401
     return {}
