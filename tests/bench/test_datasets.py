@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tgicli.bench.blocks import Opening
 from tgicli.bench.dataset_entries import Item
 from tgicli.bench.datasets import (
     Drawn,
@@ -23,6 +22,7 @@ from tgicli.bench.datasets import (
 from tgicli.bench.prompts import Length
 from tgicli.bench.result import Severity
 from tgicli.bench.ruler import Exactness, Ruler, Word
+from tgicli.bench.trace_blocks import Opening
 from tgicli.bench.words import WORDS
 from tgicli.core import Message
 from tgicli.errors import ConfigError

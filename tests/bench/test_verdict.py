@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench import results
-from tgicli.bench.picking import parse_metric
+from tgicli.bench.named_metric import parse_metric
 from tgicli.bench.verdict import LENGTH, Block, Verdict, compare, judge, noise_floor
 from tgicli.errors import ConfigError
 

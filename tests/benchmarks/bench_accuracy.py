@@ -38,7 +38,7 @@ from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.files import from_lines
 from tgicli.bench.metrics import icl_ms, ttft_ms
 from tgicli.bench.record import Outcome, Record
-from tgicli.bench.statistics import quantile
+from tgicli.bench.sample_statistics import quantile
 
 WORDS = "tell me about the sea and the old boat"
 SHARES = (0.5, 0.99)

@@ -48,7 +48,7 @@ from tgicli.bench.files import from_lines
 from tgicli.bench.metrics import e2e_ms, icl_ms, ttft_ms
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.recording import Recording
-from tgicli.bench.statistics import quantile
+from tgicli.bench.sample_statistics import quantile
 from tgicli.bench.summary import summarize_recording
 
 Figures = Mapping[str, float]

@@ -25,7 +25,7 @@ from contextlib import aclosing, asynccontextmanager
 from itertools import count
 
 from tgicli.bench.ask_options import AskOptions
-from tgicli.bench.client import ClientWatch, quiet_gc
+from tgicli.bench.client_watch import ClientWatch, quiet_gc
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.metrics import done_ns
 from tgicli.bench.plan import Closed, Open, Point, Prompt

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from statistics import NormalDist, fmean, stdev
 
-from tgicli.bench.statistics import t_quantile
+from tgicli.bench.sample_statistics import t_quantile
 
 MIN_BLOCKS = 2
 MIN_RESAMPLED = 12  # with 4, 8, 12 blocks it covers 87, 94, 95 % of what t covers 95 % of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tgicli.bench.picking import METRICS
+from tgicli.bench.named_metric import METRICS
 from tgicli.bench.result import Estimate, PointResult, Remark, Result
 
 OUR_TOOL = "tgicli bench"

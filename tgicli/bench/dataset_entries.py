@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tgicli.bench.blocks import Opening
+from tgicli.bench.trace_blocks import Opening
 from tgicli.core import Message
 
 _NEW_TOKENS = ("max_tokens", "output_tokens", "max_new_tokens", "output_length")

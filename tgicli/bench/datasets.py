@@ -14,12 +14,12 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from tgicli.bench.blocks import find_shared
 from tgicli.bench.dataset_entries import Item, Timed, to_item, to_question, to_timed
 from tgicli.bench.plan import Open, Prompt
 from tgicli.bench.prompts import Length, begin_with, compose, compose_behind, draw_nonces
 from tgicli.bench.result import Remark, Severity
 from tgicli.bench.ruler import Ruler
+from tgicli.bench.trace_blocks import find_shared
 from tgicli.errors import ConfigError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"

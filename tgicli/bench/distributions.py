@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from statistics import fmean, stdev
 
 from tgicli.bench.result import Distribution, Estimate
-from tgicli.bench.statistics import (
+from tgicli.bench.sample_statistics import (
     MIN_REPEATS,
     around,
     batches,

@@ -19,9 +19,9 @@ from typing import NamedTuple
 from tgicli.bench.check import CheckResult
 from tgicli.bench.comparable import Comparable, from_result
 from tgicli.bench.counters import Counted
-from tgicli.bench.foreign.reading import TOOLS, from_foreign
+from tgicli.bench.foreign.tool import TOOLS, from_foreign
+from tgicli.bench.json_value import read
 from tgicli.bench.plan import Point
-from tgicli.bench.reading import read
 from tgicli.bench.record import Record
 from tgicli.bench.recording import Measured, PointRun, Recording
 from tgicli.bench.result import SCHEMA_VERSION, ClientHealth, Floor, Remark, Result, Setting

@@ -18,7 +18,7 @@ from tgicli.bench.plan import Closed, Point, Prompt
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.recorder import Recorder
 from tgicli.bench.result import Floor
-from tgicli.bench.statistics import quantile
+from tgicli.bench.sample_statistics import quantile
 from tgicli.core import Backend
 from tgicli.errors import ConfigError, StreamBroken
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tgicli.bench.comparable import Comparable, LoadFigures
-from tgicli.bench.picking import Metric, parse_metric
+from tgicli.bench.named_metric import Metric, parse_metric
 from tgicli.bench.result import Estimate, Severity
 from tgicli.errors import ConfigError
 

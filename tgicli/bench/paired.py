@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tgicli.bench.picking import parse_metric
+from tgicli.bench.named_metric import parse_metric
 from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.result import PointResult

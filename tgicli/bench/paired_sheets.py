@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
-from tgicli.bench.picking import parse_metric, unit_of
+from tgicli.bench.named_metric import parse_metric, unit_of
 from tgicli.bench.result import Estimate, Setting
 from tgicli.bench.sheets import Cell, csv_bytes
+from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison, Ratio
 
 _RATIO_COLUMNS = ["metric", "unit", "a", "b", "ratio", "low", "high", "verdict"]

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from tgicli.bench.blocks import Opening
 from tgicli.bench.plan import Prompt
 from tgicli.bench.ruler import NONCE_DIGITS, TASK, Ruler, calibrate
+from tgicli.bench.trace_blocks import Opening
 from tgicli.core import Message
 from tgicli.errors import ConfigError
 

@@ -14,7 +14,7 @@ from tgicli.bench.check import check_words
 from tgicli.bench.distributions import QUANTILES
 from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
 from tgicli.bench.metrics import shown_time
-from tgicli.bench.picking import unit_of
+from tgicli.bench.named_metric import unit_of
 from tgicli.bench.result import (
     Distribution,
     Estimate,
@@ -22,7 +22,7 @@ from tgicli.bench.result import (
     Result,
     WindowFigures,
 )
-from tgicli.bench.statistics import around
+from tgicli.bench.sample_statistics import around
 
 _INTERVALS = [f"{name}{end}" for name in QUANTILES for end in ("", "_low", "_high")]
 _COLUMNS = ["point", "concurrency", "rate", "window", "is_valid", "metric", "unit", "n"]

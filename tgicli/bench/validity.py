@@ -31,7 +31,7 @@ from tgicli.bench.result import (
     note,
     warning,
 )
-from tgicli.bench.statistics import MIN_REPEATS, N_BATCHES, min_samples
+from tgicli.bench.sample_statistics import MIN_REPEATS, N_BATCHES, min_samples
 from tgicli.bench.windows import Span, done_inside, mean_in_flight, sent_inside
 
 MAX_MESSAGE = 120  # characters

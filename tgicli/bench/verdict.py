@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tgicli.bench.bootstrap import mean_interval
-from tgicli.bench.picking import Metric, parse_metric
+from tgicli.bench.named_metric import Metric, parse_metric
 
 SAME_WITHIN = 0.05
 CONFIDENCE = 0.95

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tests.bench.results import SETTING
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.report.comparison import comparison_html
 from tgicli.bench.report.streaming import stream_html
 from tgicli.bench.result import Estimate, Remark
+from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Block, Comparison, compare
 
 METRICS = ("ttft", "tpot", "icl.p95", "output_tps")

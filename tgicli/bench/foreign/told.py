@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tgicli.bench.distributions import distribution
 from tgicli.bench.result import Estimate, Remark, Severity
-from tgicli.bench.statistics import CONFIDENCE, around, t_quantile
+from tgicli.bench.sample_statistics import CONFIDENCE, around, t_quantile
 from tgicli.bench.validity import BAD_ERROR_SHARE
 
 

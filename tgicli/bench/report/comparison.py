@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tgicli.bench.markdown import NONE
+from tgicli.bench.named_metric import parse_metric, unit_of
 from tgicli.bench.paired_sheets import change_words
-from tgicli.bench.picking import parse_metric, unit_of
 from tgicli.bench.report.paired_charts import blocks, changes
 from tgicli.bench.report.parts import (
     figure,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired_sheets import StreamFigure, stream_figures
 from tgicli.bench.report.paired_charts import Wait, waits
 from tgicli.bench.report.parts import (
@@ -27,6 +26,7 @@ from tgicli.bench.report.parts import (
 from tgicli.bench.report.svg import element
 from tgicli.bench.report.tables import estimate_cell
 from tgicli.bench.result import Remark, Setting
+from tgicli.bench.stream_vs_full import StreamVsFull
 
 
 def stream_html(found: StreamVsFull, setting: Setting, remarks: Sequence[Remark]) -> str:

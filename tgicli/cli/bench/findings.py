@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tgicli.bench.check import CheckResult, check_words
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.paired import Paired
 from tgicli.bench.recording import PointRun, Recording
 from tgicli.bench.result import Result, Severity
+from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.summary import summarize_recording
 from tgicli.bench.verdict import noise_floor
+from tgicli.cli.bench.llama_bench_rows import row_table
 from tgicli.cli.bench.options import Sweeping
 from tgicli.cli.bench.outputs import STDOUT, write_outputs
 from tgicli.cli.bench.paired_outputs import side_names, write_comparison, write_streaming
-from tgicli.cli.bench.rows import row_table
 from tgicli.cli.bench.showing import comparison_table, stream_table, to_stdout
 from tgicli.cli.bench.single_jobs import Row
 from tgicli.cli.bench.status import BenchStatus

@@ -117,12 +117,12 @@ async def _ending(
 
 async def _measure(loads: Loads, found: Findings) -> None:
     """Do what is wanted, and put what comes of it into found while it comes."""
-    from tgicli.cli.bench import checking, rows, sweeping, versus
+    from tgicli.cli.bench import checking, llama_bench_rows, sweeping, versus
 
     options = loads.options
     await loads.prepare()
     if options.measuring.llama_bench_rows:
-        found.rows = await rows.measure_rows(loads)
+        found.rows = await llama_bench_rows.measure_rows(loads)
     if options.compares_streaming:
         found.streaming = await versus.compare_streaming(loads)
     elif options.other is not None:

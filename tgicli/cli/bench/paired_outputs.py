@@ -7,8 +7,8 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.result import Remark, Setting
+from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison
 from tgicli.cli.bench.outputs import write_files
 from tgicli.ui.terminal import Terminal

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tgicli.bench.full import StreamVsFull
 from tgicli.bench.metrics import shown_time
 from tgicli.bench.paired_sheets import StreamFigure, stream_figures
 from tgicli.bench.result import Distribution, PointResult, Result, WindowFigures
+from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison, Ratio
 from tgicli.cli.bench.charts import plot_rows
 from tgicli.ui.plots import needs_ascii

@@ -19,8 +19,8 @@ from tgicli.errors import RequestError
 
 if TYPE_CHECKING:
     from tgicli.bench.check import Stage
-    from tgicli.bench.full import Pair
     from tgicli.bench.prompts import Ruler
+    from tgicli.bench.stream_vs_full import Pair
     from tgicli.cli.bench.session import Session
 
 ROW_REPEATS = 5  # as llama-bench's -r
@@ -81,7 +81,7 @@ class StreamVsFullJob:
 
     async def run(self, session: Session, say: Say) -> tuple[Pair, ...]:
         """Do it."""
-        from tgicli.bench.full import run_stream_vs_full
+        from tgicli.bench.stream_vs_full import run_stream_vs_full
 
         asking = _ReadAlong(session, say, ignore_eos=self.ignore_eos)
         with _time_limit(session.stop, self.max_s) as stop:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING
 
-from tgicli.bench.full import StreamVsFull, compare_pairs
 from tgicli.bench.paired import (
     DECIDING,
     HEADLINES,
@@ -25,6 +24,7 @@ from tgicli.bench.paired import (
 )
 from tgicli.bench.plan import Prompt
 from tgicli.bench.recording import Measured, PointRun
+from tgicli.bench.stream_vs_full import StreamVsFull, compare_pairs
 from tgicli.bench.verdict import Comparison, Figures
 from tgicli.cli.bench.jobs import MeasurePoint
 from tgicli.cli.bench.options import Sweeping, Users

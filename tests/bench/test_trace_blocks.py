@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.bench.blocks import Opening, block_size, find_shared
+from tgicli.bench.trace_blocks import Opening, block_size, find_shared
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from tgicli.bench.result import ClientHealth
-from tgicli.bench.statistics import quantile
+from tgicli.bench.sample_statistics import quantile
 
 PERIOD_S = 0.01  # of looking how late the event loop is
 _MS = 1000.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 import random
-import statistics as stdlib
+import statistics
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tgicli.bench.distributions import distribution
 from tgicli.bench.result import Estimate
-from tgicli.bench.statistics import (
+from tgicli.bench.sample_statistics import (
     around,
     batches,
     half_width,
@@ -39,7 +39,7 @@ def test_quantiles_are_interpolated():
 
 @given(st.lists(floats, min_size=2, max_size=60))
 def test_quantiles_are_the_standard_librarys_inclusive_ones(values: list[float]):
-    expected = stdlib.quantiles(values, n=10, method="inclusive")
+    expected = statistics.quantiles(values, n=10, method="inclusive")
 
     found = [quantile(sorted(values), k / 10) for k in range(1, 10)]
 

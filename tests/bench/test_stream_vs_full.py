@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from tgicli.bench.full import Pair, StreamVsFull, compare_pairs, run_stream_vs_full
 from tgicli.bench.plan import Prompt
 from tgicli.bench.record import Chunk, Outcome, Record, TokenSource
 from tgicli.bench.result import Severity
+from tgicli.bench.stream_vs_full import Pair, StreamVsFull, compare_pairs, run_stream_vs_full
 
 MS = 1_000_000
 PROMPTS = [

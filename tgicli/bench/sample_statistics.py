@@ -7,7 +7,7 @@ out of a sample.
 from __future__ import annotations
 
 import math
-import statistics as stdlib
+import statistics
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -80,7 +80,7 @@ def _log_binomial(n: int, k: int, p: float) -> float:
 def t_quantile(p: float, n_free: int) -> float:
     """Return the p-quantile (0.5 <= p < 1) of Student's t with n_free degrees of freedom."""
     if n_free > _MANY:
-        return stdlib.NormalDist().inv_cdf(p)
+        return statistics.NormalDist().inv_cdf(p)
     low, high = 0.0, 1.0
     while _t_inside(high, n_free) < 2 * p - 1:
         high *= 2
@@ -111,7 +111,7 @@ def half_width(values: Sequence[float]) -> float | None:
     """Return half of the t interval of the mean of independent values; None under two."""
     if len(values) < 2:
         return None
-    error = stdlib.stdev(values) / math.sqrt(len(values))
+    error = statistics.stdev(values) / math.sqrt(len(values))
     return t_quantile((1 + CONFIDENCE) / 2, len(values) - 1) * error
 
 
@@ -129,14 +129,14 @@ def batches(values: Sequence[float], n_batches: int = N_BATCHES) -> list[float]:
     if n < n_batches:
         return []
     edges = [k * n // n_batches for k in range(n_batches + 1)]
-    return [stdlib.fmean(values[a:b]) for a, b in pairwise(edges)]
+    return [statistics.fmean(values[a:b]) for a, b in pairwise(edges)]
 
 
 def wilson(n_good: int, n: int) -> Estimate:
     """Return a share and its interval; no value where n is 0."""
     if not n:
         return Estimate(None)
-    z = stdlib.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    z = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     share, weight = n_good / n, z * z / n
     middle = (share + weight / 2) / (1 + weight)
     half = z * math.sqrt(share * (1 - share) / n + weight / n / 4) / (1 + weight)
@@ -156,4 +156,4 @@ def n_outliers(ordered: Sequence[float]) -> int:
 def median_deviation(ordered: Sequence[float]) -> float:
     """Return the median distance from the median of an ascending sample that is not empty."""
     middle = quantile(ordered, 0.5)
-    return stdlib.median(abs(value - middle) for value in ordered)
+    return statistics.median(abs(value - middle) for value in ordered)

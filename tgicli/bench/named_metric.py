@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tgicli.bench.metrics import PER_REQUEST
 from tgicli.bench.result import Estimate, PointResult
-from tgicli.bench.statistics import around
+from tgicli.bench.sample_statistics import around
 from tgicli.errors import ConfigError
 
 SCALARS = ("output_tps", "rps_achieved", "goodput_rps", "slo_attainment")

@@ -8,7 +8,7 @@ import threading
 import time
 
 from tests.fakes import FakeClock
-from tgicli.bench.client import ClientWatch, quiet_gc
+from tgicli.bench.client_watch import ClientWatch, quiet_gc
 
 
 async def lag_while(block_s: float) -> ClientWatch:
