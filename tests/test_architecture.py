@@ -45,7 +45,7 @@ DOORS: dict[
     "tomllib": "config.py",
     "typer": "cli/",
     "uvicorn": "server/run.py",
-    "uvloop": "cli/bench/process.py",
+    "uvloop": "cli/bench/load_process_main.py",
 }
 HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette", "uvicorn"]
 HEAVY += ["prompt_toolkit"]

@@ -8,11 +8,11 @@ from tgicli.bench.check import CheckResult, check_prompts, judge_answers
 from tgicli.cli.bench.single_jobs import CheckJob
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 
-async def check_text(loads: Loads) -> CheckResult:
+async def check_text(bench: Bench) -> CheckResult:
     """Ask for code words, and judge the answers."""
-    prompts = check_prompts(seed=loads.options.seed)
-    answers = await loads.load.do(CheckJob(prompts=prompts), loads.screen.hears)
+    prompts = check_prompts(seed=bench.options.seed)
+    answers = await bench.process.do(CheckJob(prompts=prompts), bench.screen.hears)
     return judge_answers(prompts, answers)

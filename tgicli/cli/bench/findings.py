@@ -26,7 +26,7 @@ from tgicli.ui.rows import clean
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 
 @dataclass(slots=True, eq=False)
@@ -40,31 +40,31 @@ class Findings:
     words: list[str] = field(default_factory=list)
 
 
-def show(loads: Loads, found: Findings, terminal: Terminal) -> int:
+def show(bench: Bench, found: Findings, terminal: Terminal) -> int:
     """Show all of it; return the exit status."""
     statuses = [0]
-    if found.rows and not _takes_stdout(loads):
-        model = loads.opened[0].model
+    if found.rows and not _takes_stdout(bench):
+        model = bench.opened[0].model
         drawn = row_table(model, found.rows, terminal.size().columns)
         terminal.write_stdout(to_stdout(drawn, terminal))
-    if any(measured.runs for measured in loads.measured):
-        statuses.append(_show_points(loads, found.check, terminal))
-        found.words += _left_out(loads)
+    if any(measured.runs for measured in bench.measured):
+        statuses.append(_show_points(bench, found.check, terminal))
+        found.words += _left_out(bench)
     if found.paired is not None:
-        statuses.append(_show_paired(loads, found.paired, terminal))
+        statuses.append(_show_paired(bench, found.paired, terminal))
     if found.streaming is not None:
-        statuses.append(_show_streaming(loads, found.streaming, terminal))
+        statuses.append(_show_streaming(bench, found.streaming, terminal))
     if found.check is not None:
         found.words += check_words(found.check)
         statuses.append(0 if found.check.is_sound else BenchStatus.GATE_FAILED)
     for words in found.words:
-        _tell(loads, words, terminal)
+        _tell(bench, words, terminal)
     return next(status for status in _by_weight(statuses))
 
 
-def _tell(loads: Loads, words: str, terminal: Terminal) -> None:
+def _tell(bench: Bench, words: str, terminal: Terminal) -> None:
     """Say something beside the tables; on stderr, if stdout is for somebody else."""
-    if _takes_stdout(loads):
+    if _takes_stdout(bench):
         terminal.say(words)
     else:
         terminal.write_stdout(f"{clean(words)}\n".encode())
@@ -78,20 +78,20 @@ def _by_weight(statuses: list[int]) -> Iterator[int]:
     yield 0
 
 
-def _takes_stdout(loads: Loads) -> bool:
-    output = loads.options.output
+def _takes_stdout(bench: Bench) -> bool:
+    output = bench.options.output
     return STDOUT in (output.out, output.html, output.md, output.csv, output.records)
 
 
-def _show_points(loads: Loads, check: CheckResult | None, terminal: Terminal) -> int:
-    options = loads.options
-    assert loads.setting is not None
+def _show_points(bench: Bench, check: CheckResult | None, terminal: Terminal) -> int:
+    options = bench.options
+    assert bench.setting is not None
     recording = Recording(
-        setting=loads.setting,
-        points=tuple(measured for measured in loads.measured if measured.runs),
+        setting=bench.setting,
+        points=tuple(measured for measured in bench.measured if measured.runs),
         slo=options.slo,
         check=check,
-        expects_cache=loads.asking.expects_cache,
+        expects_cache=bench.asking.expects_cache,
     )
     result = summarize_recording(recording)
     write_outputs(result, recording, options.output, terminal)
@@ -101,9 +101,9 @@ def _show_points(loads: Loads, check: CheckResult | None, terminal: Terminal) ->
     return BenchStatus.GATE_FAILED if options.is_strict and is_missed else 0
 
 
-def _left_out(loads: Loads) -> Iterator[str]:
+def _left_out(bench: Bench) -> Iterator[str]:
     """Name the load points for which no time was left."""
-    plan, n = loads.options.plan, len(loads.measured)
+    plan, n = bench.options.plan, len(bench.measured)
     if not isinstance(plan, Sweeping) and n < len(plan):
         n_left = len(plan) - n
         yield f"{n_left} of {len(plan)} load points were not measured: it was ended, or time was up"
@@ -120,24 +120,24 @@ def misses_slo(result: Result, *, searches: bool) -> bool:
     return not enough(meets_slo(point) for point in result.points)
 
 
-def _show_paired(loads: Loads, paired: Paired[PointRun], terminal: Terminal) -> int:
-    options, comparison = loads.options, paired.comparison
+def _show_paired(bench: Bench, paired: Paired[PointRun], terminal: Terminal) -> int:
+    options, comparison = bench.options, paired.comparison
     if options.compares_noise:
         comparison = replace(comparison, noise=noise_floor(comparison))
-    names, words = side_names(loads), list(paired_words(comparison, paired.stop))
-    if not _takes_stdout(loads):
+    names, words = side_names(bench), list(paired_words(comparison, paired.stop))
+    if not _takes_stdout(bench):
         terminal.write_stdout(comparison_table(comparison, names, terminal))
-    write_comparison(loads, comparison, words, terminal)
+    write_comparison(bench, comparison, words, terminal)
     for line in words:
-        _tell(loads, line, terminal)
+        _tell(bench, line, terminal)
     return BenchStatus.UNDECIDED if options.is_strict and is_undecided(comparison) else 0
 
 
-def _show_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> int:
-    if not _takes_stdout(loads):
+def _show_streaming(bench: Bench, found: StreamVsFull, terminal: Terminal) -> int:
+    if not _takes_stdout(bench):
         terminal.write_stdout(stream_table(found, terminal))
-    write_streaming(loads, found, terminal)
+    write_streaming(bench, found, terminal)
     for remark in found.remarks:
-        _tell(loads, f"{remark.severity.value}: {remark.text}", terminal)
+        _tell(bench, f"{remark.severity.value}: {remark.text}", terminal)
     is_invalid = any(remark.severity is Severity.INVALID for remark in found.remarks)
     return BenchStatus.INVALID if is_invalid else 0

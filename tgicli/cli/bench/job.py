@@ -25,7 +25,7 @@ from tgicli.ui.terminal import Terminal
 if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
     from tgicli.cli.bench.findings import Findings
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 N_SWEPT = 10  # points of a search, about: so long each of them is measured
 
@@ -77,9 +77,9 @@ async def _run(
 ) -> int:
     from tgicli.cli.bench.asking import asking_of
     from tgicli.cli.bench.budget import Budget
-    from tgicli.cli.bench.engine import load_process
     from tgicli.cli.bench.findings import Findings, show
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.load_process import load_process
+    from tgicli.cli.bench.runs import Bench
     from tgicli.cli.bench.screen import Screen
 
     asking = asking_of(options)
@@ -88,12 +88,12 @@ async def _run(
     budget = Budget(began_s, n_points * options.measuring.repeat)
     found = Findings()
     with contextlib.closing(screen):
-        async with load_process() as load:
-            loads = Loads(options, asking, load, screen, budget, fake)
-            ending = await _ending(_measure(loads, found)) or load.interruption
-    if load.words and not options.output.quiet:
-        terminal.say(f"the process that makes the load said:\n{load.words}")
-    status = show(loads, found, terminal)
+        async with load_process() as process:
+            bench = Bench(options, asking, process, screen, budget, fake)
+            ending = await _ending(_measure(bench, found)) or process.interruption
+    if process.words and not options.output.quiet:
+        terminal.say(f"the process that makes the load said:\n{process.words}")
+    status = show(bench, found, terminal)
     if ending is not None:
         raise ending
     return status
@@ -115,24 +115,24 @@ async def _ending(
     return None
 
 
-async def _measure(loads: Loads, found: Findings) -> None:
+async def _measure(bench: Bench, found: Findings) -> None:
     """Do what is wanted, and put what comes of it into found while it comes."""
     from tgicli.cli.bench import checking, llama_bench_rows, sweeping, versus
 
-    options = loads.options
-    await loads.prepare()
+    options = bench.options
+    await bench.prepare()
     if options.measuring.llama_bench_rows:
-        found.rows = await llama_bench_rows.measure_rows(loads)
+        found.rows = await llama_bench_rows.measure_rows(bench)
     if options.compares_streaming:
-        found.streaming = await versus.compare_streaming(loads)
+        found.streaming = await versus.compare_streaming(bench)
     elif options.other is not None:
-        found.paired = await versus.compare_targets(loads)
+        found.paired = await versus.compare_targets(bench)
     elif isinstance(options.plan, Sweeping):
         search = sweeping.find_max if options.plan.finds_max else sweeping.sweep
-        found.words.append(await search(loads))
+        found.words.append(await search(bench))
     else:
-        await loads.measure_planned()
-    if options.checks_text and loads.load.is_stopped:
+        await bench.measure_planned()
+    if options.checks_text and bench.process.is_stopped:
         found.words.append("the text was not checked: it was ended, or time was up")
     elif options.checks_text:
-        found.check = await checking.check_text(loads)
+        found.check = await checking.check_text(bench)

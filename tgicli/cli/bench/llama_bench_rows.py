@@ -9,14 +9,14 @@ from tgicli.ui import rows as ui_rows
 from tgicli.ui.tables import grid_rows
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 
-async def measure_rows(loads: Loads) -> tuple[Row, ...]:
+async def measure_rows(bench: Bench) -> tuple[Row, ...]:
     """Measure them. Raises RequestError where the context has no room for them."""
-    assert loads.ruler is not None
-    job = RowsJob(ruler=loads.ruler, seed=loads.options.seed)
-    return await loads.load.do(job, loads.screen.hears)
+    assert bench.ruler is not None
+    job = RowsJob(ruler=bench.ruler, seed=bench.options.seed)
+    return await bench.process.do(job, bench.screen.hears)
 
 
 def row_table(model: str, rows: tuple[Row, ...], n_columns: int) -> list[ui_rows.Row]:

@@ -14,20 +14,20 @@ from tgicli.cli.bench.outputs import write_files
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 SCHEMA_VERSION = 1
 
 
-def side_names(loads: Loads) -> tuple[str, str]:
+def side_names(bench: Bench) -> tuple[str, str]:
     """Return what the two sides are called."""
-    options = loads.options
+    options = bench.options
     assert options.other is not None
     return options.target.shown, options.other.shown
 
 
 def write_comparison(
-    loads: Loads, comparison: Comparison, words: Sequence[str], terminal: Terminal
+    bench: Bench, comparison: Comparison, words: Sequence[str], terminal: Terminal
 ) -> None:
     """Write two sides' comparison into every file that is wanted.
 
@@ -37,10 +37,10 @@ def write_comparison(
     from tgicli.bench.paired_sheets import comparison_csv, comparison_markdown
     from tgicli.bench.report.comparison import comparison_html
 
-    setting, names, output = _setting(loads), side_names(loads), loads.options.output
+    setting, names, output = _setting(bench), side_names(bench), bench.options.output
     write_files(
         [
-            (output.out, lambda: _to_json(setting, comparison, loads.remarks)),
+            (output.out, lambda: _to_json(setting, comparison, bench.remarks)),
             (output.md, lambda: comparison_markdown(comparison, names, setting, words).encode()),
             (output.csv, lambda: comparison_csv(comparison)),
             (output.html, lambda: comparison_html(comparison, names, setting, words).encode()),
@@ -49,7 +49,7 @@ def write_comparison(
     )
 
 
-def write_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> None:
+def write_streaming(bench: Bench, found: StreamVsFull, terminal: Terminal) -> None:
     """Write what streaming gained and cost into every file that is wanted.
 
     Raises:
@@ -58,21 +58,21 @@ def write_streaming(loads: Loads, found: StreamVsFull, terminal: Terminal) -> No
     from tgicli.bench.paired_sheets import stream_csv, stream_markdown
     from tgicli.bench.report.streaming import stream_html
 
-    setting, output = _setting(loads), loads.options.output
+    setting, output = _setting(bench), bench.options.output
     write_files(
         [
-            (output.out, lambda: _to_json(setting, found, loads.remarks)),
+            (output.out, lambda: _to_json(setting, found, bench.remarks)),
             (output.md, lambda: stream_markdown(found, setting).encode()),
             (output.csv, lambda: stream_csv(found)),
-            (output.html, lambda: stream_html(found, setting, loads.remarks).encode()),
+            (output.html, lambda: stream_html(found, setting, bench.remarks).encode()),
         ],
         terminal,
     )
 
 
-def _setting(loads: Loads) -> Setting:
-    assert loads.setting is not None  # something was measured
-    return loads.setting
+def _setting(bench: Bench) -> Setting:
+    assert bench.setting is not None  # something was measured
+    return bench.setting
 
 
 def _to_json(

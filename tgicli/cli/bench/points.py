@@ -15,7 +15,7 @@ from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.schedule import draw_open, draw_ramp
 from tgicli.cli.bench.options import Ramped, Rate, Users
 
-Load = Users | Rate | Ramped
+WantedLoad = Users | Rate | Ramped
 
 OPEN_WARMUP_S = 10.0  # at most, where nobody says
 OPEN_WARMUP_SHARE = 0.25  # of measuring, at most
@@ -32,7 +32,7 @@ class Times:
     n_requests: int | None
 
 
-def point_of(load: Load, times: Times, *, seed: int, max_in_flight: int | None) -> Point:
+def point_of(load: WantedLoad, times: Times, *, seed: int, max_in_flight: int | None) -> Point:
     """Draw a load point.
 
     Raises:
@@ -55,7 +55,7 @@ def point_of(load: Load, times: Times, *, seed: int, max_in_flight: int | None) 
             return Point(name=name, load=drawn, warmup_s=0.0, duration_s=ramp.seconds)
 
 
-def drawn_again(point: Point, load: Load, *, seed: int, block: int) -> Point:
+def drawn_again(point: Point, load: WantedLoad, *, seed: int, block: int) -> Point:
     """Draw a load point for a repeat: with a schedule of its own, or how it falls is never told.
 
     Users have none, and are as they are.

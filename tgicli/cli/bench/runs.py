@@ -18,11 +18,11 @@ from tgicli.bench.result import Floor, PointResult, Remark, Setting
 from tgicli.bench.summary import summarize_point
 from tgicli.cli.bench.asking import Asking
 from tgicli.cli.bench.budget import Budget
-from tgicli.cli.bench.engine import LoadProcess
 from tgicli.cli.bench.flags import OPEN_LANES
 from tgicli.cli.bench.jobs import Calibrate, MeasureFloor, MeasurePoint, Opened, OpenTarget
+from tgicli.cli.bench.load_process import LoadProcess
 from tgicli.cli.bench.options import BenchOptions, Sweeping, Traced, Users
-from tgicli.cli.bench.points import FreshPrompts, Load, Times, drawn_again, point_of
+from tgicli.cli.bench.points import FreshPrompts, Times, WantedLoad, drawn_again, point_of
 from tgicli.cli.bench.screen import Place, Screen
 from tgicli.cli.bench.session import Room
 from tgicli.cli.bench.setting import setting_of
@@ -41,12 +41,12 @@ CHECK_PROMPT, CHECK_NEW = 256, 64  # tokens that --check needs room for
 
 
 @dataclass(slots=True, eq=False)
-class Loads:
+class Bench:
     """What is measured, and what came of it so far."""
 
     options: BenchOptions
     asking: Asking
-    load: LoadProcess
+    process: LoadProcess
     screen: Screen
     budget: Budget
     fake: RemoteOptions | None  # a server of known times; None: no floor is measured
@@ -77,10 +77,10 @@ class Loads:
         for side, target in enumerate(targets):
             self.screen.says(f"opening {target.shown}")
             job = OpenTarget(side=side, target=target, chat=options.chat, room=room)
-            self.opened.append(await self.load.do(job, self.screen.hears))
+            self.opened.append(await self.process.do(job, self.screen.hears))
         self.setting = setting_of(options, self.opened[0], ignores_eos=self.ignores_eos)
         self.screen.says("finding out how long a token is")
-        ruler = await self.load.do(Calibrate(side=0))
+        ruler = await self.process.do(Calibrate(side=0))
         n_ctx = min((side.n_ctx for side in self.opened if side.n_ctx), default=0)
         drawn = self.asking.draw(ruler, n_ctx=n_ctx)
         self.ruler, self.prompts, self.remarks = ruler, drawn.prompts, drawn.remarks
@@ -94,7 +94,7 @@ class Loads:
         with self._time_limit():
             for block in range(self.options.measuring.repeat):
                 for index, load in enumerate(plan):
-                    if self.load.is_stopped:
+                    if self.process.is_stopped:
                         return
                     if block:
                         await self.measure(index, block)
@@ -108,18 +108,18 @@ class Loads:
         if said.duration is not None or said.requests is not None:
             yield
             return
-        timer = asyncio.get_running_loop().call_later(self.budget.left_s, self.load.stop)
+        timer = asyncio.get_running_loop().call_later(self.budget.left_s, self.process.stop)
         try:
             yield
         finally:
             timer.cancel()
 
-    async def add(self, load: Load | Traced) -> None:
+    async def add(self, load: WantedLoad | Traced) -> None:
         """Measure one more point, unless it was stopped meanwhile."""
         n_users = load.n if isinstance(load, Users) else 1
         point = self.point(load, self.times(n_users))
         floor = await self._floor(point)
-        if not self.load.is_stopped:
+        if not self.process.is_stopped:
             n_around = round(self.ruler.n_overhead) if self.ruler else 0
             self.measured.append(Measured(point=point, runs=(), floor=floor, n_around=n_around))
             await self.measure(len(self.measured) - 1, 0)
@@ -136,7 +136,7 @@ class Loads:
             n_requests=said.requests,
         )
 
-    def point(self, load: Load | Traced, times: Times) -> Point:
+    def point(self, load: WantedLoad | Traced, times: Times) -> Point:
         """Draw a point."""
         options, trace = self.options, self.asking.trace
         if isinstance(load, Traced):
@@ -150,7 +150,7 @@ class Loads:
         options, measured = self.options, self.measured[index]
         point = self._of_block(index, block)
         self.screen.begins(self._place_of(index))
-        run = await self.load.do(
+        run = await self.process.do(
             MeasurePoint(
                 side=0,
                 point=point,
@@ -233,7 +233,7 @@ class Loads:
             gap_ms=_gap_ms(last),
             seconds=FLOOR_S,
         )
-        return await self.load.do(job)
+        return await self.process.do(job)
 
 
 def _n_lanes(options: BenchOptions) -> int:

@@ -38,15 +38,15 @@ def run_selftest(terminal: Terminal) -> int:
 
 
 async def _measure(fake: RemoteOptions, status: Status) -> list[Floor]:
-    from tgicli.cli.bench.engine import load_process
     from tgicli.cli.bench.jobs import MeasureFloor
+    from tgicli.cli.bench.load_process import load_process
 
     floors = []
-    async with load_process() as load:
+    async with load_process() as process:
         for n_streams in STREAMS:
             status.show(f"measuring {n_streams} streams")
             job = MeasureFloor(fake=fake, n_streams=n_streams, gap_ms=GAP_MS, seconds=SECONDS)
-            floors.append(await load.do(job))
+            floors.append(await process.do(job))
             status.clear()
     return floors
 

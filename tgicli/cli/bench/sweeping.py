@@ -10,31 +10,31 @@ from tgicli.bench.sweep import MAX_USERS, FindMax, Step, Sweep
 from tgicli.cli.bench.options import BenchOptions, Users
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 SLO_SHARE = 0.99  # of the requests, that must keep to an objective
 SWEEP_LANES = 32  # of a model in this process
 
 
-async def sweep(loads: Loads) -> str:
+async def sweep(bench: Bench) -> str:
     """Measure until more users bring nothing more; say where the knee is."""
-    sweep = Sweep(largest=most_users(loads.options))
-    while (n_users := sweep.next(steps_of(loads.results))) is not None:
-        await loads.add(Users(n_users))
-        if loads.load.is_stopped:
+    sweep = Sweep(largest=most_users(bench.options))
+    while (n_users := sweep.next(steps_of(bench.results))) is not None:
+        await bench.add(Users(n_users))
+        if bench.process.is_stopped:
             break
-    knee = sweep.knee(steps_of(loads.results))
+    knee = sweep.knee(steps_of(bench.results))
     return "no load was good enough" if knee is None else knee.text
 
 
-async def find_max(loads: Loads) -> str:
+async def find_max(bench: Bench) -> str:
     """Measure until the largest concurrency is known that meets the objective; say which."""
-    search = FindMax(largest=most_users(loads.options))
-    while (n_users := search.next(steps_of(loads.results))) is not None:
-        await loads.add(Users(n_users))
-        if loads.load.is_stopped:
+    search = FindMax(largest=most_users(bench.options))
+    while (n_users := search.next(steps_of(bench.results))) is not None:
+        await bench.add(Users(n_users))
+        if bench.process.is_stopped:
             break
-    best, slo = search.best(steps_of(loads.results)), loads.options.slo
+    best, slo = search.best(steps_of(bench.results)), bench.options.slo
     if best is None:
         return f"no concurrency meets {slo}"
     return f"concurrency {best} is the largest that was found to meet {slo}"

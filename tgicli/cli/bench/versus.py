@@ -32,7 +32,7 @@ from tgicli.cli.bench.points import FreshPrompts, Times
 from tgicli.cli.bench.single_jobs import StreamVsFullJob
 
 if TYPE_CHECKING:
-    from tgicli.cli.bench.runs import Loads
+    from tgicli.cli.bench.runs import Bench
 
 TOTAL_S = 174.0  # for all turns, where nobody says how long one is
 ANSWERS_PER_USER = 4  # in a turn
@@ -40,56 +40,56 @@ N_PROMPTS = 64  # of a turn; further ones are these with other nonces
 MAX_PAIRS = 32
 
 
-async def compare_targets(loads: Loads) -> Paired[PointRun]:
+async def compare_targets(bench: Bench) -> Paired[PointRun]:
     """Measure both in turns until the verdicts are in, or the time is up."""
-    options, stop = loads.options, asyncio.Event()
+    options, stop = bench.options, asyncio.Event()
     plan = options.plan
     assert not isinstance(plan, Sweeping)
-    point, turns = loads.point(plan[0], turn_times(loads)), count()
+    point, turns = bench.point(plan[0], turn_times(bench)), count()
 
     async def run_turn(side: int, block: int, prompts: tuple[Prompt, ...]) -> PointRun:
         shown = dataclasses.replace(point, name=f"{point.name}, {'AB'[side]} in block {block + 1}")
-        loads.screen.begins(loads.place(shown, 1, 1))
-        run = await loads.load.do(
+        bench.screen.begins(bench.place(shown, 1, 1))
+        run = await bench.process.do(
             MeasurePoint(
                 side=0 if options.compares_noise else side,
                 point=point,
                 prompts=FreshPrompts(prompts, f"{options.seed}/turn {next(turns)}"),
                 index=0,
                 block=block,
-                ignore_eos=loads.ignores_eos,
+                ignore_eos=bench.ignores_eos,
             ),
-            loads.screen.hears,
+            bench.screen.hears,
         )
-        if loads.load.is_stopped:
+        if bench.process.is_stopped:
             stop.set()
         return run
 
     def measure(run: PointRun) -> Figures:
-        result = loads.summed_up(Measured(point=point, runs=(run,)))
+        result = bench.summed_up(Measured(point=point, runs=(run,)))
         return figures_of(result, HEADLINES)
 
     return await run_paired(
         run_turn,
         measure,
-        loads.prompts[:N_PROMPTS],
-        _rules(loads),
-        on_turn=lambda turn: _tell(loads, turn),
+        bench.prompts[:N_PROMPTS],
+        _rules(bench),
+        on_turn=lambda turn: _tell(bench, turn),
         stop=stop,
     )
 
 
-def _tell(loads: Loads, turn: Turn[PointRun]) -> None:
+def _tell(bench: Bench, turn: Turn[PointRun]) -> None:
     """Say what a turn gave."""
     found = ", ".join(
         f"{name} {turn.figures[name]:,.1f}" for name in DECIDING if name in turn.figures
     )
-    loads.screen.tells(f"block {turn.block + 1}, {'AB'[turn.side]}: {found}")
+    bench.screen.tells(f"block {turn.block + 1}, {'AB'[turn.side]}: {found}")
 
 
-def turn_times(loads: Loads) -> Times:
+def turn_times(bench: Bench) -> Times:
     """Return how long a turn is."""
-    said, plan = loads.options.measuring, loads.options.plan
+    said, plan = bench.options.measuring, bench.options.plan
     assert not isinstance(plan, Sweeping)
     load, n_requests = plan[0], said.requests
     if n_requests is None and said.duration is None:
@@ -101,10 +101,10 @@ def turn_times(loads: Loads) -> Times:
     )
 
 
-def _rules(loads: Loads) -> Rules:
-    options = loads.options
+def _rules(bench: Bench) -> Rules:
+    options = bench.options
     is_free = options.measuring.duration is None and options.measuring.requests is None
-    max_s = min(TOTAL_S, loads.budget.left_s) if is_free else None
+    max_s = min(TOTAL_S, bench.budget.left_s) if is_free else None
     if options.measuring.repeat > 1:
         return Rules(looks=(options.measuring.repeat,), max_s=max_s, seed=options.seed)
     return Rules(max_s=max_s, seed=options.seed)
@@ -115,21 +115,21 @@ def is_undecided(comparison: Comparison) -> bool:
     return comparison.lengths_differ or not is_decided(comparison, DECIDING)
 
 
-async def compare_streaming(loads: Loads) -> StreamVsFull:
+async def compare_streaming(bench: Bench) -> StreamVsFull:
     """Ask everything twice, streamed and whole."""
-    options, said = loads.options, loads.options.measuring
+    options, said = bench.options, bench.options.measuring
     duration_s = said.duration.value if said.duration else None
     is_free = duration_s is None and said.requests is None
     n_pairs = said.requests or MAX_PAIRS
     job = StreamVsFullJob(
-        prompts=tuple(loads.prompts[:N_PROMPTS]),
+        prompts=tuple(bench.prompts[:N_PROMPTS]),
         seed=options.seed,
         max_pairs=n_pairs,
-        max_s=loads.budget.left_s if is_free else duration_s,
-        ignore_eos=loads.ignores_eos,
+        max_s=bench.budget.left_s if is_free else duration_s,
+        ignore_eos=bench.ignores_eos,
     )
-    with loads.screen.pairs(options.target.shown, n_pairs) as hears:
-        pairs = await loads.load.do(job, hears)
+    with bench.screen.pairs(options.target.shown, n_pairs) as hears:
+        pairs = await bench.process.do(job, hears)
     return compare_pairs(pairs, seed=options.seed)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tgicli.cli.bench.engine import load_process
 from tgicli.cli.bench.jobs import Say
+from tgicli.cli.bench.load_process import load_process
 from tgicli.cli.bench.session import Session
 from tgicli.cli.bench.status import LoadProcessDied
 from tgicli.errors import Overloaded
@@ -78,8 +78,8 @@ def cancel(task: asyncio.Task[None]) -> None:
 def test_a_job_is_done_elsewhere_and_says_how_it_goes():
     async def main() -> None:
         heard: list[object] = []
-        async with load_process() as load:
-            word, pid = await load.do(Echo("hello"), heard.append)
+        async with load_process() as process:
+            word, pid = await process.do(Echo("hello"), heard.append)
 
         assert (word, heard) == ("hello", ["hello"])
         assert pid != os.getpid()
@@ -91,12 +91,12 @@ def test_a_job_is_done_elsewhere_and_says_how_it_goes():
 
 def test_our_errors_come_back_whole_and_the_process_goes_on():
     async def main() -> None:
-        async with load_process() as load:
+        async with load_process() as process:
             with pytest.raises(Overloaded, match="busy") as raised:
-                await load.do(Fail())
+                await process.do(Fail())
             assert raised.value.retry_after_s == 3.0
 
-            assert (await load.do(Echo("still here")))[0] == "still here"
+            assert (await process.do(Echo("still here")))[0] == "still here"
 
     asyncio.run(main())
 
@@ -107,23 +107,23 @@ def test_our_errors_come_back_whole_and_the_process_goes_on():
 )
 def test_a_process_that_dies_is_told_with_its_last_words(job: Crash | Die, words: str):
     async def main() -> None:
-        async with load_process() as load:
+        async with load_process() as process:
             for _ in range(2):  # whoever asks again is told again
                 with pytest.raises(LoadProcessDied, match=words):
-                    await load.do(job)
+                    await process.do(job)
 
     asyncio.run(main())
 
 
 def test_a_measurement_that_is_cancelled_returns_what_there_is():
     async def main() -> None:
-        async with load_process() as load:
+        async with load_process() as process:
             task = asyncio.current_task()
             assert task is not None
 
-            found = await load.do(Measure(), lambda what: cancel(task))
+            found = await process.do(Measure(), lambda what: cancel(task))
 
-            assert (found, load.is_stopped) == ("as far as it came", True)
+            assert (found, process.is_stopped) == ("as far as it came", True)
             assert task.cancelling() == 0
 
     asyncio.run(main())
@@ -131,10 +131,10 @@ def test_a_measurement_that_is_cancelled_returns_what_there_is():
 
 def test_any_other_job_that_is_cancelled_ends_with_its_process():
     async def main() -> None:
-        async with load_process() as load:
+        async with load_process() as process:
             task = asyncio.current_task()
             assert task is not None
-            await load.do(Measure(measures=False), lambda what: cancel(task))
+            await process.do(Measure(measures=False), lambda what: cancel(task))
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(main())
@@ -143,19 +143,19 @@ def test_any_other_job_that_is_cancelled_ends_with_its_process():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_ends_the_command_does_not_reach_it(number: signal.Signals):
     async def main() -> None:
-        async with load_process() as load:
-            _, pid = await load.do(Echo("who"))
+        async with load_process() as process:
+            _, pid = await process.do(Echo("who"))
             os.kill(pid, number)
 
-            assert (await load.do(Echo("unmoved")))[1] == pid
+            assert (await process.do(Echo("unmoved")))[1] == pid
 
     asyncio.run(main())
 
 
 def test_a_key_is_in_no_command_line():
     async def main() -> None:
-        async with load_process() as load:
-            _, pid = await load.do(Echo("geheim-1234"))
+        async with load_process() as process:
+            _, pid = await process.do(Echo("geheim-1234"))
             seen = [Path(f"/proc/{pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
 
         assert b"spawn_main" in seen[0]

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from tgicli.cli.bench.process import ENDINGS, Done, Failed, Said, Stop, main
+from tgicli.cli.bench.load_process_main import ENDINGS, Done, Failed, Said, Stop, main
 from tgicli.cli.bench.status import LoadProcessDied
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ async def load_process() -> AsyncGenerator[LoadProcess, None]:
         process.start()
     theirs.close()
     words.close()
-    load = LoadProcess(process, ours, heard)
+    handle = LoadProcess(process, ours, heard)
     try:
-        yield load
+        yield handle
     finally:
-        await load.close()
+        await handle.close()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The process that makes the load: does one job after another, for whoever started it.
 
-Started by `engine` with multiprocessing's spawn, so a key comes through a pipe and not by the
+Started by `load_process` with multiprocessing's spawn, so a key comes through a pipe and not by the
 command line or the environment. Signals to end are the parent's business, to whose process group
 they are often sent: here SIGINT and SIGTERM are blocked, and a stop is a message. When the parent
 is gone, this process ends at once. Never writes to a terminal: stdout and stderr are a pipe to the
