@@ -1,12 +1,22 @@
-"""How all requests of one load are asked. Values only, for the attack and for single requests."""
+"""How requests of one load are asked, and who answers. For the attack and for single requests."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import Protocol
 
 from tgicli.bench.plan import Prompt
 from tgicli.bench.recorder import Asked
-from tgicli.core import GenerationRequest, Message, SamplingParams
+from tgicli.core import Event, GenerationRequest, Message, SamplingParams
+
+
+class Answering(Protocol):
+    """All that a load needs of a core.Backend."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream the answer, as a backend does."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

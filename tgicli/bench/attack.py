@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
 
-from tgicli.bench.ask_options import AskOptions
+from tgicli.bench.ask_options import Answering, AskOptions
 from tgicli.bench.client_watch import ClientWatch, quiet_gc
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.metrics import done_ns
@@ -33,7 +33,6 @@ from tgicli.bench.record import Outcome, Record
 from tgicli.bench.recorder import Note, Recorder
 from tgicli.bench.recording import PointRun
 from tgicli.bench.warmup import MAX_S, Warmup
-from tgicli.core import Backend
 from tgicli.errors import TgicliError
 
 STAGGER_S = 0.02  # between two users' first requests ...
@@ -47,7 +46,7 @@ _NS = 1_000_000_000
 
 
 async def attack(
-    backend: Backend,
+    backend: Answering,
     point: Point,
     prompts: Sequence[Prompt],
     recorder: Recorder,
@@ -65,7 +64,7 @@ async def attack(
 
 
 async def ask(
-    backend: Backend,
+    backend: Answering,
     prompt: Prompt,
     recorder: Recorder,
     *,
@@ -78,7 +77,7 @@ async def ask(
     return recorder.end(note)
 
 
-async def _listen(backend: Backend, note: Note) -> None:
+async def _listen(backend: Answering, note: Note) -> None:
     """Read an answer to its end; what ends it early is noted."""
     try:
         async with aclosing(backend.generate(note.asked.request)) as events:
@@ -96,7 +95,7 @@ class _Attack:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Answering,
         point: Point,
         prompts: Sequence[Prompt],
         recorder: Recorder,
