@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tgicli.bench.result import Distribution, Remark, Severity, WindowFigures
+from tgicli.bench.result import Distribution, Remark, WindowFigures, note, warning
 
 MAX_DIFFERENCE = 0.10
 # A figure, and the histograms that hold it, in seconds.
@@ -87,8 +87,7 @@ def counter_remarks(full: WindowFigures, repeats: Iterable[Counted | None]) -> I
         counts[figure] = counts.get(figure, Count()) + count
     n_most = max((count.n for count in counts.values()), default=0)
     if n_most > n_sent:
-        yield Remark(
-            Severity.WARNING,
+        yield warning(
             f"the server had {n_most} requests meanwhile, and only {n_sent} of them came from here:"
             " somebody else used it",
         )
@@ -96,8 +95,7 @@ def counter_remarks(full: WindowFigures, repeats: Iterable[Counted | None]) -> I
     for figure, count in counts.items():
         yield from _compared(figure, full.metrics.get(figure), count.total_ms / count.n)
     if queued := counts.get("queue_ms"):
-        yield Remark(
-            Severity.NOTE,
+        yield note(
             "by the server's own counters a request waited"
             f" {queued.total_ms / queued.n:.1f} ms on average until it was begun",
         )
@@ -108,8 +106,7 @@ def _compared(figure: str, ours: Distribution | None, told_ms: float) -> Iterato
         return
     difference = ours.mean.value / told_ms - 1
     if abs(difference) > MAX_DIFFERENCE:
-        yield Remark(
-            Severity.WARNING,
+        yield warning(
             f"{figure} is {ours.mean.value:.1f} on average here and {told_ms:.1f} by the server's"
             f" own counters ({difference:+.0%})",
         )

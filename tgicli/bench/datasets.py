@@ -17,7 +17,7 @@ from typing import TypeVar
 from tgicli.bench.dataset_entries import Item, Timed, to_item, to_question, to_timed
 from tgicli.bench.plan import Open, Prompt
 from tgicli.bench.prompts import Length, begin_with, compose, compose_behind, draw_nonces
-from tgicli.bench.result import Remark, Severity
+from tgicli.bench.result import Remark, note, warning
 from tgicli.bench.ruler import Ruler
 from tgicli.bench.trace_blocks import find_shared
 from tgicli.errors import ConfigError
@@ -103,7 +103,7 @@ def read_sharegpt(path: Path) -> Dataset:
         raise ConfigError(f"{path} has no conversation in which a person asks something")
     n_left_out = len(read) - len(items)
     words = f"{n_left_out} of {len(read)} conversations have no question and are left out"
-    return Dataset(items, (Remark(Severity.NOTE, words),) if n_left_out else ())
+    return Dataset(items, (note(words),) if n_left_out else ())
 
 
 def read_trace(path: Path) -> Trace:
@@ -124,7 +124,7 @@ def read_trace(path: Path) -> Trace:
     unit = "milliseconds" if is_ms else "seconds"
     words = f"{len(lines)} requests within {offsets[-1] / 1e9:g} s; timestamps read as {unit}"
     items, remarks = _with_openings(lines)
-    return Trace(items, offsets, (Remark(Severity.NOTE, f"trace: {words}"), *remarks))
+    return Trace(items, offsets, (note(f"trace: {words}"), *remarks))
 
 
 def _with_openings(lines: Sequence[Timed]) -> tuple[tuple[Item, ...], tuple[Remark, ...]]:
@@ -136,14 +136,14 @@ def _with_openings(lines: Sequence[Timed]) -> tuple[tuple[Item, ...], tuple[Rema
     shared = find_shared(lengths, [line.block_ids for line in lines])
     if shared is None:
         words = "the trace's hash_ids are not replayed, as no size of block fits all its lengths"
-        return items, (Remark(Severity.WARNING, f"{words}: no two prompts begin alike"),)
+        return items, (warning(f"{words}: no two prompts begin alike"),)
     words = (
         f"hash_ids are blocks of {shared.n_block_tokens} tokens: an earlier prompt has "
         f"{100 * shared.repeated:.0f} % of the prompts' tokens, which a prefix cache may answer for"
     )
     openings = zip(items, shared.openings, strict=True)
     shared_items = tuple(replace(item, opening=opening) for item, opening in openings)
-    return shared_items, (Remark(Severity.NOTE, words),)
+    return shared_items, (note(words),)
 
 
 def draw(
@@ -176,7 +176,7 @@ def draw(
     remarks = []
     if n_long := len(items) - len(fitting):
         words = f"{n_long} of {len(items)} prompts do not fit into {n_ctx} tokens and are left out"
-        remarks.append(Remark(Severity.NOTE, words))
+        remarks.append(note(words))
     if repeated := repetition(len(fitting), n):
         remarks.append(repeated)
     order = _order(fitting, n, None if keeps_order else Random(f"order of {seed}"))
@@ -188,7 +188,7 @@ def repetition(n_prompts: int, n_requests: int) -> Remark | None:
     if n_requests <= n_prompts:
         return None
     words = f"prompts repeat: {n_prompts} for {n_requests} requests"
-    return Remark(Severity.NOTE, f"{words}, each time behind another number")
+    return note(f"{words}, each time behind another number")
 
 
 def _order(items: Sequence[Item], n: int, random: Random | None) -> Iterator[Item]:

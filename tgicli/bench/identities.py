@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from tgicli.bench.figures import Stretch
 from tgicli.bench.metrics import e2e_ms, later_tokens, tokens_by_arrival, tpot_ms, ttft_ms
 from tgicli.bench.record import Record
-from tgicli.bench.result import Remark, Severity
+from tgicli.bench.result import Remark, invalid, warning
 from tgicli.bench.windows import NS_PER_S, done_inside, in_flight_at, mean_in_flight, token_counts
 
 TOLERANCE = 0.01
@@ -32,8 +32,7 @@ def _order(records: Sequence[Record]) -> Iterator[Remark]:
     """Nothing comes before what it follows from."""
     n_wrong = sum(not _is_in_order(record) for record in records)
     if n_wrong:
-        yield Remark(
-            Severity.INVALID,
+        yield invalid(
             f"{n_wrong} of {len(records)} requests have stamps out of order: the clock is wrong",
         )
 
@@ -49,14 +48,12 @@ def _counts(records: Sequence[Record]) -> Iterator[Remark]:
     n_pieces = sum(chunk.n_tokens for record in told for chunk in record.chunks)
     n_whole = sum(record.n_tokens for record in told)
     if n_pieces > n_whole * (1 + TOLERANCE):
-        yield Remark(
-            Severity.INVALID,
+        yield invalid(
             f"the pieces held {n_pieces} tokens, but the whole answers {n_whole}:"
             " the server's counts do not agree",
         )
     elif n_pieces + len(told) < n_whole * (1 - TOLERANCE):  # each may have an end token
-        yield Remark(
-            Severity.WARNING,
+        yield warning(
             f"{n_whole - n_pieces} of {n_whole} tokens brought no text; they count as arrived with"
             " an answer's last piece",
         )
@@ -72,8 +69,7 @@ def _arrivals(full: Sequence[Stretch]) -> Iterator[Remark]:
     )
     n_inside = sum(token_counts(records, span)[0] for records, span, _ in full)
     if abs(n_inside - n_whole) > TOLERANCE * n_whole:
-        yield Remark(
-            Severity.INVALID,
+        yield invalid(
             f"{n_inside:.0f} tokens arrived within the run, but its answers hold {n_whole:.0f}",
         )
 
@@ -82,8 +78,7 @@ def _times(records: Sequence[Record]) -> Iterator[Remark]:
     """e2e = ttft + tpot (N - n_1), for every request."""
     n_wrong = sum(not _adds_up(record) for record in records)
     if n_wrong:
-        yield Remark(
-            Severity.INVALID,
+        yield invalid(
             f"in {n_wrong} of {len(records)} requests e2e is not ttft + tpot x tokens",
         )
 
@@ -108,8 +103,7 @@ def _little(stretch: Stretch) -> Iterator[Remark]:
     # Requests that stick out of the span at its ends count on one side alone.
     at_edges = max(in_flight_at(records, span.start_ns), in_flight_at(records, span.end_ns))
     if abs(in_flight - expected) > in_flight * (LITTLE_TOLERANCE + at_edges / len(ended)):
-        yield Remark(
-            Severity.WARNING,
+        yield warning(
             f"{in_flight:.1f} requests were in flight, but {len(ended) / span.seconds:.2f} ended a"
             f" second x {lasted_s:.2f} s each = {expected:.1f} (Little's law): the load was not"
             " steady",

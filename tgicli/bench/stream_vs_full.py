@@ -24,7 +24,7 @@ from tgicli.bench.paired import A_FIRST, orders
 from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.record import Outcome, Record
-from tgicli.bench.result import Estimate, Remark, Severity
+from tgicli.bench.result import Estimate, Remark, invalid, warning
 from tgicli.bench.verdict import CONFIDENCE
 
 N_TEXTS = 4  # pairs whose texts are compared, where nobody says
@@ -184,17 +184,16 @@ def _remarks(pairs: Sequence[Pair]) -> Iterator[Remark]:
     ok = [record for record in timed if _is_ok(record)]
     failed = [record for record in timed if not _is_ok(record)]
     if not ok:
-        yield Remark(Severity.INVALID, "no request was answered")
+        yield invalid("no request was answered")
     elif failed:
         names = sorted({record.error or str(record.outcome) for record in failed})
         text = f"{len(failed)} of {len(timed)} requests failed: {', '.join(names)}"
-        yield Remark(Severity.WARNING, text)
+        yield warning(text)
     n_other = sum(
         pair.streamed.n_tokens != pair.full.n_tokens for pair in pairs if pair.times_ms is not None
     )
     if n_other:
-        yield Remark(
-            Severity.WARNING,
+        yield warning(
             f"lengths differ: in {n_other} of {len(pairs)} pairs the two answers have not as many "
             "tokens, so their times do not tell what streaming costs",
         )
@@ -204,12 +203,12 @@ def _remarks(pairs: Sequence[Pair]) -> Iterator[Remark]:
     )
     if n_cached > MAX_CACHED_SHARE * n_prompt:
         share = n_cached / n_prompt if n_prompt else 1.0
-        yield Remark(Severity.WARNING, f"a cache served {share:.0%} of the prompts' tokens")
+        yield warning(f"a cache served {share:.0%} of the prompts' tokens")
     streamed = [pair.streamed for pair in pairs if _is_ok(pair.streamed)]
     n_whole = sum(record.n_tokens >= MIN_TOKENS and len(record.chunks) == 1 for record in streamed)
     if n_whole:
         text = f"{n_whole} of {len(streamed)} streamed answers came in one piece"
-        yield Remark(Severity.WARNING, text)
+        yield warning(text)
 
 
 def _is_ok(record: Record) -> bool:

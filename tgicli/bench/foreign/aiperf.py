@@ -21,7 +21,7 @@ from tgicli.bench.foreign.told import (
     single,
     text,
 )
-from tgicli.bench.result import Estimate, Remark, Severity
+from tgicli.bench.result import Estimate, Remark, warning
 
 TOOL = "AIPerf"
 _METRICS = {
@@ -104,4 +104,4 @@ def _summaries(told: object) -> dict[str, Estimate]:
 def _remarks(told: object, n_ok: float | None) -> Iterator[Remark]:
     yield from failures(n_ok, number(told, "error_request_count", "avg"))
     if at(told, "was_cancelled") is True:
-        yield Remark(Severity.WARNING, "it was ended early")
+        yield warning("it was ended early")

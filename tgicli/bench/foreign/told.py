@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from tgicli.bench.distributions import distribution
-from tgicli.bench.result import Estimate, Remark, Severity
+from tgicli.bench.result import Estimate, Remark, invalid, warning
 from tgicli.bench.sample_statistics import CONFIDENCE, around, t_quantile
 from tgicli.bench.validity import BAD_ERROR_SHARE
 
@@ -103,8 +103,8 @@ def failures(n_ok: float | None, n_failed: float | None) -> Iterator[Remark]:
         return
     n_all = n_failed + (n_ok or 0)
     share = n_failed / n_all
-    severity = Severity.INVALID if share > BAD_ERROR_SHARE else Severity.WARNING
-    yield Remark(severity, f"{n_failed:.0f} of {n_all:.0f} requests failed ({share:.1%})")
+    remark = invalid if share > BAD_ERROR_SHARE else warning
+    yield remark(f"{n_failed:.0f} of {n_all:.0f} requests failed ({share:.1%})")
 
 
 def _named(name: str, figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
