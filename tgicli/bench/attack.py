@@ -29,7 +29,7 @@ from tgicli.bench.client_watch import ClientWatch, quiet_gc
 from tgicli.bench.meter import Meter, Phase, Progress, tokens_by_second
 from tgicli.bench.metrics import done_ns
 from tgicli.bench.plan import Closed, Open, Point, Prompt
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_S, Outcome, Record
 from tgicli.bench.recorder import Note, Recorder
 from tgicli.bench.recording import PointRun
 from tgicli.bench.warmup import MAX_S, Warmup
@@ -42,7 +42,6 @@ GRACE_FACTOR = 3.0  # times the slowest answer, for those under way at the end
 MIN_GRACE_S = 5.0
 BREATH_S = 0.05  # that a user takes after a failure, which may have come at once
 PROGRESS_S = 0.25
-_NS = 1_000_000_000
 
 
 async def attack(
@@ -190,7 +189,7 @@ class _Attack:
             await self._until(lambda: self._end_ns is not None or self._is_through, at_ns=None)
         else:
             assert self._warm_ns is not None
-            at_ns = self._warm_ns + round(duration_s * _NS)
+            at_ns = self._warm_ns + round(duration_s * NS_PER_S)
             await self._until(lambda: self._end_ns is not None, at_ns=at_ns)
 
     async def _end_with_answers(self) -> None:
@@ -205,11 +204,11 @@ class _Attack:
 
     def _grace_ns(self, least_s: float) -> int:
         """Return how long an answer may take, by those so far."""
-        return max(round(GRACE_FACTOR * self._slowest_ns), round(least_s * _NS))
+        return max(round(GRACE_FACTOR * self._slowest_ns), round(least_s * NS_PER_S))
 
     async def _until(self, is_so: Callable[[], bool], *, at_ns: int | None) -> None:
         """Wait for something to be so, but no longer than until a time of the recorder's."""
-        rest_s = None if at_ns is None else (at_ns - self._recorder.now_ns) / _NS
+        rest_s = None if at_ns is None else (at_ns - self._recorder.now_ns) / NS_PER_S
         if rest_s is not None and rest_s <= 0:
             return
         with contextlib.suppress(TimeoutError):
@@ -230,11 +229,11 @@ class _Attack:
         warmup_s = self._point.warmup_s
         if warmup_s is None and isinstance(self._point.load, Closed):
             return None
-        return self._began_ns + round((warmup_s or 0.0) * _NS)
+        return self._began_ns + round((warmup_s or 0.0) * NS_PER_S)
 
     @property
     def _elapsed_s(self) -> float:
-        return (self._recorder.now_ns - self._began_ns) / _NS
+        return (self._recorder.now_ns - self._began_ns) / NS_PER_S
 
     def _is_done(self) -> bool:
         """Whether all that was to be sent until the end has been, and was answered."""
@@ -277,7 +276,7 @@ class _Attack:
         """Send each request at its time, whatever has become of those before."""
         for number, offset_ns in enumerate(load.offsets_ns):
             self._due_ns = sched_ns = self._began_ns + offset_ns
-            await asyncio.sleep(max(0.0, (sched_ns - self._recorder.now_ns) / _NS))
+            await asyncio.sleep(max(0.0, (sched_ns - self._recorder.now_ns) / NS_PER_S))
             if load.max_in_flight is None or self._meter.n_in_flight < load.max_in_flight:
                 is_wanted = self._begin_one(sched_ns)
                 group.create_task(
@@ -347,7 +346,7 @@ class _Attack:
         took_ns = record.end_ns - record.send_ns
         if record.outcome is Outcome.OK:
             self._slowest_ns = max(self._slowest_ns, took_ns)
-        self._warmup.answered(user, took_ns / _NS / max(1, record.n_tokens))
+        self._warmup.answered(user, took_ns / NS_PER_S / max(1, record.n_tokens))
         self._changed.set()
 
     async def _report(self, on_progress: Callable[[Progress], None] | None) -> None:
@@ -369,7 +368,7 @@ class _Attack:
             return None if self._end_ns is None else 1.0
         shares = []
         if self._point.duration_s:
-            measured_s = (self._recorder.now_ns - self._warm_ns) / _NS
+            measured_s = (self._recorder.now_ns - self._warm_ns) / NS_PER_S
             shares.append(measured_s / self._point.duration_s)
         if self._point.n_requests:
             shares.append(self._n_measured / self._point.n_requests)

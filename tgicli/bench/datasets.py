@@ -17,6 +17,7 @@ from typing import TypeVar
 from tgicli.bench.dataset_entries import Item, Timed, to_item, to_question, to_timed
 from tgicli.bench.plan import Open, Prompt
 from tgicli.bench.prompts import Length, begin_with, compose, compose_behind, draw_nonces
+from tgicli.bench.record import NS_PER_MS, NS_PER_S
 from tgicli.bench.result import Remark, note, warning
 from tgicli.bench.ruler import Ruler
 from tgicli.bench.trace_blocks import find_shared
@@ -44,7 +45,7 @@ class Trace:
 
     def to_open(self, *, max_in_flight: int | None = None) -> Open:
         """Return the load. A trace without extension in time has as many a second as it has."""
-        span_s = self.offsets_ns[-1] / 1e9
+        span_s = self.offsets_ns[-1] / NS_PER_S
         return Open(
             rate=(len(self.items) - 1) / span_s if span_s else float(len(self.items)),
             arrival="trace",
@@ -119,10 +120,10 @@ def read_trace(path: Path) -> Trace:
     lines = list(_lines(path, to_timed))
     lines.sort(key=lambda line: line.timestamp)  # stable: equal ones stay in the file's order
     is_ms = all(isinstance(line.timestamp, int) for line in lines)
-    scale, first = (1_000_000 if is_ms else 1_000_000_000), lines[0].timestamp
+    scale, first = (NS_PER_MS if is_ms else NS_PER_S), lines[0].timestamp
     offsets = tuple(round((line.timestamp - first) * scale) for line in lines)
     unit = "milliseconds" if is_ms else "seconds"
-    words = f"{len(lines)} requests within {offsets[-1] / 1e9:g} s; timestamps read as {unit}"
+    words = f"{len(lines)} requests within {offsets[-1] / NS_PER_S:g} s; timestamps read as {unit}"
     items, remarks = _with_openings(lines)
     return Trace(items, offsets, (note(f"trace: {words}"), *remarks))
 

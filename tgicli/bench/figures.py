@@ -15,12 +15,11 @@ from typing import NamedTuple
 from tgicli.bench.distributions import distribution
 from tgicli.bench.metrics import PER_REQUEST, content_tokens, icl_ms
 from tgicli.bench.plan import Load, Open
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_S, Outcome, Record
 from tgicli.bench.result import Distribution, Estimate, WindowFigures
 from tgicli.bench.sample_statistics import MIN_REPEATS, N_BATCHES, around, half_width, wilson
 from tgicli.bench.slo import Slo
 from tgicli.bench.windows import (
-    NS_PER_S,
     Span,
     answer_counts,
     done_inside,

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from tgicli.bench.figures import Stretch
 from tgicli.bench.metrics import e2e_ms, later_tokens, tokens_by_arrival, tpot_ms, ttft_ms
-from tgicli.bench.record import Record
+from tgicli.bench.record import NS_PER_S, Record
 from tgicli.bench.result import Remark, invalid, warning
-from tgicli.bench.windows import NS_PER_S, done_inside, in_flight_at, mean_in_flight, token_counts
+from tgicli.bench.windows import done_inside, in_flight_at, mean_in_flight, token_counts
 
 TOLERANCE = 0.01
 LITTLE_TOLERANCE = 0.05

@@ -11,10 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_S, Outcome, Record
 from tgicli.bench.recorder import Note, Recorder
-
-_NS = 1_000_000_000
 
 
 class Phase(enum.StrEnum):
@@ -107,6 +105,6 @@ def tokens_by_second(records: Iterable[Record]) -> tuple[int, ...]:
     for record in told:
         mean = record.n_tokens / len(record.chunks)
         for chunk in record.chunks:
-            second = (chunk.at_ns - began_ns) // _NS
+            second = (chunk.at_ns - began_ns) // NS_PER_S
             sums[second] = sums.get(second, 0.0) + (chunk.n_tokens or mean)
     return tuple(round(sums.get(second, 0.0)) for second in range(max(sums) + 1))

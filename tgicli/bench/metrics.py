@@ -19,9 +19,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from statistics import median
 
-from tgicli.bench.record import Chunk, Record, TokenSource
+from tgicli.bench.record import NS_PER_MS, Chunk, Record, TokenSource
 
-NS_PER_MS = 1_000_000
 STALL_FACTOR = 3  # a gap so many times the request's median one is a stall
 
 

@@ -10,6 +10,9 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+
 
 class Outcome(enum.StrEnum):
     """How a request ended."""

@@ -27,7 +27,7 @@ from tgicli.bench.answer_facts import (
     stream_problems,
 )
 from tgicli.bench.plan import Prompt
-from tgicli.bench.record import Chunk, Outcome, Record
+from tgicli.bench.record import NS_PER_MS, Chunk, Outcome, Record
 from tgicli.core import Delta, Event, Finish, GenerationRequest, Token, visible_text
 from tgicli.errors import Overloaded, TgicliError
 
@@ -195,7 +195,7 @@ class Note:
         if self._first_event_ns is None:
             self._first_event_ns = self._read_ns
         if tokens:
-            ttft_ms = None if self._pieces else (self._read_ns - self._send_ns) / 1e6
+            ttft_ms = None if self._pieces else (self._read_ns - self._send_ns) / NS_PER_MS
             self._pieces.append(Piece(self._read_ns, self._n_reads, tokens, n_counted))
             self._recorder.came(tokens, ttft_ms=ttft_ms)
 
@@ -211,7 +211,7 @@ class Note:
         """Per token after the first piece; for showing, not for the record."""
         n_more = sum(len(piece.tokens) for piece in self._pieces[1:])
         span_ns = self._pieces[-1].at_ns - self._pieces[0].at_ns if n_more else 0
-        return span_ns / 1e6 / n_more if n_more else None
+        return span_ns / NS_PER_MS / n_more if n_more else None
 
     @property
     def outcome(self) -> Outcome:

@@ -15,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from tgicli.bench.plan import Open
+from tgicli.bench.record import NS_PER_S
 from tgicli.errors import ConfigError
 
 MAX_REQUESTS = 1_000_000
@@ -223,7 +224,7 @@ def _collect(times: Iterator[float], seconds: float, n: int | None) -> tuple[int
                 f"there would be more than {MAX_REQUESTS} requests in one schedule; "
                 f"lower the rate or the time"
             )
-        offsets.append(round(time * 1e9))
+        offsets.append(round(time * NS_PER_S))
     return tuple(offsets)
 
 

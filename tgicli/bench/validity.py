@@ -18,9 +18,9 @@ from tgicli.bench.client_signals import LATE_MS, MAX_LATE_SHARE, client_remarks,
 from tgicli.bench.counters import counter_remarks
 from tgicli.bench.figures import Stretch
 from tgicli.bench.identities import identity_remarks
-from tgicli.bench.metrics import NS_PER_MS, FirstTokens, first_tokens, ttft_ms
+from tgicli.bench.metrics import FirstTokens, first_tokens, ttft_ms
 from tgicli.bench.plan import Open
-from tgicli.bench.record import Outcome, Record, TokenSource
+from tgicli.bench.record import NS_PER_MS, Outcome, Record, TokenSource
 from tgicli.bench.recording import Measured
 from tgicli.bench.result import (
     PointResult,

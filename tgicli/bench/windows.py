@@ -18,9 +18,8 @@ from typing import NamedTuple
 
 from tgicli.bench.metrics import done_ns, tokens_by_arrival
 from tgicli.bench.plan import Closed, Load
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_S, Outcome, Record
 
-NS_PER_S = 1_000_000_000
 FULL_SHARE = 0.95  # of the target in flight: full load
 # A user who has been answered asks again a moment later. That is no dip in the load while it is
 # short beside an answer: then even a dip after every answer leaves FULL_SHARE of the target.

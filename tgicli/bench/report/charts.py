@@ -10,8 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tgicli.bench.metrics import NS_PER_MS
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_MS, NS_PER_S, Outcome, Record
 from tgicli.bench.report.svg import (
     WIDTH,
     Axis,
@@ -25,7 +24,6 @@ from tgicli.bench.report.svg import (
     text_at,
 )
 from tgicli.bench.result import Estimate
-from tgicli.bench.windows import NS_PER_S
 
 _LEAST_BINS, _MOST_BINS = 8, 32
 _MOST_REQUESTS = 1000  # in a timeline; more would be a wall, and a large file

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from tgicli.bench.metrics import PER_REQUEST, icl_ms, shown_time
-from tgicli.bench.record import Outcome, Record
+from tgicli.bench.record import NS_PER_S, Outcome, Record
 from tgicli.bench.report.charts import Moments, ecdf, histogram, throughput, timeline
 from tgicli.bench.report.parts import figure, list_of, scrolled, section
 from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.report.tables import metric_label, metrics_table
 from tgicli.bench.result import Distribution, Floor, PointResult, WindowFigures
-from tgicli.bench.windows import NS_PER_S, Span, full_span, sent_inside, token_counts
+from tgicli.bench.windows import Span, full_span, sent_inside, token_counts
 
 _DRAWN_QUANTILES = ("p50", "p90", "p99")
 _KEYS = {
