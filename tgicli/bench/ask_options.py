@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from tgicli.bench.plan import Prompt
+from tgicli.bench.record import Record
 from tgicli.bench.recorder import Asked
 from tgicli.core import Event, GenerationRequest, Message, SamplingParams
+
+Ask = Callable[[Prompt, bool], Awaitable[Record]]
+"""Asks a prompt, in pieces if the second argument says so, at temperature 0."""
 
 
 class Answering(Protocol):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from statistics import NormalDist, fmean, stdev
+from statistics import NormalDist, fmean
 
-from tgicli.bench.sample_statistics import t_quantile
+from tgicli.bench.sample_statistics import half_width, t_quantile
 
 MIN_BLOCKS = 2
 MIN_RESAMPLED = 12  # with 4, 8, 12 blocks it covers 87, 94, 95 % of what t covers 95 % of
@@ -38,8 +38,8 @@ def mean_interval(
 
 def t_interval(values: Sequence[float], *, confidence: float) -> tuple[float, float]:
     """Return Student's interval of the mean of at least two values."""
-    n, middle = len(values), fmean(values)
-    half = t_quantile((1 + confidence) / 2, n - 1) * stdev(values) / math.sqrt(n)
+    middle, half = fmean(values), half_width(values, confidence=confidence)
+    assert half is not None
     return middle - half, middle + half
 
 

@@ -11,15 +11,17 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import median
 
+from tgicli.bench.ask_options import Ask
 from tgicli.bench.plan import Prompt
 from tgicli.bench.record import Outcome, Record, TokenSource
 
 N_PROMPTS = 8
+CHECK_PROMPT, CHECK_NEW = 256, 64  # tokens of a prompt and of an answer, at most
 N_SYLLABLES = 5  # of a code word: 2 billion words
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 _TOPICS = (
@@ -32,9 +34,6 @@ _TOPICS = (
     "the first snow",
     "why the sea is salty",
 )
-
-Ask = Callable[[Prompt, bool], Awaitable[Record]]
-"""Asks a prompt, in pieces if the second argument says so, at temperature 0."""
 
 
 class Stage(enum.StrEnum):
@@ -107,7 +106,9 @@ class CheckResult:
         return any(self.echoes.values())
 
 
-def check_prompts(n: int = N_PROMPTS, *, seed: int, max_new_tokens: int = 64) -> tuple[Prompt, ...]:
+def check_prompts(
+    n: int = N_PROMPTS, *, seed: int, max_new_tokens: int = CHECK_NEW
+) -> tuple[Prompt, ...]:
     """Make n prompts that make a model repeat a code word and then write something of its own."""
     words = _code_words(seed)
     return tuple(

@@ -23,8 +23,8 @@ from tgicli.bench.named_metric import parse_metric
 from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.result import PointResult
+from tgicli.bench.sample_statistics import CONFIDENCE
 from tgicli.bench.verdict import (
-    CONFIDENCE,
     LENGTH,
     SAME_WITHIN,
     Block,

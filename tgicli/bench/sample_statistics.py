@@ -107,12 +107,12 @@ def _t_inside(t: float, n_free: int) -> float:
     return 2 / math.pi * (angle + (sine * total if n_free > 1 else 0.0))
 
 
-def half_width(values: Sequence[float]) -> float | None:
-    """Return half of the t interval of the mean of independent values; None under two."""
+def half_width(values: Sequence[float], *, confidence: float = CONFIDENCE) -> float | None:
+    """Return half of Student's interval of the mean of independent values; None under two."""
     if len(values) < 2:
         return None
     error = statistics.stdev(values) / math.sqrt(len(values))
-    return t_quantile((1 + CONFIDENCE) / 2, len(values) - 1) * error
+    return t_quantile((1 + confidence) / 2, len(values) - 1) * error
 
 
 def around(value: float, half: float | None) -> Estimate:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 
+from tgicli.bench.ask_options import Ask
 from tgicli.bench.bootstrap import mean_interval
 from tgicli.bench.metrics import e2e_ms, ttft_ms
 from tgicli.bench.paired import A_FIRST, orders
@@ -25,14 +26,11 @@ from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.record import Outcome, Record
 from tgicli.bench.result import Estimate, Remark, invalid, warning
-from tgicli.bench.verdict import CONFIDENCE
+from tgicli.bench.sample_statistics import CONFIDENCE
 
 N_TEXTS = 4  # pairs whose texts are compared, where nobody says
 MAX_CACHED_SHARE = 0.01  # of timed prompts, that a cache may have served
 MIN_TOKENS = 8  # of an answer, for streaming it to have any sense
-
-Ask = Callable[[Prompt, bool], Awaitable[Record]]
-"""Asks a prompt, in pieces if the second argument says so, at temperature 0."""
 
 
 @dataclass(frozen=True, slots=True)

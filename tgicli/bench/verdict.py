@@ -18,9 +18,9 @@ from statistics import fmean
 
 from tgicli.bench.bootstrap import mean_interval
 from tgicli.bench.named_metric import Metric, parse_metric
+from tgicli.bench.sample_statistics import CONFIDENCE
 
 SAME_WITHIN = 0.05
-CONFIDENCE = 0.95
 LENGTH = "n_tokens"  # a turn's mean answer, in tokens: not a metric, but what makes them comparable
 
 Figures = Mapping[str, float]

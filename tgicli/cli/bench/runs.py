@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tgicli.bench.check import CHECK_NEW, CHECK_PROMPT
 from tgicli.bench.plan import Closed, Open, Point, Prompt
 from tgicli.bench.recording import Measured, PointRun
 from tgicli.bench.result import Floor, PointResult, Remark, Setting
@@ -37,7 +38,6 @@ FLOOR_S = 2.0
 USUAL_GAP_MS = 20.0  # between tokens, until one was measured
 USUAL_ANSWER_S = 2.0
 MAX_FLOOR_STREAMS = 128
-CHECK_PROMPT, CHECK_NEW = 256, 64  # tokens that --check needs room for
 
 
 @dataclass(slots=True, eq=False)
