@@ -185,6 +185,21 @@ class MeasuringFlags:
         "llama-bench does; but sampling, detokenising and Python are included.",
     )
 
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether nobody says how long to measure; then all points share what time there is."""
+        return self.duration is None and self.requests is None
+
+    @property
+    def duration_s(self) -> float | None:
+        """How long to measure a load point; None: nobody says."""
+        return None if self.duration is None else self.duration.value
+
+    @property
+    def warmup_s(self) -> float | None:
+        """How long to warm up; None: as long as the load wants."""
+        return None if self.warmup is None else self.warmup.seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingFlags:

@@ -104,8 +104,7 @@ class Bench:
     @contextlib.contextmanager
     def _time_limit(self) -> Iterator[None]:
         """Where nobody says how long to measure, end when the time is up."""
-        said = self.options.measuring
-        if said.duration is not None or said.requests is not None:
+        if not self.options.measuring.is_open_ended:
             yield
             return
         timer = asyncio.get_running_loop().call_later(self.budget.left_s, self.process.stop)
@@ -127,12 +126,9 @@ class Bench:
     def times(self, n_users: int) -> Times:
         """Return how long to measure a point."""
         said = self.options.measuring
-        duration_s = None if said.duration is None else said.duration.value
-        if duration_s is None and said.requests is None:
-            duration_s = self.budget.next_s(n_users)
         return Times(
-            warmup_s=said.warmup.seconds if said.warmup else None,
-            duration_s=duration_s,
+            warmup_s=said.warmup_s,
+            duration_s=self.budget.next_s(n_users) if said.is_open_ended else said.duration_s,
             n_requests=said.requests,
         )
 
@@ -200,16 +196,16 @@ class Bench:
 
     def place(self, point: Point, number: int, n_points: int) -> Place:
         """Say what is measured, for showing."""
-        said, budget = self.options.measuring, self.budget
-        is_open_end = isinstance(self.options.plan, Sweeping) or said.duration or said.requests
-        left_s = budget.left_s if self.options.compares else budget.expected_s
+        options, budget = self.options, self.budget
+        is_limited = options.measuring.is_open_ended and not isinstance(options.plan, Sweeping)
+        left_s = budget.left_s if options.compares else budget.expected_s
         return Place(
-            target=self.options.target.shown,
+            target=options.target.shown,
             model=self.opened[0].model,
             point=point,
             number=number,
             n_points=n_points,
-            total_left_s=None if is_open_end else left_s,
+            total_left_s=left_s if is_limited else None,
         )
 
     def summed_up(self, measured: Measured) -> PointResult:

@@ -92,19 +92,18 @@ def turn_times(bench: Bench) -> Times:
     said, plan = bench.options.measuring, bench.options.plan
     assert not isinstance(plan, Sweeping)
     load, n_requests = plan[0], said.requests
-    if n_requests is None and said.duration is None:
+    if said.is_open_ended:
         n_requests = ANSWERS_PER_USER * (load.n if isinstance(load, Users) else 4)
     return Times(
-        warmup_s=said.warmup.seconds if said.warmup else None,
-        duration_s=said.duration.value if said.duration else None,
+        warmup_s=said.warmup_s,
+        duration_s=said.duration_s,
         n_requests=n_requests,
     )
 
 
 def _rules(bench: Bench) -> Rules:
     options = bench.options
-    is_free = options.measuring.duration is None and options.measuring.requests is None
-    max_s = min(TOTAL_S, bench.budget.left_s) if is_free else None
+    max_s = min(TOTAL_S, bench.budget.left_s) if options.measuring.is_open_ended else None
     if options.measuring.repeat > 1:
         return Rules(looks=(options.measuring.repeat,), max_s=max_s, seed=options.seed)
     return Rules(max_s=max_s, seed=options.seed)
@@ -118,14 +117,12 @@ def is_undecided(comparison: Comparison) -> bool:
 async def compare_streaming(bench: Bench) -> StreamVsFull:
     """Ask everything twice, streamed and whole."""
     options, said = bench.options, bench.options.measuring
-    duration_s = said.duration.value if said.duration else None
-    is_free = duration_s is None and said.requests is None
     n_pairs = said.requests or MAX_PAIRS
     job = StreamVsFullJob(
         prompts=tuple(bench.prompts[:N_PROMPTS]),
         seed=options.seed,
         max_pairs=n_pairs,
-        max_s=bench.budget.left_s if is_free else duration_s,
+        max_s=bench.budget.left_s if said.is_open_ended else said.duration_s,
         ignore_eos=bench.ignores_eos,
     )
     with bench.screen.pairs(options.target.shown, n_pairs) as hears:
