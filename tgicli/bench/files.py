@@ -32,6 +32,7 @@ from tgicli.errors import ConfigError
 __all__ = ["from_json", "from_lines", "to_csv", "to_json", "to_lines", "to_markdown"]
 
 _RESULT, _RECORDS = "tgicli bench result", "tgicli bench records"
+_HEAD_BYTES = 300  # in which a file says what it is
 
 
 def to_json(result: Result) -> bytes:
@@ -96,6 +97,11 @@ def to_lines(recording: Recording) -> bytes:
     """Write all records, and what else the result is computed from, as JSON lines."""
     lines = (json.dumps(line, allow_nan=False) for line in _lines(recording))
     return "".join(line + "\n" for line in lines).encode()
+
+
+def is_records(data: bytes) -> bool:
+    """Whether a file says of itself that it is what `to_lines` wrote."""
+    return f'"{_RECORDS}"'.encode() in data[:_HEAD_BYTES]
 
 
 def from_lines(data: bytes) -> Recording:

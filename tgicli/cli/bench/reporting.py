@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from tgicli.bench.recording import Recording
     from tgicli.bench.result import Result
 
-_HEAD = 300  # bytes, in which a file says what it is
-
 
 def report_file(path: Path, output: OutputFlags, terminal: Terminal) -> int:
     """Show it; return the exit status.
@@ -31,12 +29,12 @@ def report_file(path: Path, output: OutputFlags, terminal: Terminal) -> int:
 
 
 def _read(path: Path) -> tuple[Result, Recording | None]:
-    from tgicli.bench.files import from_json, from_lines
+    from tgicli.bench.files import from_json, from_lines, is_records
     from tgicli.bench.summary import summarize_recording
 
     data = read_file(path)
     try:
-        if b'"tgicli bench records"' in data[:_HEAD]:
+        if is_records(data):
             recording = from_lines(data)
             return summarize_recording(recording), recording
         return from_json(data), None
