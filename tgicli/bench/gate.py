@@ -32,14 +32,14 @@ class Standing(enum.StrEnum):
     MISSING = "not measured"
 
 
-class GateStatus(enum.IntEnum):
-    """What the gate's process returns."""
+class GateStatus(enum.StrEnum):
+    """What the gate found, all conditions together."""
 
-    PASSED = 0
-    NOT_COMPARABLE = 2  # the files do not belong together
-    REGRESSION = 3
-    INVALID = 4  # a measurement that can't be believed
-    UNDECIDED = 5  # where somebody is strict; else 0
+    PASSED = "passed"
+    NOT_COMPARABLE = "not comparable"  # the files do not belong together
+    REGRESSION = "regression"
+    INVALID = "invalid"  # a measurement that can't be believed
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True, slots=True)

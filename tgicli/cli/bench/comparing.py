@@ -17,10 +17,19 @@ from tgicli.bench.gate import (
 )
 from tgicli.cli.bench.outputs import read_file
 from tgicli.cli.bench.showing import to_stdout
-from tgicli.errors import ConfigError
+from tgicli.cli.bench.status import BenchStatus
+from tgicli.errors import ConfigError, ExitStatus
 from tgicli.ui.rows import row
 from tgicli.ui.tables import RatioRow, ratio_rows
 from tgicli.ui.terminal import Terminal
+
+_STATUSES = {
+    GateStatus.PASSED: ExitStatus.OK,
+    GateStatus.NOT_COMPARABLE: ExitStatus.USAGE,
+    GateStatus.REGRESSION: BenchStatus.GATE_FAILED,
+    GateStatus.INVALID: BenchStatus.INVALID,
+    GateStatus.UNDECIDED: BenchStatus.UNDECIDED,
+}
 
 
 def compare_files(
@@ -46,7 +55,7 @@ def compare_files(
         terminal.say(words)
     is_free = fail_on is None and not found.reasons
     is_lenient = found.status is GateStatus.UNDECIDED and not is_strict
-    return 0 if is_free or is_lenient else int(found.status)
+    return ExitStatus.OK if is_free or is_lenient else _STATUSES[found.status]
 
 
 def _words(found: GateResult, *, allows_differences: bool) -> Iterator[str]:
@@ -74,7 +83,7 @@ def _table(found: GateResult, terminal: Terminal, *, has_gate: bool) -> bytes:
         rows = [_ratio_row(one, has_gate=has_gate) for one in found.rows if one.point == point]
         drawn += ratio_rows(rows, ("base", "new"), terminal.size().columns, title=point)
     if has_gate:
-        drawn.append(row(found.status.name.lower().replace("_", " ")))
+        drawn.append(row(found.status.value))
     return to_stdout(drawn, terminal)
 
 
