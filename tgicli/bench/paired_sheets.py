@@ -1,22 +1,25 @@
-"""Comparisons for a spreadsheet and for a text: two sides in turns, and streamed against whole.
+"""Comparisons as files: two sides in turns, and streamed against whole. JSON, CSV, Markdown.
 
 Called by the command. Pure. A figure that could not be measured is an empty cell, or a dash.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import NamedTuple
 
 from tgicli.bench.markdown import NONE, number_cell, plain, setting_lines, table_row
 from tgicli.bench.named_metric import parse_metric, unit_of
-from tgicli.bench.result import Estimate, Setting
+from tgicli.bench.result import Estimate, Remark, Setting
 from tgicli.bench.sheets import Cell, csv_bytes
 from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison, Ratio
 
 _RATIO_COLUMNS = ["metric", "unit", "a", "b", "ratio", "low", "high", "verdict"]
 _RATIO_COLUMNS += ["same_within", "n_blocks", "per_block"]
+_SCHEMA_VERSION = 1
 
 
 class StreamFigure(NamedTuple):
@@ -39,6 +42,21 @@ def stream_figures(found: StreamVsFull) -> tuple[StreamFigure, ...]:
         StreamFigure("wait_share_pct", "wait for it, of the whole's", share, "%"),
         StreamFigure("stream_cost_pct", "cost of streaming", found.stream_cost_pct, "%"),
     )
+
+
+def paired_json(
+    found: Comparison | StreamVsFull, setting: Setting, remarks: Sequence[Remark]
+) -> bytes:
+    """Write what was found; remarks are those on the prompts."""
+    kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
+    document = {
+        "kind": f"tgicli bench {kind}",
+        "schema_version": _SCHEMA_VERSION,
+        "setting": asdict(setting),
+        "remarks": [asdict(remark) for remark in remarks],
+        "found": asdict(found),
+    }
+    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def comparison_csv(comparison: Comparison) -> bytes:

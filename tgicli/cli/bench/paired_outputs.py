@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tgicli.bench.result import Remark, Setting
+from tgicli.bench.result import Setting
 from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison
 from tgicli.cli.bench.outputs import write_files
@@ -15,8 +13,6 @@ from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from tgicli.cli.bench.runs import Bench
-
-SCHEMA_VERSION = 1
 
 
 def side_names(bench: Bench) -> tuple[str, str]:
@@ -34,13 +30,13 @@ def write_comparison(
     Raises:
         ConfigError: a file can't be written, after all.
     """
-    from tgicli.bench.paired_sheets import comparison_csv, comparison_markdown
+    from tgicli.bench.paired_sheets import comparison_csv, comparison_markdown, paired_json
     from tgicli.bench.report.comparison import comparison_html
 
     setting, names, output = _setting(bench), side_names(bench), bench.options.output
     write_files(
         [
-            (output.out, lambda: _to_json(setting, comparison, bench.remarks)),
+            (output.out, lambda: paired_json(comparison, setting, bench.remarks)),
             (output.md, lambda: comparison_markdown(comparison, names, setting, words).encode()),
             (output.csv, lambda: comparison_csv(comparison)),
             (output.html, lambda: comparison_html(comparison, names, setting, words).encode()),
@@ -55,13 +51,13 @@ def write_streaming(bench: Bench, found: StreamVsFull, terminal: Terminal) -> No
     Raises:
         ConfigError: a file can't be written, after all.
     """
-    from tgicli.bench.paired_sheets import stream_csv, stream_markdown
+    from tgicli.bench.paired_sheets import paired_json, stream_csv, stream_markdown
     from tgicli.bench.report.streaming import stream_html
 
     setting, output = _setting(bench), bench.options.output
     write_files(
         [
-            (output.out, lambda: _to_json(setting, found, bench.remarks)),
+            (output.out, lambda: paired_json(found, setting, bench.remarks)),
             (output.md, lambda: stream_markdown(found, setting).encode()),
             (output.csv, lambda: stream_csv(found)),
             (output.html, lambda: stream_html(found, setting, bench.remarks).encode()),
@@ -73,17 +69,3 @@ def write_streaming(bench: Bench, found: StreamVsFull, terminal: Terminal) -> No
 def _setting(bench: Bench) -> Setting:
     assert bench.setting is not None  # something was measured
     return bench.setting
-
-
-def _to_json(
-    setting: Setting, found: Comparison | StreamVsFull, remarks: Sequence[Remark]
-) -> bytes:
-    kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
-    document = {
-        "kind": f"tgicli bench {kind}",
-        "schema_version": SCHEMA_VERSION,
-        "setting": dataclasses.asdict(setting),
-        "remarks": [dataclasses.asdict(remark) for remark in remarks],
-        "found": dataclasses.asdict(found),
-    }
-    return json.dumps(document, indent=2, allow_nan=False).encode() + b"\n"
