@@ -21,7 +21,7 @@ from tgicli.bench.datasets import (
 )
 from tgicli.bench.prompts import Length
 from tgicli.bench.result import Severity
-from tgicli.bench.ruler import Exactness, Ruler, Word
+from tgicli.bench.ruler import Ruler, Word
 from tgicli.bench.trace_blocks import Opening
 from tgicli.bench.words import WORDS
 from tgicli.core import Message
@@ -34,7 +34,6 @@ RULER = Ruler(
     n_inner_nonce=8.0,
     n_task=9.0,
     characters_per_token=4.0,
-    exactness=Exactness.COUNTED,
 )
 COUNTING = dataclasses.replace(
     RULER,

@@ -19,8 +19,8 @@ from tgicli.backends.local import LocalBackend
 from tgicli.backends.remote import RemoteBackend
 from tgicli.bench.fake.server import FakeServer
 from tgicli.bench.plan import Prompt
-from tgicli.bench.prompts import Length, calibrate, draw_nonces, synthetic, with_nonce
-from tgicli.bench.ruler import Exactness, Ruler, Word
+from tgicli.bench.prompts import Length, draw_nonces, synthetic, with_nonce
+from tgicli.bench.ruler import Ruler, Word, calibrate
 from tgicli.core import (
     Backend,
     BackendStats,
@@ -44,7 +44,6 @@ RULER = Ruler(
     n_inner_nonce=9.0,
     n_task=9.0,
     characters_per_token=4.0,
-    exactness=Exactness.COUNTED,
 )
 EIGHT = Length(8, 8)
 
@@ -235,7 +234,7 @@ def test_prompts_are_exact_on_a_model_in_this_process(demo_model: Path, chats: b
             ruler = await calibrate(backend, chats=chats)
 
             assert await errors_of(backend, ruler, chats=chats, prefix=prefix) == {0}
-            assert ruler.exactness is Exactness.COUNTED
+            assert not ruler.is_assumed
             assert (ruler.n_overhead > 0) is chats
 
     asyncio.run(scenario())
@@ -324,7 +323,7 @@ def test_a_server_that_only_tells_its_usage_is_asked_four_times(
     ruler = asyncio.run(calibrate(backend))
 
     assert backend.n_asked == 4
-    assert ruler.exactness is Exactness.PROBED
+    assert not ruler.is_assumed
     assert ruler.n_overhead == 5
     for prompt in made("40..80", ruler=ruler):
         assert abs(Silent.tokens_of(text_of(prompt)) - 5 - (prompt.n_tokens or 0)) <= 1
@@ -333,7 +332,7 @@ def test_a_server_that_only_tells_its_usage_is_asked_four_times(
 def test_of_a_server_that_tells_nothing_a_word_is_taken_for_a_token():
     ruler = asyncio.run(calibrate(Silent(has_usage=False)))
 
-    assert ruler.exactness is Exactness.ASSUMED
+    assert ruler.is_assumed
     assert len(text_of(made("40", ruler=ruler)[0]).split()) == 40
 
 
@@ -356,7 +355,7 @@ class Merging(Silent):
 def test_tokens_that_reach_across_words_are_made_up_for():
     ruler = asyncio.run(calibrate(Merging()))
 
-    assert ruler.exactness is Exactness.COUNTED
+    assert not ruler.is_assumed
     for prompt in made("200..400", ruler=ruler):
         assert Merging.merged(text_of(prompt)) - 5 == pytest.approx(prompt.n_tokens, rel=0.02)
 

@@ -8,7 +8,6 @@ made, and the server's usage tells a word's length on average. Knows core.Backen
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -45,14 +44,6 @@ _ASSUMED_CHARACTERS_PER_TOKEN = 4.5
 _Count = Callable[[str], Awaitable[int]]
 
 
-class Exactness(enum.StrEnum):
-    """How a Ruler knows what it knows."""
-
-    COUNTED = "counted"  # the backend counts prompts' tokens
-    PROBED = "probed"  # a few requests were made, and the server told its usage
-    ASSUMED = "assumed"  # the server tells nothing: a word is taken for a token
-
-
 class Word(NamedTuple):
     """A word that texts are made of."""
 
@@ -70,7 +61,7 @@ class Ruler:
     n_inner_nonce: float  # of one with a space before it
     n_task: float
     characters_per_token: float  # of ordinary English
-    exactness: Exactness
+    is_assumed: bool = False  # the server tells nothing: a word is taken for a token
 
     def text(self, n_tokens: float, random: Random) -> str:
         """Return words of about so many tokens, each with a space before it."""
@@ -172,7 +163,6 @@ async def _measure(count: _Count) -> Ruler:
         n_inner_nonce=await count(f"{OPENING} {_NONCE}") - opening,
         n_task=await count(_NONCE + TASK) - nonce,
         characters_per_token=len(_ENGLISH) / max(1, english),
-        exactness=Exactness.COUNTED,
     )
 
 
@@ -215,7 +205,7 @@ async def _probe(ask: _Count) -> Ruler:
         n_nonce=n_nonce,
         n_inner_nonce=n_nonce,
         n_task=n_task,
-        exactness=Exactness.PROBED,
+        is_assumed=False,
     )
 
 
@@ -226,5 +216,5 @@ _ASSUMED = Ruler(
     n_inner_nonce=1.0,
     n_task=float(len(TASK.split())),
     characters_per_token=_ASSUMED_CHARACTERS_PER_TOKEN,
-    exactness=Exactness.ASSUMED,
+    is_assumed=True,
 )

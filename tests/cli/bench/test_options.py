@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from tests.cli.conftest import Cli
+from tests.cli.bench.conftest import Understood
 from tgicli.bench.slo import Slo
 from tgicli.bench.sweep import MAX_USERS
-from tgicli.cli.bench.options import BenchOptions, Ramped, Rate, Sweeping, Users
+from tgicli.cli.bench.options import Ramped, Rate, Sweeping, Users
 from tgicli.cli.bench.sweeping import most_users
 from tgicli.cli.bench.target import LocalTarget, RemoteTarget
 
-Understood = Callable[..., BenchOptions]
 SECRET = "sk-geheim-1234567890"
-
-
-@pytest.fixture
-def understood(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Understood:
-    """Return a function from a command line to what would be done."""
-    seen: list[BenchOptions] = []
-
-    def take(options: BenchOptions, _terminal: Any) -> int:
-        seen.append(options)
-        return 0
-
-    monkeypatch.setattr("tgicli.cli.bench.job.run_job", take)
-
-    def call(*args: str) -> BenchOptions:
-        outcome = cli("bench", *args)
-        assert outcome.status == 0, outcome.stderr
-        return seen[-1]
-
-    return call
 
 
 def test_without_words_three_numbers_of_users_ask_the_demo_model(understood: Understood):

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from tgicli.bench.dataset_entries import Item
 from tgicli.bench.datasets import Drawn, Trace, draw, read_dataset, read_trace, repetition
-from tgicli.bench.prompts import Ruler, synthetic
-from tgicli.bench.result import Remark
+from tgicli.bench.prompts import synthetic
+from tgicli.bench.result import Remark, note
+from tgicli.bench.ruler import Ruler
 from tgicli.cli.bench.options import BenchOptions, Sweeping, Traced
 
 N_PROMPTS = 512  # that are made; further ones are these with other nonces
@@ -58,7 +59,7 @@ class Asking:
                 seed=options.seed,
                 ruler=ruler,
             )
-            return Drawn(made, ())
+            return Drawn(made, _doubts(ruler))
         is_trace = self.trace is not None
         drawn = draw(
             self.items,
@@ -71,7 +72,9 @@ class Asking:
             n_ctx=0 if is_trace else n_ctx,
         )
         prompts = drawn.prompts if is_trace else drawn.prompts[:MAX_DRAWN]
-        return Drawn(prompts, (*self.remarks, *drawn.remarks))
+        is_made = any(item.prompt is None for item in self.items)
+        doubts = _doubts(ruler) if is_made else ()
+        return Drawn(prompts, (*self.remarks, *doubts, *drawn.remarks))
 
     def repetition(self, n_prompts: int, n_requests: int) -> tuple[Remark, ...]:
         """Say that a file's prompts were asked more than once; nothing where they were not."""
@@ -89,6 +92,15 @@ def asking_of(options: BenchOptions) -> Asking:
         dataset = read_dataset(options.dataset)
         return Asking(options, dataset.items, None, dataset.remarks)
     return Asking(options)
+
+
+def _doubts(ruler: Ruler) -> tuple[Remark, ...]:
+    """Say that prompts may not be as long as was asked for; nothing where the server counts."""
+    if not ruler.is_assumed:
+        return ()
+    return (
+        note("the server tells no counts of tokens: prompts are only about as long as was asked"),
+    )
 
 
 def _prompt_room(item: Item) -> int:
