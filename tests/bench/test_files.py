@@ -23,11 +23,12 @@ from tests.bench.stamped import (
 )
 from tgicli.bench.check import CheckResult, Crossing, Match, MixUp, Stage
 from tgicli.bench.counters import Count, Counted
-from tgicli.bench.files import from_json, from_lines, to_csv, to_json, to_lines, to_markdown
+from tgicli.bench.files import from_json, from_lines, to_json, to_lines
 from tgicli.bench.record import Outcome, TokenSource
 from tgicli.bench.recording import Measured, Recording
 from tgicli.bench.report.page import to_html
 from tgicli.bench.result import SCHEMA_VERSION, Floor, Remark, Result, Severity
+from tgicli.bench.sheets import to_csv, to_markdown
 from tgicli.bench.slo import parse_slo
 from tgicli.bench.summary import summarize_recording
 from tgicli.errors import ConfigError

@@ -25,11 +25,8 @@ from tgicli.bench.plan import Point
 from tgicli.bench.record import Record
 from tgicli.bench.recording import Measured, PointRun, Recording
 from tgicli.bench.result import SCHEMA_VERSION, ClientHealth, Floor, Remark, Result, Setting
-from tgicli.bench.sheets import to_csv, to_markdown
 from tgicli.bench.slo import Slo
 from tgicli.errors import ConfigError
-
-__all__ = ["from_json", "from_lines", "to_csv", "to_json", "to_lines", "to_markdown"]
 
 _RESULT, _RECORDS = "tgicli bench result", "tgicli bench records"
 _HEAD_BYTES = 300  # in which a file says what it is

@@ -14,22 +14,10 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from tgicli.bench.plan import Prompt
-from tgicli.bench.ruler import NONCE_DIGITS, TASK, Ruler, calibrate
+from tgicli.bench.ruler import NONCE_DIGITS, TASK, Ruler
 from tgicli.bench.trace_blocks import Opening
 from tgicli.core import Message
 from tgicli.errors import ConfigError
-
-__all__ = [
-    "Length",
-    "Ruler",
-    "begin_with",
-    "calibrate",
-    "compose",
-    "compose_behind",
-    "draw_nonces",
-    "synthetic",
-    "with_nonce",
-]
 
 Asked = str | tuple[Message, ...]
 

@@ -16,11 +16,9 @@ from tgicli.bench.record import Outcome
 from tgicli.bench.recording import Measured, PointRun, Recording
 from tgicli.bench.result import ClientHealth, PointResult, Result, WindowFigures
 from tgicli.bench.schedule import dispersion
-from tgicli.bench.slo import Slo, parse_slo
+from tgicli.bench.slo import Slo
 from tgicli.bench.validity import remarks_of
 from tgicli.bench.windows import Span, due_times, full_span, sent_inside, steady_span
-
-__all__ = ["Slo", "parse_slo", "summarize_point", "summarize_recording"]
 
 _NOTHING = Span(0, 0)
 

@@ -15,11 +15,11 @@ import pytest
 
 from tests.bench.results import FLOOR, SETTING, closed_run
 from tests.bench.stamped import MS, answer, closed, opened, run_of, users
-from tgicli.bench.files import to_markdown
 from tgicli.bench.paired import Stop
 from tgicli.bench.recording import Measured, Recording
 from tgicli.bench.report.page import to_html
 from tgicli.bench.result import Remark, Result, Severity
+from tgicli.bench.sheets import to_markdown
 from tgicli.bench.summary import first_times_ms, summarize_recording
 from tgicli.bench.verdict import Block, Verdict, compare
 from tgicli.cli.bench.showing import comparison_table, health_of, point_row, result_table

@@ -15,8 +15,8 @@ from tgicli.bench.result import Floor
 from tgicli.cli.bench.target import LocalTarget, Target
 
 if TYPE_CHECKING:
-    from tgicli.bench.prompts import Ruler
     from tgicli.bench.recording import PointRun
+    from tgicli.bench.ruler import Ruler
     from tgicli.cli.bench.session import Room, Session
 
 Say = Callable[[object], None]
@@ -108,7 +108,7 @@ class Calibrate:
 
     async def run(self, session: Session, say: Say) -> Ruler:
         """Do it. Raises TgicliError when the target does not answer."""
-        from tgicli.bench.prompts import calibrate
+        from tgicli.bench.ruler import calibrate
 
         side = session.sides[self.side]
         return await calibrate(side.backend, chats=side.chats)

@@ -58,7 +58,8 @@ def write_outputs(
         ConfigError: a file can't be written, after all; the others are.
         BrokenPipeError: nobody reads stdout any more.
     """
-    from tgicli.bench.files import to_csv, to_json, to_lines, to_markdown
+    from tgicli.bench.files import to_json, to_lines
+    from tgicli.bench.sheets import to_csv, to_markdown
 
     writers: list[Writer] = []
     if recording is not None:

@@ -32,7 +32,7 @@ from tgicli.cli.bench.sweeping import most_users
 
 if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
-    from tgicli.bench.prompts import Ruler
+    from tgicli.bench.ruler import Ruler
 
 FLOOR_S = 2.0
 USUAL_GAP_MS = 20.0  # between tokens, until one was measured

@@ -19,7 +19,7 @@ from tgicli.errors import RequestError
 
 if TYPE_CHECKING:
     from tgicli.bench.check import Stage
-    from tgicli.bench.prompts import Ruler
+    from tgicli.bench.ruler import Ruler
     from tgicli.bench.stream_vs_full import Pair
     from tgicli.cli.bench.session import Session
 
