@@ -28,6 +28,7 @@ from tgicli.bench.result import (
     Severity,
     WindowFigures,
 )
+from tgicli.bench.verdict import Ratio
 
 MS, SECOND = 1_000_000, 1_000_000_000
 LEAST = {"p50": 6, "p90": 36, "p95": 72, "p99": 368, "p99.9": 3688}
@@ -324,3 +325,10 @@ def open_run(*rates: float, seconds: float = 20.0) -> tuple[Result, list[Record]
     warned = Remark(Severity.WARNING, "offered 8, achieved 7.1 requests/s: the backlog grows")
     points[-1] = replace(points[-1], n_dropped=3, n_late=5, remarks=(busy, warned))
     return Result(setting=SETTING, points=tuple(points)), everything
+
+
+def width(ratio: Ratio) -> float:
+    """Return how wide a ratio's interval is, as a logarithm."""
+    assert ratio.low is not None
+    assert ratio.high is not None
+    return math.log(ratio.high / ratio.low)

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import median
 
 from tgicli.bench.ask_options import Ask
 from tgicli.bench.plan import Prompt
@@ -70,16 +69,6 @@ class Match:
     n: int  # that were answered in both
     n_equal: int
     first_differences: tuple[int, ...]  # where each other text differs first, in characters
-
-    @property
-    def share(self) -> float | None:
-        """The share of equal texts."""
-        return self.n_equal / self.n if self.n else None
-
-    @property
-    def median_difference(self) -> float | None:
-        """Where a text that differs does so first, typically; None: none does."""
-        return median(self.first_differences) if self.first_differences else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

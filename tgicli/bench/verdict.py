@@ -62,13 +62,6 @@ class Ratio:
     b: float
     per_block: tuple[float, ...]  # ratios, in order
 
-    @property
-    def resolution(self) -> float | None:
-        """How far off 1 a ratio must be to be told from it: half the interval, as a share."""
-        if self.low is None or self.high is None:
-            return None
-        return math.sqrt(self.high / self.low) - 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
