@@ -15,7 +15,7 @@ import asyncio
 import enum
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -23,10 +23,8 @@ from tgicli.bench.named_metric import parse_metric
 from tgicli.bench.plan import Prompt
 from tgicli.bench.prompts import draw_nonces, with_nonce
 from tgicli.bench.result import PointResult
-from tgicli.bench.sample_statistics import CONFIDENCE
 from tgicli.bench.verdict import (
     LENGTH,
-    SAME_WITHIN,
     Block,
     Comparison,
     Figures,
@@ -54,26 +52,16 @@ class Stop(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How long to go on, and what to conclude."""
+    """How long to go on."""
 
     looks: tuple[int, ...] = (5, 8, 12)  # blocks; (8,): 8 blocks, whatever they say
     max_s: float | None = None  # a block that would end later is not begun
-    metrics: tuple[str, ...] = HEADLINES
-    deciding: tuple[str, ...] = DECIDING
-    same_within: float = SAME_WITHIN
-    confidence: float = CONFIDENCE
     seed: int = 0
 
     def __post_init__(self) -> None:
         looks = self.looks
         if not looks or looks[0] < 1 or list(looks) != sorted(set(looks)):
             raise ConfigError(f"the looks must ascend, from 1 block at least, got {looks}")
-        if not 0 < self.same_within < 1:
-            raise ConfigError(f"same-within must be in (0, 100) %, got {self.same_within:.1%}")
-        if not 0 < self.confidence < 1:
-            raise ConfigError(f"confidence must be in (0, 100) %, got {self.confidence:.1%}")
-        for name in (*self.metrics, *self.deciding):
-            parse_metric(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +106,13 @@ async def run_paired(
     prompts: Sequence[Prompt],
     rules: Rules,
     *,
-    noise: Mapping[str, float] | None = None,
     on_turn: Callable[[Turn[Run]], None] | None = None,
     stop: asyncio.Event | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Paired[Run]:
     """Run turns, given their side, block and prompts, until the verdicts are in.
 
-    noise is `verdict.noise_floor` of what running A against A gave, which is shown beside; for
-    that run, give a run_block for which both sides are A, and a single look. Once `stop` is set
-    the turn that is under way is dropped, and its block is not compared.
+    Once `stop` is set the turn that is under way is dropped, and its block is not compared.
     """
     turns: list[Turn[Run]] = []
     nonces = draw_nonces(f"{rules.seed}/turns")
@@ -141,7 +126,7 @@ async def run_paired(
             if on_turn:
                 on_turn(turns[-1])
 
-    looks = _Looks(rules, noise)
+    looks = _Looks(rules)
     began, longest_s = clock(), 0.0
     for block, order in zip(range(rules.looks[-1]), orders(rules.seed), strict=False):
         block_began = clock()
@@ -153,7 +138,7 @@ async def run_paired(
         longest_s = max(longest_s, clock() - block_began)
         if block + 1 in rules.looks[:-1]:
             found = looks.next(turns, block + 1)
-            if is_decided(found, rules.deciding):
+            if is_decided(found):
                 return Paired(tuple(turns), found, Stop.DECIDED)
     return Paired(tuple(turns), looks.last(turns), Stop.BLOCKS)
 
@@ -161,9 +146,8 @@ async def run_paired(
 class _Looks:
     """Compares what there is, and counts how often it did."""
 
-    def __init__(self, rules: Rules, noise: Mapping[str, float] | None) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._noise = noise
         self._left = 1.0  # of the allowed error
 
     def next(self, turns: Sequence[Turn[Run]], n_blocks: int) -> Comparison:
@@ -178,16 +162,8 @@ class _Looks:
         return self._compare(turns, self._left)
 
     def _compare(self, turns: Sequence[Turn[Run]], share: float) -> Comparison:
-        rules = self._rules
-        return compare(
-            blocks_of(turns),
-            metrics=rules.metrics,
-            share=share,
-            confidence=rules.confidence,
-            same_within=rules.same_within,
-            seed=rules.seed,
-            noise=self._noise,
-        )
+        seed = self._rules.seed
+        return compare(blocks_of(turns), metrics=HEADLINES, share=share, seed=seed)
 
 
 def renew(prompts: Sequence[Prompt], nonces: Iterator[str]) -> tuple[Prompt, ...]:
@@ -195,9 +171,9 @@ def renew(prompts: Sequence[Prompt], nonces: Iterator[str]) -> tuple[Prompt, ...
     return tuple(with_nonce(prompt, next(nonces)) for prompt in prompts)
 
 
-def is_decided(comparison: Comparison, deciding: Sequence[str]) -> bool:
-    """Say whether each of these metrics, where it could be measured, has its verdict."""
-    labels = [parse_metric(name).label for name in deciding]
+def is_decided(comparison: Comparison) -> bool:
+    """Say whether each metric that decides, where it could be measured, has its verdict."""
+    labels = [parse_metric(name).label for name in DECIDING]
     found = [comparison.metrics[label] for label in labels if label in comparison.metrics]
     return bool(found) and all(ratio.verdict is not Verdict.UNDECIDED for ratio in found)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from tgicli.bench.bootstrap import mean_interval
@@ -72,7 +72,7 @@ class Comparison:
     n_blocks: int
     same_within: float  # as a share
     confidence: float  # that all intervals hold
-    noise: Mapping[str, float]  # by label: what A against A gave; empty: it was not run
+    noise: Mapping[str, float] = field(default_factory=dict)  # by label, of A against A; or none
 
     @property
     def lengths_differ(self) -> bool:
@@ -108,10 +108,7 @@ def compare(
     *,
     metrics: Sequence[str],
     share: float = 1.0,
-    confidence: float = CONFIDENCE,
-    same_within: float = SAME_WITHIN,
     seed: int = 0,
-    noise: Mapping[str, float] | None = None,
 ) -> Comparison:
     """Compare two sides; share is how much of the allowed error this look at the blocks may spend.
 
@@ -126,16 +123,15 @@ def compare(
         for metric in map(parse_metric, metrics)
         if any(block.log_ratio(metric.label) is not None for block in blocks)
     ]
-    alpha = share * (1 - confidence)
+    alpha = share * (1 - CONFIDENCE)
     each = 1 - alpha / max(len(wanted), 1)
-    found = {metric.label: _ratio(blocks, metric, each, same_within, seed) for metric in wanted}
+    found = {metric.label: _ratio(blocks, metric, each, seed) for metric in wanted}
     return Comparison(
         metrics={label: ratio for label, ratio in found.items() if ratio is not None},
-        lengths=_ratio(blocks, Metric(LENGTH), 1 - alpha, same_within, seed),
+        lengths=_ratio(blocks, Metric(LENGTH), 1 - alpha, seed),
         n_blocks=len(blocks),
-        same_within=same_within,
-        confidence=confidence,
-        noise=dict(noise or {}),
+        same_within=SAME_WITHIN,
+        confidence=CONFIDENCE,
     )
 
 
@@ -152,9 +148,7 @@ def noise_floor(comparison: Comparison) -> Mapping[str, float]:
     }
 
 
-def _ratio(
-    blocks: Sequence[Block], metric: Metric, confidence: float, same_within: float, seed: int
-) -> Ratio | None:
+def _ratio(blocks: Sequence[Block], metric: Metric, confidence: float, seed: int) -> Ratio | None:
     """Compare one metric over the blocks that measured it; None where none did."""
     name = metric.label
     told = [(block, log) for block in blocks if (log := block.log_ratio(name)) is not None]
@@ -168,7 +162,7 @@ def _ratio(
         value=math.exp(fmean(logs)),
         low=low,
         high=high,
-        verdict=judge(low, high, same_within=same_within, is_more_better=better),
+        verdict=judge(low, high, same_within=SAME_WITHIN, is_more_better=better),
         is_more_better=better,
         a=math.exp(fmean(log for block, _ in told for log in _logs(block.a, name) or ())),
         b=math.exp(fmean(log for block, _ in told for log in _logs(block.b, name) or ())),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from tests.bench.results import SETTING
 from tgicli.bench.report.comparison import comparison_html
@@ -36,7 +37,7 @@ def comparison_of(
         return turn(factor, k) | {"n_tokens": n_tokens}
 
     blocks = [Block(a=(a(k), a(k + 1)), b=(b(k + 2), b(k))) for k in range(n_blocks)]
-    return compare(blocks, metrics=metrics, noise=noise)
+    return replace(compare(blocks, metrics=metrics), noise=noise or {})
 
 
 def comparison_page(factor: float = 1.1, **options: object) -> str:

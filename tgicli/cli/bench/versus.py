@@ -111,7 +111,7 @@ def _rules(bench: Bench) -> Rules:
 
 def is_undecided(comparison: Comparison) -> bool:
     """Whether a verdict that matters is missing, or means nothing."""
-    return comparison.lengths_differ or not is_decided(comparison, DECIDING)
+    return comparison.lengths_differ or not is_decided(comparison)
 
 
 async def compare_streaming(bench: Bench) -> StreamVsFull:
