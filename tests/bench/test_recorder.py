@@ -45,7 +45,8 @@ class Hand:
     """Tells a note of an answer by hand; times are in milliseconds since the run began."""
 
     def __init__(self, *, streams: bool = True) -> None:
-        self.recorder = Recorder(began_ns=1_000 * MS)
+        self.recorder = Recorder()
+        self.recorder.began_ns = 1_000 * MS
         prompt = Prompt(prompt="n1 Hello", n_tokens=7, max_new_tokens=3, nonce="n1")
         self.request = GenerationRequest(
             id="a", prompt="n1 Hello", params=SamplingParams(), streams=streams

@@ -109,9 +109,9 @@ def test_a_server_that_gives_nothing_is_not_asked_forever():
 
 
 def test_the_largest_load_is_the_last():
-    steps = driven(Sweep(first=4, largest=24, n_refinements=0), saturating(1e9))
+    steps = driven(Sweep(largest=24, n_refinements=0), saturating(1e9))
 
-    assert loads(steps) == [4, 8, 16, 24]
+    assert loads(steps) == [1, 2, 4, 8, 16, 24]
 
 
 @given(st.floats(5, 1e5), st.one_of(st.just(math.inf), st.floats(1, 5000)))
@@ -147,7 +147,7 @@ def test_an_objective_that_nobody_meets_has_no_largest_load():
 
 
 def test_an_objective_that_all_meet_has_the_largest_load_there_is():
-    find = FindMax(first=1, largest=24)
+    find = FindMax(largest=24)
 
     steps = searched(find, saturating(1e9, slo=1e9 - 1))
 

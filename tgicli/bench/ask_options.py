@@ -28,10 +28,8 @@ class AskOptions:
     """How all requests of one load are asked, and where their records belong."""
 
     chats: bool  # a plain prompt goes through the chat template
-    temperature: float = 0.0
     ignore_eos: bool = True  # so that all answers are as long as was asked for
     streams: bool = True  # False: whole answers are asked for
-    seed: int | None = None
     point: int = 0
     side: int = 0
     block: int = 0
@@ -62,9 +60,8 @@ class AskOptions:
         if self.chats and isinstance(asked, str):
             asked = (Message("user", asked),)
         params = SamplingParams(
-            temperature=self.temperature,
+            temperature=0,
             ignore_eos=self.ignore_eos,
-            seed=self.seed,
             max_new_tokens=prompt.max_new_tokens,
         )
         return GenerationRequest(id=request_id, prompt=asked, params=params, streams=self.streams)

@@ -68,10 +68,9 @@ async def ask(
     recorder: Recorder,
     *,
     options: AskOptions,
-    index: int = 0,
 ) -> Record:
     """Ask one prompt and record the answer, whatever becomes of it."""
-    note = recorder.begin(options.to_asked(prompt, recorder.new_id(), index=index))
+    note = recorder.begin(options.to_asked(prompt, recorder.new_id(), index=0))
     await _listen(backend, note)
     return recorder.end(note)
 

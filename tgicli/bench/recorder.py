@@ -51,9 +51,9 @@ class Asked:
 class Recorder:
     """Observes the requests of one run. All of its records' times count from `began_ns`."""
 
-    def __init__(self, *, began_ns: int | None = None) -> None:
+    def __init__(self) -> None:
         """Begin the run now, or at a time of time.perf_counter_ns."""
-        self.began_ns = time.perf_counter_ns() if began_ns is None else began_ns
+        self.began_ns = time.perf_counter_ns()
         self.n_connections = 0  # that were made
         self.n_pieces = 0  # tokens of all requests, as far as their servers tell them apart
         self.is_observing = False  # whether a backend tells it anything

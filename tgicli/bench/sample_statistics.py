@@ -120,15 +120,15 @@ def around(value: float, half: float | None) -> Estimate:
     return Estimate(value) if half is None else Estimate(value, value - half, value + half)
 
 
-def batches(values: Sequence[float], n_batches: int = N_BATCHES) -> list[float]:
-    """Return the means of n_batches runs of neighbours, of equal size but for one; [] if too few.
+def batches(values: Sequence[float]) -> list[float]:
+    """Return the means of N_BATCHES runs of neighbours, of equal size but for one; [] if too few.
 
     For values in the order of time: neighbours that depend on each other end up in one batch.
     """
     n = len(values)
-    if n < n_batches:
+    if n < N_BATCHES:
         return []
-    edges = [k * n // n_batches for k in range(n_batches + 1)]
+    edges = [k * n // N_BATCHES for k in range(N_BATCHES + 1)]
     return [statistics.fmean(values[a:b]) for a, b in pairwise(edges)]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 MIN_GAIN = 0.05  # of throughput, for twice the load
+FIRST_USERS = 1  # that a search begins with
 MAX_USERS = 1024  # that a search goes up to, where nobody says
 N_REFINEMENTS = 2
 PRECISION = 0.05  # of the largest load that meets an objective
@@ -53,21 +54,19 @@ class Knee:
 class Sweep:
     """Doubles the users of a closed loop, then looks more closely around the knee."""
 
-    first: int = 1
     largest: int = MAX_USERS
-    min_gain: float = MIN_GAIN
     n_refinements: int = N_REFINEMENTS
 
     def next(self, steps: Sequence[Step]) -> int | None:
         """Return the number of users to measure next; None: all is known.
 
-        Doubling ends when throughput surely grows by less than min_gain (its interval's good end
+        Doubling ends when throughput surely grows by less than MIN_GAIN (its interval's good end
         over the other's bad end), when it seems to for the second time, or when the objective is
         missed.
         """
         doublings = self._doublings(steps)
         if not doublings:
-            return self.first
+            return FIRST_USERS
         last = doublings[-1].load
         if not self._is_saturated(doublings) and last < self.largest:
             return min(2 * last, self.largest)
@@ -80,7 +79,7 @@ class Sweep:
         if not good:
             return None
         best = max(good, key=lambda step: step.output_tps)
-        enough = (1 - self.min_gain) * best.output_tps
+        enough = (1 - MIN_GAIN) * best.output_tps
         knee = next(step for step in good if step.output_tps >= enough)
         is_limited = len(good) < len(steps) and max(steps, key=_tps).load > good[-1].load
         return Knee(knee.load, knee.output_tps, best.load, best.output_tps, is_limited)
@@ -98,9 +97,9 @@ class Sweep:
         if rising[-1].meets is False:
             return True
         pairs = list(pairwise(rising))
-        if pairs and _surest_gain(*pairs[-1]) < self.min_gain:
+        if pairs and _surest_gain(*pairs[-1]) < MIN_GAIN:
             return True
-        return len(pairs) >= 2 and all(_gain(*pair) < self.min_gain for pair in pairs[-2:])
+        return len(pairs) >= 2 and all(_gain(*pair) < MIN_GAIN for pair in pairs[-2:])
 
     def _between(self, steps: Sequence[Step]) -> int | None:
         """Return a load between the knee and the one below it, or between good and too much."""
@@ -124,14 +123,13 @@ class FindMax:
     told to meet it.
     """
 
-    first: int = 1
     largest: int = MAX_USERS
     precision: float = PRECISION
 
     def next(self, steps: Sequence[Step]) -> int | None:
         """Return the number of users to measure next; None: it is found, or there is none."""
         if not steps:
-            return self.first
+            return FIRST_USERS
         best, too_much = self.best(steps), self._too_much(steps)
         if too_much is None:
             assert best is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from tgicli.backends.endpoint import RemoteOptions
 from tgicli.bench.plan import Point, Prompt
@@ -65,11 +65,12 @@ class Opened:
 class OpenTarget:
     """Make ready what is measured: a model is loaded, a server is asked what it is."""
 
+    measures: ClassVar[bool] = False
+
     side: int
     target: Target
     chat: bool | None
     room: Room
-    measures: bool = False
 
     async def run(self, session: Session, say: Say) -> Opened:
         """Do it. Raises TgicliError when there is no such model, or nobody answers."""
@@ -103,8 +104,9 @@ class OpenTarget:
 class Calibrate:
     """Find out how long texts are at a target, by some short requests if need be."""
 
+    measures: ClassVar[bool] = False
+
     side: int
-    measures: bool = False
 
     async def run(self, session: Session, say: Say) -> Ruler:
         """Do it. Raises TgicliError when the target does not answer."""
@@ -118,6 +120,8 @@ class Calibrate:
 class MeasurePoint:
     """Hold one load for a while. Says how it goes, a few times a second."""
 
+    measures: ClassVar[bool] = True
+
     side: int
     point: Point
     prompts: Sequence[Prompt]
@@ -126,7 +130,6 @@ class MeasurePoint:
     ignore_eos: bool
     streams: bool = True
     reads_counters: bool = False  # of the server, before and after
-    measures: bool = True
 
     async def run(self, session: Session, say: Say) -> PointRun:
         """Do it."""
@@ -167,11 +170,12 @@ class MeasurePoint:
 class MeasureFloor:
     """Measure what this process adds by itself, against a fake server."""
 
+    measures: ClassVar[bool] = False
+
     fake: RemoteOptions
     n_streams: int
     gap_ms: float
     seconds: float
-    measures: bool = False
 
     async def run(self, session: Session, say: Say) -> Floor:
         """Do it."""

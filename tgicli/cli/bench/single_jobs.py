@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import statistics
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tgicli.bench.plan import Prompt
 from tgicli.bench.record import Outcome, Record
@@ -72,12 +72,13 @@ class PairTimes:
 class StreamVsFullJob:
     """Ask everything twice, streamed and whole, for so long at most."""
 
+    measures: ClassVar[bool] = True
+
     prompts: Sequence[Prompt]
     seed: int
     max_pairs: int
     max_s: float | None
     ignore_eos: bool
-    measures: bool = True
 
     async def run(self, session: Session, say: Say) -> tuple[Pair, ...]:
         """Do it."""
@@ -148,36 +149,28 @@ def _time_limit(stop: asyncio.Event, seconds: float | None) -> Iterator[asyncio.
 class CheckJob:
     """Ask for code words, alone and all at once."""
 
+    measures: ClassVar[bool] = True
+
     prompts: Sequence[Prompt]
-    measures: bool = True
 
     async def run(self, session: Session, say: Say) -> Mapping[Stage, tuple[Record, ...]]:
         """Do it."""
+        from tgicli.bench.ask_options import AskOptions
+        from tgicli.bench.attack import ask
         from tgicli.bench.check import run_check
 
-        n_records = 0
+        side, n_records = session.sides[0], 0
+
+        async def ask_one(prompt: Prompt, streams: bool) -> Record:
+            options = AskOptions(chats=side.chats, ignore_eos=False, streams=streams)
+            return await ask(side.backend, prompt, session.recorder, options=options)
 
         def on_record(stage: Stage, record: Record) -> None:
             nonlocal n_records
             n_records += 1
             say(Counted(n_records, f"answers, {stage.value}"))
 
-        asking = _asking(session, ignore_eos=False)
-        return await run_check(asking, self.prompts, on_record=on_record, stop=session.stop)
-
-
-def _asking(session: Session, *, ignore_eos: bool) -> Callable[[Prompt, bool], Awaitable[Record]]:
-    """Return what asks the first target one prompt, in pieces or whole."""
-    from tgicli.bench.ask_options import AskOptions
-    from tgicli.bench.attack import ask
-
-    side = session.sides[0]
-
-    async def ask_one(prompt: Prompt, streams: bool) -> Record:
-        options = AskOptions(chats=side.chats, ignore_eos=ignore_eos, streams=streams)
-        return await ask(side.backend, prompt, session.recorder, options=options)
-
-    return ask_one
+        return await run_check(ask_one, self.prompts, on_record=on_record, stop=session.stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +186,10 @@ class Row:
 class RowsJob:
     """Measure what llama-bench does, with sampling, detokenising and Python."""
 
+    measures: ClassVar[bool] = False
+
     ruler: Ruler
     seed: int
-    measures: bool = False
 
     async def run(self, session: Session, say: Say) -> tuple[Row, ...]:
         """Do it."""

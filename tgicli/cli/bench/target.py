@@ -11,6 +11,7 @@ import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import typer
 
@@ -29,7 +30,7 @@ class RemoteTarget:
     """A server."""
 
     options: RemoteOptions
-    is_remote: bool = True
+    is_remote: ClassVar[bool] = True
 
     @property
     def shown(self) -> str:
@@ -50,7 +51,7 @@ class LocalTarget:
     loading: LoadingOptions
     path: Path | None = None  # None: not looked for yet
     name: str = ""
-    is_remote: bool = False
+    is_remote: ClassVar[bool] = False
 
     @property
     def shown(self) -> str:
