@@ -146,7 +146,9 @@ def test_repeats_are_measured_one_round_after_the_other(cli: Cli, url: str, tmp_
 def test_text_is_checked_under_load(cli: Cli, url: str):
     outcome = bench(cli, f"{url}?gap_ms=0.5", "-c", "2", *BRIEF, "--check")
 
-    assert "text: sound, " in outcome.stdout
+    assert outcome.stdout.count("8 of 8 texts as alone") == 3
+    # A busy machine makes one burst of so quick a stream, and nothing else of it.
+    assert "text: sound, " in outcome.stdout or "  whole answer in one burst: " in outcome.stdout
 
 
 def test_streams_are_held_against_whole_answers(cli: Cli, url: str, tmp_path: Path):
