@@ -128,7 +128,6 @@ class MeasurePoint:
     index: int  # of the point
     block: int  # of the repeat
     ignore_eos: bool
-    streams: bool = True
     reads_counters: bool = False  # of the server, before and after
 
     async def run(self, session: Session, say: Say) -> PointRun:
@@ -158,7 +157,6 @@ class MeasurePoint:
             options=AskOptions(
                 chats=side.chats,
                 ignore_eos=self.ignore_eos,
-                streams=self.streams,
                 point=self.index,
                 side=self.side,
                 block=self.block,
