@@ -5,7 +5,7 @@ Called by the command on what was run, and on what was read from a file. Pure.
 A block is A B B A (or B A A B), so that whatever drifts steadily through it cancels out; it gives
 one ratio for each metric. A verdict is drawn from the interval alone, never from the ratio, and all
 intervals of a comparison hold together: the error that is allowed is shared out among metrics and
-among looks (by the union bound, so nothing is assumed about how they hang together).
+among looks (by the union bound, so no independence is assumed).
 """
 
 from __future__ import annotations
