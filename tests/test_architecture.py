@@ -122,15 +122,15 @@ def test_help_loads_nothing_heavy_and_no_command():
     modules = loaded("--help")
 
     assert modules.isdisjoint(HEAVY)
-    assert modules.isdisjoint({"tgicli.cli.generate", "tgicli.cli.models", "tgicli.core"})
+    assert modules.isdisjoint({"tgicli.cli.generate.app", "tgicli.cli.models", "tgicli.core"})
 
 
 def test_reading_generates_options_loads_nothing_heavy():
     modules = loaded("generate", "", "--no-stdin", "--temperature", "0.5", "--stop", "x")
 
-    assert "tgicli.cli.generate" in modules
+    assert "tgicli.cli.generate.app" in modules
     assert modules.isdisjoint(HEAVY)
 
 
 def test_a_command_does_not_load_another():
-    assert loaded("config", "path").isdisjoint({"tgicli.cli.generate", "tgicli.cli.completion"})
+    assert loaded("config", "path").isdisjoint({"tgicli.cli.generate.app", "tgicli.cli.completion"})

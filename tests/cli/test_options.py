@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tgicli.cli.options import (
+from tgicli.cli.flags import (
     Lora,
-    SamplingOptions,
+    SamplingFlags,
     parse_gpu_layers,
     parse_lora,
     parse_named_loras,
@@ -80,7 +80,7 @@ def test_a_named_adapter_without_its_name_or_file_is_refused(word):
 
 
 def test_sampling_options_become_cores_parameters():
-    options = SamplingOptions(temperature=0, stop=("a",), seed=3, max_new_tokens=5)
+    options = SamplingFlags(temperature=0, stop=("a",), seed=3, max_new_tokens=5)
 
     params = options.to_params(logprobs=True, top_n_tokens=2)
 
@@ -95,4 +95,4 @@ def test_sampling_options_become_cores_parameters():
 
 def test_a_parameter_out_of_range_is_cores_to_refuse():
     with pytest.raises(RequestError, match="top_p must be in"):
-        SamplingOptions(top_p=2.0).to_params(logprobs=False, top_n_tokens=0)
+        SamplingFlags(top_p=2.0).to_params(logprobs=False, top_n_tokens=0)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tgicli.cli.options import LoadingOptions, Lora
+from tgicli.cli.flags import LoadingFlags, Lora
 from tgicli.cli.warm import offered, server_sockets
 
-LOADING = LoadingOptions()
+LOADING = LoadingFlags()
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_a_server_is_found_while_it_lives(tmp_path: Path):
     [replace(LOADING, kv_type="q8_0"), replace(LOADING, lora=(Lora(Path("adapter.gguf"), 1.0),))],
     ids=["KV type", "adapter"],
 )
-def test_a_server_that_would_answer_otherwise_is_not_found(tmp_path: Path, other: LoadingOptions):
+def test_a_server_that_would_answer_otherwise_is_not_found(tmp_path: Path, other: LoadingFlags):
     with offered(tmp_path / "model.gguf", LOADING):
         assert server_sockets(tmp_path / "another.gguf", LOADING) == []
         assert server_sockets(tmp_path / "model.gguf", other) == []

@@ -36,13 +36,13 @@ class Commands(LazyGroup):
     modules = MappingProxyType(
         {
             "generate": LazyCommand(
-                "tgicli.cli.generate", "app", "Stream a model's answer to PROMPT."
+                "tgicli.cli.generate.app", "app", "Stream a model's answer to PROMPT."
             ),
             "chat": LazyCommand(
-                "tgicli.cli.chat.options", "app", "Talk to a model: question, answer, question."
+                "tgicli.cli.chat.app", "app", "Talk to a model: question, answer, question."
             ),
             "serve": LazyCommand(
-                "tgicli.cli.serve",
+                "tgicli.cli.serve.app",
                 "app",
                 "Serve a model over HTTP, as text-generation-inference (TGI) does.",
             ),

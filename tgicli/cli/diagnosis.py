@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tgicli import __version__
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.local import Expected, expected_context, load_options
-from tgicli.cli.options import LoadingOptions
 from tgicli.cli.warm import servers_are_there
 from tgicli.config import config_path, state_path
 from tgicli.engine.hardware import available_memory_bytes, n_usable_cores, total_memory_bytes
@@ -203,7 +203,7 @@ def _holdings(placement: Placement, present: Sequence[Device]) -> Iterator[Holdi
             )
 
 
-def fit(name: str | None, options: LoadingOptions, *, n_lanes: int) -> Fit:
+def fit(name: str | None, options: LoadingFlags, *, n_lanes: int) -> Fit:
     """Say what a model would need, without loading it.
 
     Raises:

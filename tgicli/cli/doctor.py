@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tgicli.cli.command import file_problem, goes_on_beside_a_broken_file
-from tgicli.cli.options import LOADING, LoadingOptions
+from tgicli.cli.flags import LOADING, LoadingFlags
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
 from tgicli.errors import ModelLoadError
@@ -26,7 +26,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorOptions:
+class DoctorFlags:
     """What the command line, the variables and the file say."""
 
     name: str | None = argument(
@@ -39,13 +39,13 @@ class DoctorOptions:
     max_batch_size: int = option(
         1, metavar="N", panel=LOADING, least=1, help="Requests computed at once, as in `serve`."
     )
-    loading: LoadingOptions
+    loading: LoadingFlags
 
 
 @app.command("doctor")
 @goes_on_beside_a_broken_file
-@takes(DoctorOptions)
-def doctor(ctx: typer.Context, options: DoctorOptions) -> None:
+@takes(DoctorFlags)
+def doctor(ctx: typer.Context, options: DoctorFlags) -> None:
     """Say what this machine can run, and whether MODEL fits.
 
     \b

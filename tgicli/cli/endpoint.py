@@ -17,7 +17,7 @@ import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, Timeouts, shown_header
 from tgicli.cli.command import DEFAULT, is_flag, rank_of, strongest
-from tgicli.cli.options import LoadingOptions, SamplingOptions
+from tgicli.cli.flags import LoadingFlags, SamplingFlags
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 from tgicli.wire.api import Api
@@ -78,7 +78,7 @@ def parse_header(value: object) -> Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointOptions:
+class EndpointFlags:
     """Which server to ask, and how."""
 
     endpoint: str | None = option(
@@ -234,7 +234,7 @@ def _run_key_command(command: str) -> str:
 
 def check_endpoint(
     ctx: typer.Context,
-    options: EndpointOptions,
+    options: EndpointFlags,
     *also_remote: str,
     for_any: Collection[str] = (),
 ) -> None:
@@ -246,10 +246,10 @@ def check_endpoint(
         ConfigError: there is one.
     """
     if options.is_remote:
-        alien = [f.name for f in dataclasses.fields(LoadingOptions) if f.name != "model"]
+        alien = [f.name for f in dataclasses.fields(LoadingFlags) if f.name != "model"]
         words = "is for a model in this process; leave it out, or --endpoint"
     else:
-        alien = [f.name for f in dataclasses.fields(EndpointOptions) if f.name != "endpoint"]
+        alien = [f.name for f in dataclasses.fields(EndpointFlags) if f.name != "endpoint"]
         alien += also_remote
         alien = [name for name in alien if name not in for_any]
         words = "is for a server; name one with --endpoint"
@@ -258,7 +258,7 @@ def check_endpoint(
             raise ConfigError(f"--{name.replace('_', '-')} {words}")
 
 
-def sampling_for_server(ctx: typer.Context, sampling: SamplingOptions) -> SamplingOptions:
+def sampling_for_server(ctx: typer.Context, sampling: SamplingFlags) -> SamplingFlags:
     """Return how a server is to choose tokens: it is told what is said, and no taste of ours."""
     if rank_of(ctx, "temperature") == DEFAULT:
         sampling = replace(sampling, temperature=None)  # some models take none but their own

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.size import download_progress
 from tgicli.errors import ConfigError
 from tgicli.models.gguf import read_header
@@ -44,7 +44,7 @@ class Loading:
     def __init__(
         self,
         path: Path,
-        options: LoadingOptions,
+        options: LoadingFlags,
         terminal: Terminal,
         status: Status,
         expected: Expected,
@@ -62,13 +62,13 @@ class Loading:
         )
         self._thread.start()
 
-    def _load(self, path: Path, options: LoadingOptions, expected: Expected) -> None:
+    def _load(self, path: Path, options: LoadingFlags, expected: Expected) -> None:
         try:
             self.future.set_result(self._load_model(path, options, expected))
         except BaseException as error:  # carried to whoever waits for the model
             self.future.set_exception(error)
 
-    def _load_model(self, path: Path, options: LoadingOptions, expected: Expected) -> Model:
+    def _load_model(self, path: Path, options: LoadingFlags, expected: Expected) -> Model:
         from tgicli.engine.model import Model
 
         load, note = placed(path, options, expected)
@@ -89,9 +89,7 @@ class Loading:
             self.future.result().close()
 
 
-def placed(
-    path: Path, options: LoadingOptions, expected: Expected
-) -> tuple[LoadOptions, str | None]:
+def placed(path: Path, options: LoadingFlags, expected: Expected) -> tuple[LoadOptions, str | None]:
     """Say how to load a model, and what its user should know about that.
 
     On a build without a GPU nothing is looked at.
@@ -110,7 +108,7 @@ def placed(
     return place(path, load, expected_context(path, options, expected))
 
 
-def load_options(options: LoadingOptions) -> LoadOptions:
+def load_options(options: LoadingFlags) -> LoadOptions:
     """Return what the engine should do with the weights.
 
     Raises:
@@ -130,7 +128,7 @@ def load_options(options: LoadingOptions) -> LoadOptions:
     )
 
 
-def expected_context(path: Path, options: LoadingOptions, expected: Expected) -> ContextOptions:
+def expected_context(path: Path, options: LoadingFlags, expected: Expected) -> ContextOptions:
     """Return the context that a model will probably have, by its header."""
     most = DEFAULT_CTX if expected.n_lanes == 1 else DEFAULT_LANE_CTX
     n_ctx_train = read_header(path).context_length or most
@@ -142,7 +140,7 @@ def expected_context(path: Path, options: LoadingOptions, expected: Expected) ->
 
 
 def find_model(
-    options: LoadingOptions, terminal: Terminal, status: Status, *, quiet: bool, hint: str = ""
+    options: LoadingFlags, terminal: Terminal, status: Status, *, quiet: bool, hint: str = ""
 ) -> ModelFile:
     """Find a model's file, from a hub if need be; where none is named, say which one it is.
 
@@ -160,7 +158,7 @@ def find_model(
 
 
 def start_loading(
-    options: LoadingOptions,
+    options: LoadingFlags,
     terminal: Terminal,
     status: Status,
     *,
@@ -181,7 +179,7 @@ def start_loading(
 
 
 def context_options(
-    options: LoadingOptions,
+    options: LoadingFlags,
     model: Model,
     *,
     n_prompt: int,
@@ -193,7 +191,7 @@ def context_options(
     return _sized(options, n_ctx=n_ctx, n_lanes=n_lanes)
 
 
-def _sized(options: LoadingOptions, *, n_ctx: int, n_lanes: int) -> ContextOptions:
+def _sized(options: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
     from tgicli.engine.runner import ContextOptions
 
     return ContextOptions(

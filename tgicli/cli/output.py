@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from tgicli.cli.generate import GenerateOptions, Output
+from tgicli.cli.generate.app import GenerateOptions, Output
 from tgicli.core import Delta, Finish, Run, Token, visible_text
 from tgicli.ui.terminal import Terminal
 

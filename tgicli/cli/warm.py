@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.config import state_path
 
 
@@ -24,7 +24,7 @@ def servers_are_there() -> bool:
     return any(_folder().glob("*.sock"))
 
 
-def server_sockets(model: Path, loading: LoadingOptions) -> list[Path]:
+def server_sockets(model: Path, loading: LoadingFlags) -> list[Path]:
     """Return the sockets under which servers with this model may listen, newest first."""
     folder = _folder()
     if not _is_private(folder):
@@ -34,7 +34,7 @@ def server_sockets(model: Path, loading: LoadingOptions) -> list[Path]:
 
 
 @contextlib.contextmanager
-def offered(model: Path, loading: LoadingOptions) -> Iterator[socket.socket]:
+def offered(model: Path, loading: LoadingFlags) -> Iterator[socket.socket]:
     """Give a bound socket for a server with this model; it is gone after the block.
 
     Raises:
@@ -69,7 +69,7 @@ def _is_private(folder: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and is_ours
 
 
-def _digest(model: Path, loading: LoadingOptions) -> str:
+def _digest(model: Path, loading: LoadingFlags) -> str:
     """Return a name for what answers depend on."""
     adapters = [(str(lora.path.resolve()), lora.scale) for lora in loading.lora]
     loaded = (str(model.resolve()), loading.kv_type, adapters)

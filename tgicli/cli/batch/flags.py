@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from tgicli.cli.command import is_flag
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.prompt import STDIN
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
@@ -97,7 +97,7 @@ class BatchFlags:
     def to_options(
         self,
         common: Ask,
-        loading: LoadingOptions,
+        loading: LoadingFlags,
         remote: RemoteOptions | None,
         *,
         chat: bool | None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.wire.batch import Ask
 
 if TYPE_CHECKING:
@@ -41,4 +41,4 @@ class BatchOptions:
     quiet: bool
     stats: bool  # say at the end how fast it was
     remote: RemoteOptions | None  # None: a model in this process
-    loading: LoadingOptions
+    loading: LoadingFlags

@@ -19,8 +19,8 @@ from tgicli.cli.bench.values import (
     parse_warmup,
 )
 from tgicli.cli.endpoint import PANEL as SERVER
-from tgicli.cli.endpoint import EndpointOptions
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.endpoint import EndpointFlags
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.signature import argument, option
 from tgicli.cli.value import check_name
 
@@ -303,7 +303,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerFlags(EndpointOptions):
+class ServerFlags(EndpointFlags):
     """Which server to ask, and how."""
 
     retries: int = option(
@@ -333,4 +333,4 @@ class BenchFlags:
     comparing: ComparingFlags
     output: OutputFlags
     remote: ServerFlags
-    loading: LoadingOptions
+    loading: LoadingFlags

@@ -18,8 +18,8 @@ import typer
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, shown_query
 from tgicli.cli.bench.flags import BenchFlags
 from tgicli.cli.command import is_flag
-from tgicli.cli.endpoint import EndpointOptions, check_endpoint, read_key
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.endpoint import EndpointFlags, check_endpoint, read_key
+from tgicli.cli.flags import LoadingFlags
 from tgicli.errors import ConfigError
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(/\S*)?\Z")
@@ -48,7 +48,7 @@ class RemoteTarget:
 class LocalTarget:
     """A model, to be loaded."""
 
-    loading: LoadingOptions
+    loading: LoadingFlags
     path: Path | None = None  # None: not looked for yet
     name: str = ""
     is_remote: ClassVar[bool] = False
@@ -102,13 +102,13 @@ def target_of(ctx: typer.Context, flags: BenchFlags) -> Target:
     return LocalTarget(loading=dataclasses.replace(_loading(ctx, flags), model=word))
 
 
-def _target(ctx: typer.Context, remote: EndpointOptions, loading: LoadingOptions) -> Target:
+def _target(ctx: typer.Context, remote: EndpointFlags, loading: LoadingFlags) -> Target:
     if remote.is_remote:
         return RemoteTarget(options=remote.to_remote(ctx, loading.model))
     return LocalTarget(loading=loading)
 
 
-def _loading(ctx: typer.Context, flags: BenchFlags) -> LoadingOptions:
+def _loading(ctx: typer.Context, flags: BenchFlags) -> LoadingFlags:
     """Return how to load a model: it reuses prefixes if they are measured, or somebody says so."""
     loading, has_shared = flags.loading, flags.prompts.shared_prefix or flags.load.trace
     if has_shared or is_flag(ctx, "prefix_reuse"):
@@ -116,7 +116,7 @@ def _loading(ctx: typer.Context, flags: BenchFlags) -> LoadingOptions:
     return dataclasses.replace(loading, prefix_reuse=False)
 
 
-def _asked(ctx: typer.Context, remote: EndpointOptions, loading: LoadingOptions) -> RemoteOptions:
+def _asked(ctx: typer.Context, remote: EndpointFlags, loading: LoadingFlags) -> RemoteOptions:
     """Return how to ask a server that the command line names."""
     # A model that a variable or the file names for this process is not the server's.
     return remote.to_remote(ctx, loading.model if is_flag(ctx, "model") else None)

@@ -12,15 +12,15 @@ from typing import NamedTuple
 
 from tgicli.backends.local import LocalBackend
 from tgicli.cli.chat.session import Opened
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.local import context_options
-from tgicli.cli.options import LoadingOptions
 from tgicli.core import GenerationRequest, Token, visible_text
 from tgicli.engine.model import Model
 from tgicli.engine.prompt import PromptEncoder
 from tgicli.errors import TemplateFailed
 
 
-async def open_local(model: Model, options: LoadingOptions) -> Opened:
+async def open_local(model: Model, options: LoadingFlags) -> Opened:
     """Make a context for one conversation.
 
     Raises:

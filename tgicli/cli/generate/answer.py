@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from tgicli.cli.generate import GenerateOptions, Output
+from tgicli.cli.generate.app import GenerateOptions, Output
 from tgicli.core import (
     Event,
     Finish,
@@ -48,7 +48,7 @@ def _write_error(error: TgicliError, terminal: Terminal) -> None:
 def _answer(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     if options.remote is None:
         return _answer_here(options, terminal)
-    from tgicli.cli.remote_answer import answer_remotely
+    from tgicli.cli.generate.remote_answer import answer_remotely
 
     return answer_remotely(options, options.remote, terminal)
 
@@ -58,12 +58,12 @@ def _answer_here(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     from tgicli.cli.warm import servers_are_there
 
     if options.may_be_warm and servers_are_there():
-        from tgicli.cli.warm_answer import answer_warmly
+        from tgicli.cli.generate.warm_answer import answer_warmly
 
         finish = answer_warmly(options, terminal)
         if finish is not None:
             return finish
-    from tgicli.cli.local_answer import answer_locally
+    from tgicli.cli.generate.local_answer import answer_locally
 
     return answer_locally(options, terminal)
 

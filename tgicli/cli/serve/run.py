@@ -16,10 +16,10 @@ from pathlib import Path
 from tgicli import __version__
 from tgicli.cli.local import start_loading
 from tgicli.cli.loop import run
-from tgicli.cli.serve import LOOPBACK, ServeOptions
-from tgicli.cli.served import EndpointSource, ModelSource, Served, Source
+from tgicli.cli.serve.app import LOOPBACK, ServeFlags
+from tgicli.cli.serve.source import EndpointSource, ModelSource, Served, Source
+from tgicli.cli.serve.watching import watch
 from tgicli.cli.warm import offered
-from tgicli.cli.watching import watch
 from tgicli.errors import ConfigError
 from tgicli.server.run import Address, Server, bind, url_of
 from tgicli.server.service import ServerOptions, Service
@@ -27,7 +27,7 @@ from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
 
-def serve(options: ServeOptions, terminal: Terminal) -> None:
+def serve(options: ServeFlags, terminal: Terminal) -> None:
     """Serve until a signal comes."""
     keys = _keys(options)
     address = Address(
@@ -52,7 +52,7 @@ def serve(options: ServeOptions, terminal: Terminal) -> None:
 
 @contextlib.contextmanager
 def _source(
-    options: ServeOptions, terminal: Terminal, status: Status
+    options: ServeFlags, terminal: Terminal, status: Status
 ) -> Iterator[tuple[Source, socket.socket | None]]:
     """Give what is served, and with a model the socket where `generate` finds it."""
     remote = options.remote.to_remote()
@@ -77,7 +77,7 @@ def _source(
 
 @contextlib.contextmanager
 def _offered(
-    model: Path, options: ServeOptions, terminal: Terminal
+    model: Path, options: ServeFlags, terminal: Terminal
 ) -> Iterator[socket.socket | None]:
     """Give a socket where `generate` finds this server; None where there can be none."""
     if options.ssl_certfile is not None or not hasattr(socket, "AF_UNIX"):
@@ -106,7 +106,7 @@ class _Serving:
 
     def __init__(
         self,
-        options: ServeOptions,
+        options: ServeFlags,
         terminal: Terminal,
         keys: tuple[str, ...],
         url: str,
@@ -165,7 +165,7 @@ class _Serving:
         )
 
 
-def _keys(options: ServeOptions) -> tuple[str, ...]:
+def _keys(options: ServeFlags) -> tuple[str, ...]:
     keys = [key.value for key in options.api_key]
     if options.api_key_file is not None:
         try:

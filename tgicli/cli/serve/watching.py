@@ -1,6 +1,6 @@
 """Show what a server does: a panel on a terminal, lines elsewhere.
 
-Used by `serving` on its event loop, which never waits for stderr. Everything goes there; stdout
+Used by `run` on its event loop, which never waits for stderr. Everything goes there; stdout
 stays empty.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tgicli.cli.serve import ServeOptions
+from tgicli.cli.serve.app import ServeFlags
 from tgicli.errors import Overloaded
 from tgicli.server.access import AccessLine
 from tgicli.server.record import Record
@@ -32,7 +32,7 @@ MAX_COMPLAINTS = 20  # kept while a panel is on the screen
 
 @contextlib.asynccontextmanager
 async def watch(
-    service: Service, options: ServeOptions, terminal: Terminal, url: str
+    service: Service, options: ServeFlags, terminal: Terminal, url: str
 ) -> AsyncGenerator[Report, None]:
     """Say that the server is ready; give what is to be told of each request that is over."""
     if options.quiet:

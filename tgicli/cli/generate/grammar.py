@@ -21,7 +21,7 @@ PANEL = "Form of the answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrammarOptions:
+class GrammarFlags:
     """One grammar, in one of three languages."""
 
     schema: str | None = option(

@@ -1,6 +1,6 @@
 """What a server serves: a model in this process, or with --connect a server somewhere else.
 
-Used by `serving`. Both come up while the socket is bound already, and answer behind one interface.
+Used by `run`. Both come up while the socket is bound already, and answer behind one interface.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tgicli.cli.local import DEFAULT_LANE_CTX, Loading
-from tgicli.cli.serve import ServeOptions
+from tgicli.cli.serve.app import ServeFlags
 from tgicli.core import Backend
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
@@ -46,7 +46,7 @@ class Source(Protocol):
 class ModelSource:
     """A model that is being loaded."""
 
-    def __init__(self, options: ServeOptions, loading: Loading) -> None:
+    def __init__(self, options: ServeFlags, loading: Loading) -> None:
         self._options = options
         self._loading = loading
 
@@ -95,7 +95,7 @@ class ModelSource:
 class EndpointSource:
     """A server that requests are passed on to."""
 
-    def __init__(self, options: ServeOptions, remote: RemoteOptions, terminal: Terminal) -> None:
+    def __init__(self, options: ServeFlags, remote: RemoteOptions, terminal: Terminal) -> None:
         self._options = options
         self._remote = remote
         self._terminal = terminal
@@ -126,7 +126,7 @@ class EndpointSource:
             yield Served(backend, limits, self._remote.model or info.name)
 
 
-def _limits(options: ServeOptions, usual_total: int) -> Limits:
+def _limits(options: ServeFlags, usual_total: int) -> Limits:
     asked = options.limits
     total = asked.max_total_tokens or options.loading.ctx_size or usual_total
     longest = total - 1 if asked.max_input_tokens is None else asked.max_input_tokens

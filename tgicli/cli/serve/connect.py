@@ -14,7 +14,7 @@ import typer
 
 from tgicli.cli.command import is_flag
 from tgicli.cli.endpoint import Secret, parse_secret, read_key
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 
@@ -25,7 +25,7 @@ PANEL = "Another server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectOptions:
+class ConnectFlags:
     """Which server, and how to ask it."""
 
     connect: str | None = option(
@@ -84,7 +84,7 @@ class ConnectOptions:
         return None if self.connect_key is None else self.connect_key.value
 
 
-def check_connect(ctx: typer.Context, options: ConnectOptions) -> None:
+def check_connect(ctx: typer.Context, options: ConnectFlags) -> None:
     """Refuse flags of a model in this process beside --connect, and its flags without it.
 
     Raises:
@@ -96,10 +96,10 @@ def check_connect(ctx: typer.Context, options: ConnectOptions) -> None:
             "or use --connect-key-file"
         )
     if options.connect:
-        alien = [field.name for field in dataclasses.fields(LoadingOptions)]
+        alien = [field.name for field in dataclasses.fields(LoadingFlags)]
         words = "is for a model in this process; leave it out, or --connect"
     else:
-        alien = [f.name for f in dataclasses.fields(ConnectOptions) if f.name != "connect"]
+        alien = [f.name for f in dataclasses.fields(ConnectFlags) if f.name != "connect"]
         words = "is for another server; name it with --connect"
     for name in alien:
         if is_flag(ctx, name):

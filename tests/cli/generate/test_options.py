@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tgicli.cli.generate import GenerateOptions, Output
-from tgicli.cli.options import Lora, TensorSplit
+from tgicli.cli.flags import Lora, TensorSplit
+from tgicli.cli.generate.app import GenerateOptions, Output
 from tgicli.errors import ExitStatus
 from tgicli.ui.terminal import Terminal
 
@@ -30,7 +30,7 @@ def asked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Asked:
         assert (outcome.status, outcome.stderr) == (ExitStatus.OK, "")
         return seen.pop()
 
-    monkeypatch.setattr("tgicli.cli.answer.answer", answer)
+    monkeypatch.setattr("tgicli.cli.generate.answer.answer", answer)
     return ask
 
 

@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tgicli.cli.serve import ServeOptions
+from tgicli.cli.serve.app import ServeFlags
 from tgicli.errors import ExitStatus
 from tgicli.ui.terminal import Terminal
 
-Asked = Callable[..., ServeOptions]
+Asked = Callable[..., ServeFlags]
 RED, BLUE = ("red", Path("r.gguf")), ("blue", Path("b.gguf"))
 
 
 @pytest.fixture
 def asked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Return `tgicli serve` as a function that stops where the work would begin."""
-    seen: list[ServeOptions] = []
+    seen: list[ServeFlags] = []
 
-    def serve(options: ServeOptions, terminal: Terminal) -> None:
+    def serve(options: ServeFlags, terminal: Terminal) -> None:
         seen.append(options)
 
-    def ask(*args: str) -> ServeOptions:
+    def ask(*args: str) -> ServeFlags:
         outcome = cli("serve", *args)
         assert (outcome.status, outcome.stderr) == (ExitStatus.OK, "")
         return seen.pop()
 
-    monkeypatch.setattr("tgicli.cli.serving.serve", serve)
+    monkeypatch.setattr("tgicli.cli.serve.run.serve", serve)
     return ask
 
 

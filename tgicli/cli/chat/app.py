@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
-from tgicli.cli.generate import Output
-from tgicli.cli.options import LoadingOptions, SamplingOptions
+from tgicli.cli.endpoint import EndpointFlags, check_endpoint, sampling_for_server
+from tgicli.cli.flags import LoadingFlags, SamplingFlags
+from tgicli.cli.generate.app import Output
 from tgicli.cli.signature import option, takes
 from tgicli.config import state_path
 from tgicli.core import SamplingParams
@@ -43,7 +43,7 @@ class ChatFlags:
     history: bool = option(
         True, panel=CONVERSATION, help="Keep what is typed for the next sessions, or forget it."
     )
-    sampling: SamplingOptions
+    sampling: SamplingFlags
     plain: bool = option(
         False, "--plain", panel=OUTPUT, help="Text; no colours, no drawn Markdown."
     )
@@ -59,8 +59,8 @@ class ChatFlags:
     quiet: bool = option(
         False, "--quiet", "-q", panel=OUTPUT, help="No progress and no notes before the answer."
     )
-    remote: EndpointOptions
-    loading: LoadingOptions
+    remote: EndpointFlags
+    loading: LoadingFlags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class ChatOptions:
     quiet: bool
     remote: RemoteOptions | None  # None: a model in this process
     n_retries: int
-    loading: LoadingOptions
+    loading: LoadingFlags
 
 
 @app.command("chat")

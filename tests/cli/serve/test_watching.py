@@ -13,16 +13,16 @@ import pytest
 
 from tests.server.gated import GatedBackend
 from tests.ui.pty import PseudoTerminal
-from tgicli.cli.connect import ConnectOptions
-from tgicli.cli.options import LoadingOptions
-from tgicli.cli.serve import LimitOptions, ServeOptions
-from tgicli.cli.watching import watch
+from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.serve.app import LimitFlags, ServeFlags
+from tgicli.cli.serve.connect import ConnectFlags
+from tgicli.cli.serve.watching import watch
 from tgicli.server.record import Record
 from tgicli.server.service import ServerOptions, Service
 from tgicli.ui.terminal import Terminal
 from tgicli.wire.limits import Limits
 
-OPTIONS = ServeOptions(limits=LimitOptions(), loading=LoadingOptions(), remote=ConnectOptions())
+OPTIONS = ServeFlags(limits=LimitFlags(), loading=LoadingFlags(), remote=ConnectFlags())
 URL = "http://127.0.0.1:3000"
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
-from tgicli.cli.answer import stream, to_request
 from tgicli.cli.endpoint import announce
-from tgicli.cli.generate import GenerateOptions
+from tgicli.cli.generate.answer import stream, to_request
+from tgicli.cli.generate.app import GenerateOptions
 from tgicli.core import Finish
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal

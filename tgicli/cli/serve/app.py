@@ -1,7 +1,7 @@
 """`tgicli serve`: its options.
 
 Called by `app` on the main thread. What it is asked for is checked here before anything heavy is
-imported; `serving` does the work.
+imported; `run` does the work.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 import typer
 
 from tgicli.cli.command import is_flag
-from tgicli.cli.connect import ConnectOptions, check_connect
 from tgicli.cli.endpoint import Secret, parse_secret
-from tgicli.cli.options import LOADING, LoadingOptions, NamedLoras, parse_named_loras
+from tgicli.cli.flags import LOADING, LoadingFlags, NamedLoras, parse_named_loras
+from tgicli.cli.serve.connect import ConnectFlags, check_connect
 from tgicli.cli.signature import option, takes
 from tgicli.errors import ConfigError
 
@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LimitOptions:
+class LimitFlags:
     """How much may be asked for."""
 
     max_concurrent_requests: int = option(
@@ -96,7 +96,7 @@ class LimitOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
+class ServeFlags:
     """What the command line, the variables and the file say."""
 
     hostname: str = option(
@@ -120,7 +120,7 @@ class ServeOptions:
     ssl_keyfile: Path | None = option(
         None, metavar="FILE", panel=ADDRESS, help="The certificate's private key (PEM)."
     )
-    limits: LimitOptions
+    limits: LimitFlags
     shutdown_timeout: float = option(
         90.0,
         metavar="S",
@@ -167,8 +167,8 @@ class ServeOptions:
         panel=ACCESS,
         help="Let pages of this origin ask (`*`: all). Repeatable.",
     )
-    remote: ConnectOptions
-    loading: LoadingOptions
+    remote: ConnectFlags
+    loading: LoadingFlags
     lora_adapters: tuple[NamedLoras, ...] = option(
         (),
         metavar="NAME=FILE,...",
@@ -190,8 +190,8 @@ class ServeOptions:
 
 
 @app.command("serve")
-@takes(ServeOptions)
-def serve(ctx: typer.Context, options: ServeOptions) -> None:
+@takes(ServeFlags)
+def serve(ctx: typer.Context, options: ServeFlags) -> None:
     """Serve a model over HTTP, as text-generation-inference (TGI) does.
 
     \b
@@ -210,12 +210,12 @@ def serve(ctx: typer.Context, options: ServeOptions) -> None:
             flag = f"--{name.replace('_', '-')}"
             raise ConfigError(f"{flag} is for a model in this process; leave it out, or --connect")
     _check(options)
-    from tgicli.cli.serving import serve as run
+    from tgicli.cli.serve.run import serve as run
 
     run(options, ctx.obj.terminal)
 
 
-def _check(options: ServeOptions) -> None:
+def _check(options: ServeFlags) -> None:
     """Refuse what contradicts itself.
 
     Raises:

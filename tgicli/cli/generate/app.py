@@ -15,9 +15,9 @@ import typer
 
 from tgicli.cli.batch.flags import BatchFlags, check_batch
 from tgicli.cli.command import is_flag, strongest
-from tgicli.cli.endpoint import EndpointOptions, check_endpoint, sampling_for_server
-from tgicli.cli.grammar import GrammarOptions
-from tgicli.cli.options import LOADING, LoadingOptions, SamplingOptions
+from tgicli.cli.endpoint import EndpointFlags, check_endpoint, sampling_for_server
+from tgicli.cli.flags import LOADING, LoadingFlags, SamplingFlags
+from tgicli.cli.generate.grammar import GrammarFlags
 from tgicli.cli.prompt import STDIN, read_prompt
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
@@ -91,8 +91,8 @@ class GenerateFlags:
         default_text="a prompt that is too long is refused",
         help="Keep the last N tokens of the prompt.",
     )
-    sampling: SamplingOptions
-    grammar: GrammarOptions
+    sampling: SamplingFlags
+    grammar: GrammarFlags
     best_of: int = option(
         1,
         metavar="N",
@@ -149,9 +149,9 @@ class GenerateFlags:
         panel=LOADING,
         help="Without -m, let a `tgicli serve` of yours answer that has the model loaded.",
     )
-    remote: EndpointOptions
+    remote: EndpointFlags
     batch: BatchFlags
-    loading: LoadingOptions
+    loading: LoadingFlags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ class GenerateOptions:
     may_be_warm: bool  # or in a server of the user's, if it is loaded there
     n_retries: int
     timeout_s: float | None  # None: as long as it takes, or the server's own limits say
-    loading: LoadingOptions
+    loading: LoadingFlags
 
 
 @app.command("generate")
@@ -230,7 +230,7 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
         timeout_s=None if is_remote else flags.remote.timeout or None,
         loading=flags.loading,
     )
-    from tgicli.cli.answer import answer
+    from tgicli.cli.generate.answer import answer
 
     answer(options, terminal)
 
@@ -263,7 +263,7 @@ def _may_be_warm(ctx: typer.Context, flags: GenerateFlags, output: Output) -> bo
 
     JSON and special tokens need what a chat route does not tell.
     """
-    says_how = any(is_flag(ctx, field.name) for field in fields(LoadingOptions))
+    says_how = any(is_flag(ctx, field.name) for field in fields(LoadingFlags))
     asks_more = output is Output.JSON or flags.special or flags.dry_run
     return flags.server and not says_how and not asks_more
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faulty import PATIENCE_S, Script, answer, chat_event, serving, stall, stream
 from tests.server.conftest import RunningServer, running_command
-from tgicli.cli.options import LoadingOptions
+from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.warm import offered
 from tgicli.errors import ExitStatus
 
@@ -58,7 +58,7 @@ def generate(tiny_model: Path, runtime: Path) -> Generate:
 def place(tiny_model: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where a server with the model would be found."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    with offered(tiny_model, LoadingOptions()) as bound:
+    with offered(tiny_model, LoadingFlags()) as bound:
         return Path(bound.getsockname())
 
 

@@ -98,7 +98,7 @@ def sampling(name: str, check: Callable[[object], object]) -> Callable[[object],
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SamplingOptions:
+class SamplingFlags:
     """How to choose the next token, and when to end."""
 
     max_new_tokens: int | None = option(
@@ -202,7 +202,7 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoadingOptions:
+class LoadingFlags:
     """Which model, and how to load it."""
 
     model: str | None = option(

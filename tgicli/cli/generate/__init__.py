@@ -1,0 +1,1 @@
+"""One prompt, and who answers it: `tgicli generate`."""

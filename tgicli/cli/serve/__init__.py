@@ -1,0 +1,1 @@
+"""A model or another server over HTTP: `tgicli serve`."""
