@@ -203,7 +203,7 @@ def _holdings(placement: Placement, present: Sequence[Device]) -> Iterator[Holdi
             )
 
 
-def fit(name: str | None, options: LoadingFlags, *, n_lanes: int) -> Fit:
+def fit(name: str | None, flags: LoadingFlags, *, n_lanes: int) -> Fit:
     """Say what a model would need, without loading it.
 
     Raises:
@@ -214,9 +214,9 @@ def fit(name: str | None, options: LoadingFlags, *, n_lanes: int) -> Fit:
     from tgicli.engine.placement import check_gpus, choose, need_with
     from tgicli.engine.room import refusal
 
-    model, load, present = resolve(name, offline=True), load_options(options), devices()
+    model, load, present = resolve(name, offline=True), load_options(flags), devices()
     check_gpus(load, present)
-    context = expected_context(model.path, options, Expected(n_lanes=n_lanes))
+    context = expected_context(model.path, flags, Expected(n_lanes=n_lanes))
     placement = choose(load, present, need_with(model.path, load, context))
     need, missing = placement.need, placement.missing
     return Fit(

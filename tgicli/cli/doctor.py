@@ -45,7 +45,7 @@ class DoctorFlags:
 @app.command("doctor")
 @goes_on_beside_a_broken_file
 @takes(DoctorFlags)
-def doctor(ctx: typer.Context, options: DoctorFlags) -> None:
+def doctor(ctx: typer.Context, flags: DoctorFlags) -> None:
     """Say what this machine can run, and whether MODEL fits.
 
     \b
@@ -63,11 +63,11 @@ def doctor(ctx: typer.Context, options: DoctorFlags) -> None:
     terminal = ctx.obj.terminal
     problem = file_problem(ctx)
     found = diagnose(None if problem is None else str(problem))
-    if not options.json:
+    if not flags.json:
         terminal.write_stdout(_sheet(found).encode(errors="surrogateescape"))
-    name = options.name or options.loading.model
-    fits = None if name is None else fit(name, options.loading, n_lanes=options.max_batch_size)
-    if options.json:
+    name = flags.name or flags.loading.model
+    fits = None if name is None else fit(name, flags.loading, n_lanes=flags.max_batch_size)
+    if flags.json:
         terminal.write_stdout(_to_json(found, fits).encode())
     elif fits is not None:
         terminal.write_stdout(_fit_sheet(fits).encode(errors="surrogateescape"))

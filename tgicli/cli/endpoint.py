@@ -1,7 +1,7 @@
-"""Options of commands that can ask a remote server, and what they make of them.
+"""Flags of commands that can ask a remote server, and what they make of them.
 
-Imported by the command modules. Nothing heavy is imported and nothing is sent: `remote_answer` and
-others do that. A key is read where it is safe, and shown nowhere.
+Imported by the commands' flags and options. Nothing heavy is imported and nothing is sent: who does
+the work does that. A key is read where it is safe, and shown nowhere.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _run_key_command(command: str) -> str:
 
 def check_endpoint(
     ctx: typer.Context,
-    options: EndpointFlags,
+    flags: EndpointFlags,
     *also_remote: str,
     for_any: Collection[str] = (),
 ) -> None:
@@ -245,7 +245,7 @@ def check_endpoint(
     Raises:
         ConfigError: there is one.
     """
-    if options.is_remote:
+    if flags.is_remote:
         alien = [f.name for f in dataclasses.fields(LoadingFlags) if f.name != "model"]
         words = "is for a model in this process; leave it out, or --endpoint"
     else:

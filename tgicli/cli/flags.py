@@ -1,4 +1,4 @@
-"""Options that several commands share: how to sample, and which model to load how.
+"""Flags that several commands share: how to sample, and which model to load how.
 
 Imported by the command modules and, as values, by what does the commands' work. Names, types and
 help texts only: variables, the file and error messages are `command`'s, the ranges of sampling

@@ -44,7 +44,7 @@ class Loading:
     def __init__(
         self,
         path: Path,
-        options: LoadingFlags,
+        flags: LoadingFlags,
         terminal: Terminal,
         status: Status,
         expected: Expected,
@@ -58,20 +58,20 @@ class Loading:
         self._status = status
         # A daemon, so that a second Ctrl-C need not wait for it.
         self._thread = threading.Thread(
-            target=self._load, args=(path, options, expected), name="load", daemon=True
+            target=self._load, args=(path, flags, expected), name="load", daemon=True
         )
         self._thread.start()
 
-    def _load(self, path: Path, options: LoadingFlags, expected: Expected) -> None:
+    def _load(self, path: Path, flags: LoadingFlags, expected: Expected) -> None:
         try:
-            self.future.set_result(self._load_model(path, options, expected))
+            self.future.set_result(self._load_model(path, flags, expected))
         except BaseException as error:  # carried to whoever waits for the model
             self.future.set_exception(error)
 
-    def _load_model(self, path: Path, options: LoadingFlags, expected: Expected) -> Model:
+    def _load_model(self, path: Path, flags: LoadingFlags, expected: Expected) -> Model:
         from tgicli.engine.model import Model
 
-        load, note = placed(path, options, expected)
+        load, note = placed(path, flags, expected)
         if note is not None and not expected.is_quiet:
             self._status.clear()
             self._terminal.say(note)
@@ -89,7 +89,7 @@ class Loading:
             self.future.result().close()
 
 
-def placed(path: Path, options: LoadingFlags, expected: Expected) -> tuple[LoadOptions, str | None]:
+def placed(path: Path, flags: LoadingFlags, expected: Expected) -> tuple[LoadOptions, str | None]:
     """Say how to load a model, and what its user should know about that.
 
     On a build without a GPU nothing is looked at.
@@ -100,47 +100,47 @@ def placed(path: Path, options: LoadingFlags, expected: Expected) -> tuple[LoadO
     """
     from tgicli.engine.model import can_offload
 
-    load = load_options(options)
+    load = load_options(flags)
     if not can_offload() and load.main_gpu is None and not load.tensor_split:
         return load, None
     from tgicli.engine.placement import place
 
-    return place(path, load, expected_context(path, options, expected))
+    return place(path, load, expected_context(path, flags, expected))
 
 
-def load_options(options: LoadingFlags) -> LoadOptions:
+def load_options(flags: LoadingFlags) -> LoadOptions:
     """Return what the engine should do with the weights.
 
     Raises:
-        ConfigError: the options contradict each other.
+        ConfigError: the flags contradict each other.
     """
     from tgicli.engine.model import LoadOptions
 
-    split = options.tensor_split
-    if options.main_gpu is not None and split is not None:
+    split = flags.tensor_split
+    if flags.main_gpu is not None and split is not None:
         raise ConfigError("--main-gpu uses one GPU alone, --tensor-split several; leave one out")
     return LoadOptions(
-        gpu_layers=options.gpu_layers,
-        main_gpu=options.main_gpu,
+        gpu_layers=flags.gpu_layers,
+        main_gpu=flags.main_gpu,
         tensor_split=() if split is None else split.shares,
-        mmap=options.mmap,
-        mlock=options.mlock,
+        mmap=flags.mmap,
+        mlock=flags.mlock,
     )
 
 
-def expected_context(path: Path, options: LoadingFlags, expected: Expected) -> ContextOptions:
+def expected_context(path: Path, flags: LoadingFlags, expected: Expected) -> ContextOptions:
     """Return the context that a model will probably have, by its header."""
     most = DEFAULT_CTX if expected.n_lanes == 1 else DEFAULT_LANE_CTX
     n_ctx_train = read_header(path).context_length or most
     return _sized(
-        options,
-        n_ctx=expected.n_ctx or options.ctx_size or min(n_ctx_train, most),
+        flags,
+        n_ctx=expected.n_ctx or flags.ctx_size or min(n_ctx_train, most),
         n_lanes=expected.n_lanes,
     )
 
 
 def find_model(
-    options: LoadingFlags, terminal: Terminal, status: Status, *, quiet: bool, hint: str = ""
+    flags: LoadingFlags, terminal: Terminal, status: Status, *, quiet: bool, hint: str = ""
 ) -> ModelFile:
     """Find a model's file, from a hub if need be; where none is named, say which one it is.
 
@@ -149,16 +149,16 @@ def find_model(
     """
     try:
         progress = download_progress(status.show)
-        found = resolve(options.model, offline=options.offline, progress=progress)
+        found = resolve(flags.model, offline=flags.offline, progress=progress)
     finally:
         status.clear()
-    if found.origin is Origin.DEMO and options.model is None and not quiet:
+    if found.origin is Origin.DEMO and flags.model is None and not quiet:
         terminal.say(f"no model is named; using the demo model {found.name}{hint}")
     return found
 
 
 def start_loading(
-    options: LoadingFlags,
+    flags: LoadingFlags,
     terminal: Terminal,
     status: Status,
     *,
@@ -173,13 +173,13 @@ def start_loading(
     Raises:
         ModelNotFound, ModelLoadError, Unreachable: there is none to load.
     """
-    found = find_model(options, terminal, status, quiet=quiet, hint=" (-m chooses another)")
+    found = find_model(flags, terminal, status, quiet=quiet, hint=" (-m chooses another)")
     expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_quiet=quiet)
-    return Loading(found.path, options, terminal, status, expected)
+    return Loading(found.path, flags, terminal, status, expected)
 
 
 def context_options(
-    options: LoadingFlags,
+    flags: LoadingFlags,
     model: Model,
     *,
     n_prompt: int,
@@ -187,21 +187,21 @@ def context_options(
     n_lanes: int,
 ) -> ContextOptions:
     """Size a context for requests of one shape."""
-    n_ctx = options.ctx_size or _fitting_ctx(model.n_ctx_train, n_prompt, max_new_tokens)
-    return _sized(options, n_ctx=n_ctx, n_lanes=n_lanes)
+    n_ctx = flags.ctx_size or _fitting_ctx(model.n_ctx_train, n_prompt, max_new_tokens)
+    return _sized(flags, n_ctx=n_ctx, n_lanes=n_lanes)
 
 
-def _sized(options: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
+def _sized(flags: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
     from tgicli.engine.runner import ContextOptions
 
     return ContextOptions(
         n_ctx=n_ctx,
         n_lanes=n_lanes,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        flash_attn=options.flash_attn,
-        kv_type=options.kv_type,
-        lora=tuple(options.lora),
+        batch_size=flags.batch_size,
+        threads=flags.threads,
+        flash_attn=flags.flash_attn,
+        kv_type=flags.kv_type,
+        lora=tuple(flags.lora),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tgicli.cli.generate.app import Output
+from tgicli.cli.output import Output
 from tgicli.core import Delta, Finish, Token
 from tgicli.ui.terminal import Terminal, harmless
 

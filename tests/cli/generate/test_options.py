@@ -10,7 +10,8 @@ import pytest
 
 from tests.cli.conftest import Cli
 from tgicli.cli.flags import Lora, TensorSplit
-from tgicli.cli.generate.app import GenerateOptions, Output
+from tgicli.cli.generate.options import GenerateOptions
+from tgicli.cli.output import Output
 from tgicli.errors import ExitStatus
 from tgicli.ui.terminal import Terminal
 

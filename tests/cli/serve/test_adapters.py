@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tgicli.cli.serve.app import ServeFlags
+from tgicli.cli.serve.flags import ServeFlags
 from tgicli.errors import ExitStatus
 from tgicli.ui.terminal import Terminal
 
@@ -21,8 +21,8 @@ def asked(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Asked:
     """Return `tgicli serve` as a function that stops where the work would begin."""
     seen: list[ServeFlags] = []
 
-    def serve(options: ServeFlags, terminal: Terminal) -> None:
-        seen.append(options)
+    def serve(flags: ServeFlags, terminal: Terminal) -> None:
+        seen.append(flags)
 
     def ask(*args: str) -> ServeFlags:
         outcome = cli("serve", *args)

@@ -14,8 +14,8 @@ import pytest
 from tests.server.gated import GatedBackend
 from tests.ui.pty import PseudoTerminal
 from tgicli.cli.flags import LoadingFlags
-from tgicli.cli.serve.app import LimitFlags, ServeFlags
 from tgicli.cli.serve.connect import ConnectFlags
+from tgicli.cli.serve.flags import LimitFlags, ServeFlags
 from tgicli.cli.serve.watching import watch
 from tgicli.server.record import Record
 from tgicli.server.service import ServerOptions, Service

@@ -1,6 +1,6 @@
-"""The options of `generate --input`, and which others have no meaning beside it.
+"""The flags of `generate --input`, and which others have no meaning beside it.
 
-Imported by `generate`; nothing heavy is.
+Imported by `generate`'s flags and options; nothing heavy is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `generate --input` is to do, checked. Values only; made by `generate`, used by `job`."""
+"""What `generate --input` is to do, checked. Values only; made of flags, used by `job`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of `tgicli bench TARGET`, as they are written.
+"""The flags of `tgicli bench TARGET`, as they are written.
 
 Imported by the command's module; nothing heavy is. `options` checks them and makes a job of them.
 """

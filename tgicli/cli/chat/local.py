@@ -20,7 +20,7 @@ from tgicli.engine.prompt import PromptEncoder
 from tgicli.errors import TemplateFailed
 
 
-async def open_local(model: Model, options: LoadingFlags) -> Opened:
+async def open_local(model: Model, flags: LoadingFlags) -> Opened:
     """Make a context for one conversation.
 
     Raises:
@@ -33,8 +33,8 @@ async def open_local(model: Model, options: LoadingFlags) -> Opened:
             "use `tgicli generate`"
         )
     encoder = ContinuingEncoder(model)
-    context = context_options(options, model, n_prompt=0, max_new_tokens=None, n_lanes=1)
-    backend = await LocalBackend.open(encoder, context, prefix_reuse=options.prefix_reuse)
+    context = context_options(flags, model, n_prompt=0, max_new_tokens=None, n_lanes=1)
+    backend = await LocalBackend.open(encoder, context, prefix_reuse=flags.prefix_reuse)
     return Opened(backend, encoder.remember)
 
 

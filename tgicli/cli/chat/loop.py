@@ -15,9 +15,9 @@ from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
-from tgicli.cli.chat.app import ChatOptions
 from tgicli.cli.chat.commands import COMMANDS, Mistyped, run_command
 from tgicli.cli.chat.lines import LineReader
+from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.session import Opened, Session
 from tgicli.cli.signals import leave_on_signals
 from tgicli.errors import TgicliError

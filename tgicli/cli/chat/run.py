@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgicli.cli.chat.app import ChatOptions
+from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.local import Loading, start_loading
 from tgicli.core import GenerationRequest, Token
 from tgicli.ui.held_status import HeldStatus

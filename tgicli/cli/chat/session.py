@@ -13,8 +13,8 @@ from collections.abc import Callable
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 
-from tgicli.cli.chat.app import ChatOptions
 from tgicli.cli.chat.conversation import Conversation
+from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.record import AnswerRecord
 from tgicli.cli.chat.view import open_chat_view
 from tgicli.core import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgicli.cli.chat.app import ChatOptions
-from tgicli.cli.generate.app import Output
+from tgicli.cli.chat.options import ChatOptions
+from tgicli.cli.output import Output
 from tgicli.core import Delta, Finish
 from tgicli.ui.live import open_view
 from tgicli.ui.terminal import Terminal

@@ -1,27 +1,16 @@
 """Answer one prompt: what `tgicli generate` does once its options are checked.
 
-Called on the main thread. Who answers, a model in this process or a server, is `local_answer`'s and
-`remote_answer`'s; both bring their events here, to be written as the options want it.
+Called on the main thread. Who answers, a model in this process or a server, is `local_answer`'s,
+`warm_answer`'s and `remote_answer`'s; `streaming` writes their events as the options want it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
-from tgicli.cli.generate.app import GenerateOptions, Output
-from tgicli.core import (
-    Event,
-    Finish,
-    FinishReason,
-    GenerationRequest,
-    Message,
-    Progress,
-)
+from tgicli.cli.generate.options import GenerateOptions
+from tgicli.cli.output import Output
+from tgicli.core import Finish, FinishReason
 from tgicli.errors import DeadlineExceeded, TgicliError
-from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
-
-REQUEST_ID = "generate"
 
 
 def answer(options: GenerateOptions, terminal: Terminal) -> None:
@@ -68,60 +57,6 @@ def _answer_here(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     return answer_locally(options, terminal)
 
 
-def to_request(options: GenerateOptions, *, chats: bool) -> GenerationRequest:
-    """Return the request: a conversation, or the prompt as it is."""
-    return GenerationRequest(
-        id=REQUEST_ID,
-        prompt=_messages(options) if chats else options.prompt,
-        params=options.params,
-        truncate=options.truncate,
-        best_of=options.best_of,
-        special=options.special,
-    )
-
-
-def _messages(options: GenerateOptions) -> tuple[Message, ...]:
-    question = Message("user", options.prompt)
-    if options.system is None:
-        return (question,)
-    return (Message("system", options.system), question)
-
-
-async def stream(
-    events: AsyncGenerator[Event, None],
-    options: GenerateOptions,
-    terminal: Terminal,
-    status: Status,
-) -> Finish:
-    """Write the answer while it comes.
-
-    Raises:
-        TgicliError: it does not come to its end; what came of it is written.
-        BrokenPipeError: nobody reads it any more.
-    """
-    from contextlib import aclosing, closing
-
-    from tgicli.cli.output import open_sink
-
-    finish: Finish | None = None
-    with closing(open_sink(options, terminal)) as sink:
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Progress):
-                    if event.n_computed:
-                        status.show(f"prompt {event.n_computed:,}/{event.n_prompt_tokens:,} tokens")
-                    continue
-                status.clear()
-                sink.write(event)
-                await terminal.drain_stdout()
-                if isinstance(event, Finish):
-                    finish = event
-                    break
-    await terminal.drain_stdout()
-    assert finish is not None, "a stream ends with Finish or raises"
-    return finish
-
-
 def _last_words(options: GenerateOptions, terminal: Terminal, finish: Finish) -> None:
     """Say on stderr what the answer itself can't."""
     is_cut = finish.reason is FinishReason.LENGTH and options.params.max_new_tokens is None
@@ -132,10 +67,10 @@ def _last_words(options: GenerateOptions, terminal: Terminal, finish: Finish) ->
             cause = "the server's limit is reached"
         terminal.say(f"the answer was cut off: {cause}")
     if options.stats:
-        terminal.say(stats_line(finish))
+        terminal.say(_stats_line(finish))
 
 
-def stats_line(finish: Finish) -> str:
+def _stats_line(finish: Finish) -> str:
     """Say in one line what was computed, how fast and with which seed."""
     n_computed = finish.n_prompt_tokens - finish.n_cached_tokens
     n_decoded = finish.n_generated_tokens - 1  # the first one comes out of the prompt

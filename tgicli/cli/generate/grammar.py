@@ -1,6 +1,6 @@
-"""The options of `generate` that say what an answer must look like.
+"""The flags of `generate` that say what an answer must look like.
 
-Imported by `generate` on the main thread; nothing heavy is. Whether a grammar compiles only its
+Imported by `flags` on the main thread; nothing heavy is. Whether a grammar compiles only its
 model's tokenizer tells, or the server; what can be told before is told here.
 """
 

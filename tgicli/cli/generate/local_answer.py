@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tgicli.cli.generate.answer import stream, to_request
-from tgicli.cli.generate.app import GenerateOptions
+from tgicli.cli.generate.options import GenerateOptions
+from tgicli.cli.generate.streaming import stream, to_request
 from tgicli.cli.local import Loading, context_options, start_loading
 from tgicli.core import Finish, GenerationRequest
 from tgicli.ui.status import Status

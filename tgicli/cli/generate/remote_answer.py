@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.cli.endpoint import announce
-from tgicli.cli.generate.answer import stream, to_request
-from tgicli.cli.generate.app import GenerateOptions
+from tgicli.cli.generate.options import GenerateOptions
+from tgicli.cli.generate.streaming import stream, to_request
 from tgicli.core import Finish
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal

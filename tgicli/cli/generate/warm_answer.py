@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
-from tgicli.cli.generate.answer import stream, to_request
-from tgicli.cli.generate.app import GenerateOptions
+from tgicli.cli.generate.options import GenerateOptions
+from tgicli.cli.generate.streaming import stream, to_request
 from tgicli.cli.warm import server_sockets
 from tgicli.core import Event, Finish, Progress, SamplingParams
 from tgicli.errors import TgicliError

@@ -1,4 +1,4 @@
-"""Options of `tgicli serve --connect`: which server requests are passed on to.
+"""The flags of `tgicli serve --connect`: which server requests are passed on to.
 
 Imported by the command's module. Nothing heavy is imported and nothing is sent.
 """
@@ -84,7 +84,7 @@ class ConnectFlags:
         return None if self.connect_key is None else self.connect_key.value
 
 
-def check_connect(ctx: typer.Context, options: ConnectFlags) -> None:
+def check_connect(ctx: typer.Context, flags: ConnectFlags) -> None:
     """Refuse flags of a model in this process beside --connect, and its flags without it.
 
     Raises:
@@ -95,7 +95,7 @@ def check_connect(ctx: typer.Context, options: ConnectFlags) -> None:
             "--connect-key on the command line is seen by others; set TGICLI_CONNECT_KEY, "
             "or use --connect-key-file"
         )
-    if options.connect:
+    if flags.connect:
         alien = [field.name for field in dataclasses.fields(LoadingFlags)]
         words = "is for a model in this process; leave it out, or --connect"
     else:

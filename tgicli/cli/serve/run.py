@@ -16,7 +16,7 @@ from pathlib import Path
 from tgicli import __version__
 from tgicli.cli.local import start_loading
 from tgicli.cli.loop import run
-from tgicli.cli.serve.app import LOOPBACK, ServeFlags
+from tgicli.cli.serve.flags import ServeFlags
 from tgicli.cli.serve.source import EndpointSource, ModelSource, Served, Source
 from tgicli.cli.serve.watching import watch
 from tgicli.cli.warm import offered
@@ -26,66 +26,66 @@ from tgicli.server.service import ServerOptions, Service
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
-def serve(options: ServeFlags, terminal: Terminal) -> None:
+
+def serve(flags: ServeFlags, terminal: Terminal) -> None:
     """Serve until a signal comes."""
-    keys = _keys(options)
+    keys = _keys(flags)
     address = Address(
-        host=options.hostname,
-        port=options.port,
-        uds=options.uds,
-        certfile=options.ssl_certfile,
-        keyfile=options.ssl_keyfile,
+        host=flags.hostname,
+        port=flags.port,
+        uds=flags.uds,
+        certfile=flags.ssl_certfile,
+        keyfile=flags.ssl_keyfile,
     )
     server = Server(address)
     status = Status(terminal)
-    with contextlib.closing(bind(address)) as bound, _unlinked(options.uds):
-        if not keys and options.uds is None and options.hostname not in LOOPBACK:
+    with contextlib.closing(bind(address)) as bound, _unlinked(flags.uds):
+        if not keys and flags.uds is None and flags.hostname not in LOOPBACK:
             terminal.say(
-                f"anybody who reaches {options.hostname} may ask this server; "
+                f"anybody who reaches {flags.hostname} may ask this server; "
                 f"--api-key-file keeps strangers out"
             )
-        with _source(options, terminal, status) as (source, keyless):
-            serving = _Serving(options, terminal, keys, url_of(bound, address), keyless)
+        with _source(flags, terminal, status) as (source, keyless):
+            serving = _Serving(flags, terminal, keys, url_of(bound, address), keyless)
             run(serving.run(server, bound, source, status), loop_factory=server.loop_factory)
 
 
 @contextlib.contextmanager
 def _source(
-    options: ServeFlags, terminal: Terminal, status: Status
+    flags: ServeFlags, terminal: Terminal, status: Status
 ) -> Iterator[tuple[Source, socket.socket | None]]:
     """Give what is served, and with a model the socket where `generate` finds it."""
-    remote = options.remote.to_remote()
+    remote = flags.remote.to_remote()
     if remote is not None:
-        yield EndpointSource(options, remote, terminal), None
+        yield EndpointSource(flags, remote, terminal), None
         return
     loading = start_loading(
-        replace(options.loading, batch_size=options.batch_size),
+        replace(flags.loading, batch_size=flags.batch_size),
         terminal,
         status,
-        quiet=options.quiet,
-        n_ctx=options.limits.max_total_tokens or 0,
-        n_lanes=options.limits.max_batch_size,
+        quiet=flags.quiet,
+        n_ctx=flags.limits.max_total_tokens or 0,
+        n_lanes=flags.limits.max_batch_size,
     )
     try:
-        with _offered(loading.path, options, terminal) as keyless:
-            yield ModelSource(options, loading), keyless
+        with _offered(loading.path, flags, terminal) as keyless:
+            yield ModelSource(flags, loading), keyless
     finally:
         status.clear()
         loading.close()
 
 
 @contextlib.contextmanager
-def _offered(
-    model: Path, options: ServeFlags, terminal: Terminal
-) -> Iterator[socket.socket | None]:
+def _offered(model: Path, flags: ServeFlags, terminal: Terminal) -> Iterator[socket.socket | None]:
     """Give a socket where `generate` finds this server; None where there can be none."""
-    if options.ssl_certfile is not None or not hasattr(socket, "AF_UNIX"):
+    if flags.ssl_certfile is not None or not hasattr(socket, "AF_UNIX"):
         yield None  # uvicorn would speak TLS there, too
         return
     with contextlib.ExitStack() as stack:
         try:
-            keyless = stack.enter_context(offered(model, options.loading))
+            keyless = stack.enter_context(offered(model, flags.loading))
         except OSError as error:
             keyless = None
             terminal.say(f"`tgicli generate` will not find this server: {error}")
@@ -106,13 +106,13 @@ class _Serving:
 
     def __init__(
         self,
-        options: ServeFlags,
+        flags: ServeFlags,
         terminal: Terminal,
         keys: tuple[str, ...],
         url: str,
         keyless: socket.socket | None,
     ) -> None:
-        self._options = options
+        self._flags = flags
         self._terminal = terminal
         self._keys = keys
         self._url = url
@@ -128,7 +128,7 @@ class _Serving:
             async with source.open() as served:
                 status.clear()
                 service = self._service(served)
-                async with watch(service, self._options, self._terminal, self._url) as report:
+                async with watch(service, self._flags, self._terminal, self._url) as report:
                     server.open(service, report)
                     await self._until_cancelled(serving, server)
         finally:
@@ -143,40 +143,38 @@ class _Serving:
             task = asyncio.current_task()
             assert task is not None
             task.uncancel()
-            await server.drain(self._options.shutdown_timeout)
+            await server.drain(self._flags.shutdown_timeout)
             server.stop()
             await asyncio.shield(serving)
 
     def _service(self, served: Served) -> Service:
-        options, asked = self._options, self._options.limits
+        flags, asked = self._flags, self._flags.limits
         how = ServerOptions(
             limits=served.limits,
             max_concurrent_requests=asked.max_concurrent_requests,
-            max_queue_wait_s=None if options.remote.connect else asked.max_queue_wait,
+            max_queue_wait_s=None if flags.remote.connect else asked.max_queue_wait,
             payload_limit_bytes=asked.payload_limit,
-            stall_timeout_s=options.stall_timeout,
+            stall_timeout_s=flags.stall_timeout,
             api_keys=self._keys,
             keyless_socket=None if self._keyless is None else self._keyless.getsockname(),
-            cors_allow_origins=options.cors_allow_origin,
-            isolates_keys=options.isolate_keys,
+            cors_allow_origins=flags.cors_allow_origin,
+            isolates_keys=flags.isolate_keys,
         )
         return Service(
             backend=served.backend, options=how, model_id=served.model_id, version=__version__
         )
 
 
-def _keys(options: ServeFlags) -> tuple[str, ...]:
-    keys = [key.value for key in options.api_key]
-    if options.api_key_file is not None:
+def _keys(flags: ServeFlags) -> tuple[str, ...]:
+    keys = [key.value for key in flags.api_key]
+    if flags.api_key_file is not None:
         try:
-            lines = options.api_key_file.read_text().splitlines()
+            lines = flags.api_key_file.read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"can't read --api-key-file {options.api_key_file}: {error}"
-            ) from error
+            raise ConfigError(f"can't read --api-key-file {flags.api_key_file}: {error}") from error
         keys += [line.strip() for line in lines if line.strip()]
         if not keys:
-            raise ConfigError(f"--api-key-file {options.api_key_file} holds no key")
+            raise ConfigError(f"--api-key-file {flags.api_key_file} holds no key")
     if "" in keys:
         raise ConfigError("--api-key: must not be empty")
     return tuple(keys)

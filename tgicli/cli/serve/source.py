@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tgicli.cli.local import DEFAULT_LANE_CTX, Loading
-from tgicli.cli.serve.app import ServeFlags
+from tgicli.cli.serve.flags import ServeFlags
 from tgicli.core import Backend
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
@@ -46,8 +46,8 @@ class Source(Protocol):
 class ModelSource:
     """A model that is being loaded."""
 
-    def __init__(self, options: ServeFlags, loading: Loading) -> None:
-        self._options = options
+    def __init__(self, flags: ServeFlags, loading: Loading) -> None:
+        self._flags = flags
         self._loading = loading
 
     @contextlib.asynccontextmanager
@@ -62,21 +62,21 @@ class ModelSource:
         from tgicli.engine.prompt import PromptEncoder
         from tgicli.engine.runner import ContextOptions
 
-        options, loading = self._options.limits, self._options.loading
+        asked, loading = self._flags.limits, self._flags.loading
         model = await asyncio.wrap_future(self._loading.future)
-        named = self._options.named_lora
+        named = self._flags.named_lora
         limits = replace(
-            _limits(self._options, min(model.n_ctx_train, DEFAULT_LANE_CTX)),
+            _limits(self._flags, min(model.n_ctx_train, DEFAULT_LANE_CTX)),
             adapters=tuple(name for name, _ in named),
         )
         context = ContextOptions(
             n_ctx=limits.max_total_tokens,
-            n_lanes=options.max_batch_size,
-            batch_size=self._options.batch_size,
+            n_lanes=asked.max_batch_size,
+            batch_size=self._flags.batch_size,
             threads=loading.threads,
             flash_attn=loading.flash_attn,
             kv_type=loading.kv_type,
-            cache_bytes=options.cache_ram * MIB,
+            cache_bytes=asked.cache_ram * MIB,
             lora=tuple(loading.lora),
             named_lora=named,
         )
@@ -87,7 +87,7 @@ class ModelSource:
 
     def _name(self, model: Model) -> str:
         """Return a hub's name as it was asked for, else the file's."""
-        asked = self._options.loading.model
+        asked = self._flags.loading.model
         is_repository = asked is not None and not Path(asked).exists()
         return asked if asked and is_repository else model.path.stem
 
@@ -95,8 +95,8 @@ class ModelSource:
 class EndpointSource:
     """A server that requests are passed on to."""
 
-    def __init__(self, options: ServeFlags, remote: RemoteOptions, terminal: Terminal) -> None:
-        self._options = options
+    def __init__(self, flags: ServeFlags, remote: RemoteOptions, terminal: Terminal) -> None:
+        self._flags = flags
         self._remote = remote
         self._terminal = terminal
 
@@ -112,13 +112,13 @@ class EndpointSource:
 
         async with contextlib.aclosing(Gateway(self._remote)) as backend:
             info = await backend.info()
-            if self._options.isolate_keys and not await backend.isolates():
+            if self._flags.isolate_keys and not await backend.isolates():
                 raise ConfigError(
                     f"--isolate-keys: {info.description} can't be told to keep prefixes apart; "
                     f"leave it out"
                 )
-            limits = _limits(self._options, info.n_ctx or DEFAULT_LANE_CTX)
-            if not info.n_ctx and self._options.limits.max_total_tokens is None:
+            limits = _limits(self._flags, info.n_ctx or DEFAULT_LANE_CTX)
+            if not info.n_ctx and self._flags.limits.max_total_tokens is None:
                 self._terminal.say(
                     f"{self._remote.endpoint.shown} does not tell its context; /info will say "
                     f"{limits.max_total_tokens:,} tokens (--max-total-tokens)"
@@ -126,9 +126,9 @@ class EndpointSource:
             yield Served(backend, limits, self._remote.model or info.name)
 
 
-def _limits(options: ServeFlags, usual_total: int) -> Limits:
-    asked = options.limits
-    total = asked.max_total_tokens or options.loading.ctx_size or usual_total
+def _limits(flags: ServeFlags, usual_total: int) -> Limits:
+    asked = flags.limits
+    total = asked.max_total_tokens or flags.loading.ctx_size or usual_total
     longest = total - 1 if asked.max_input_tokens is None else asked.max_input_tokens
     if longest >= total:
         raise ConfigError(

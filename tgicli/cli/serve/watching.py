@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tgicli.cli.serve.app import ServeFlags
+from tgicli.cli.serve.flags import ServeFlags
 from tgicli.errors import Overloaded
 from tgicli.server.access import AccessLine
 from tgicli.server.record import Record
@@ -32,12 +32,12 @@ MAX_COMPLAINTS = 20  # kept while a panel is on the screen
 
 @contextlib.asynccontextmanager
 async def watch(
-    service: Service, options: ServeFlags, terminal: Terminal, url: str
+    service: Service, flags: ServeFlags, terminal: Terminal, url: str
 ) -> AsyncGenerator[Report, None]:
     """Say that the server is ready; give what is to be told of each request that is over."""
-    if options.quiet:
+    if flags.quiet:
         yield lambda record: None
-    elif options.live and terminal.stderr_can_animate and not options.json_output:
+    elif flags.live and terminal.stderr_can_animate and not flags.json_output:
         with _panel(service, terminal, url) as report:
             yield report
     else:
@@ -47,7 +47,7 @@ async def watch(
             f"{service.options.max_concurrent_requests} requests at most, "
             f"{limits.max_total_tokens:,} tokens each"
         )
-        access = _JsonLog() if options.json_output else _TextLog()
+        access = _JsonLog() if flags.json_output else _TextLog()
         log = Log(terminal, access.dropped).start()
         with contextlib.closing(log), _complaints(lambda text: log.write(access.complaint(text))):
             yield lambda record: _report(record, access, log)

@@ -1,4 +1,4 @@
-"""Values that only our options have."""
+"""Values that only our flags have."""
 
 from __future__ import annotations
 

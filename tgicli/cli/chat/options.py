@@ -1,0 +1,89 @@
+"""What `tgicli chat` is to do, checked: made of its flags, used by `run` and what it opens.
+
+Called on the main thread before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from tgicli.cli.chat.flags import ChatFlags
+from tgicli.cli.endpoint import check_endpoint, sampling_for_server
+from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.output import Output
+from tgicli.config import state_path
+from tgicli.core import SamplingParams
+from tgicli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tgicli.backends.endpoint import RemoteOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatOptions:
+    """What to do, checked."""
+
+    system: str | None
+    history: Path | None  # None: what is typed is not kept
+    params: SamplingParams
+    output: Output
+    reasoning: Literal["show", "hide", "stdout"]
+    stats: bool
+    quiet: bool
+    remote: RemoteOptions | None  # None: a model in this process
+    n_retries: int
+    loading: LoadingFlags
+
+
+def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
+    """Check the flags.
+
+    Raises:
+        ConfigError: one is wrong, or two contradict each other.
+        RequestError: a value is out of its range.
+    """
+    check_endpoint(ctx, flags.remote, "reasoning")
+    is_remote = flags.remote.is_remote
+    options = ChatOptions(
+        system=flags.system,
+        history=state_path() / "chat_history" if flags.history else None,
+        params=_params(ctx, flags),
+        output=Output.PLAIN if flags.plain else Output.AUTO,
+        reasoning=flags.reasoning,
+        stats=flags.stats,
+        quiet=flags.quiet,
+        remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
+        n_retries=flags.remote.retries,
+        loading=flags.loading,
+    )
+    _check(options)
+    return options
+
+
+def _params(ctx: typer.Context, flags: ChatFlags) -> SamplingParams:
+    """Return how to choose tokens.
+
+    Raises:
+        RequestError: a value is out of its range.
+    """
+    sampling = flags.sampling
+    if flags.remote.is_remote:
+        sampling = sampling_for_server(ctx, sampling)
+    return sampling.to_params(logprobs=False, top_n_tokens=0)
+
+
+def _check(options: ChatOptions) -> None:
+    """Refuse an endpoint that takes no conversation.
+
+    Raises:
+        ConfigError: its URL or --api says so.
+    """
+    if options.remote is not None and not options.remote.prefers_chat:
+        raise ConfigError(
+            "that endpoint takes prompts, not conversations: name the server, or its route "
+            "/v1/chat/completions, or use `tgicli generate`"
+        )
