@@ -6,7 +6,9 @@ own, because llama.cpp does so without the GIL: what Python has to import meanwh
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,7 +159,8 @@ def find_model(
     return found
 
 
-def start_loading(
+@contextlib.contextmanager
+def loading_model(
     flags: LoadingFlags,
     terminal: Terminal,
     status: Status,
@@ -165,8 +168,8 @@ def start_loading(
     quiet: bool,
     n_ctx: int = 0,
     n_lanes: int = 1,
-) -> Loading:
-    """Find the model's file, from a hub if need be, and start loading it.
+) -> Iterator[Loading]:
+    """Find the model's file, from a hub if need be, and load it within the block; free it behind.
 
     n_ctx (0: unknown yet) and n_lanes say which context it will have: what a GPU must hold, too.
 
@@ -175,7 +178,12 @@ def start_loading(
     """
     found = find_model(flags, terminal, status, quiet=quiet, hint=" (-m chooses another)")
     expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_quiet=quiet)
-    return Loading(found.path, flags, terminal, status, expected)
+    loading = Loading(found.path, flags, terminal, status, expected)
+    try:
+        yield loading
+    finally:
+        status.clear()
+        loading.close()
 
 
 def context_options(

@@ -135,18 +135,13 @@ def _ask_all(work: _Work) -> None:
 
 
 def _ask_locally(work: _Work) -> None:
-    from tgicli.cli.local import start_loading
+    from tgicli.cli.local import loading_model
 
     options, terminal = work.options, work.terminal
     status = Status(terminal)
-    loading = start_loading(
-        options.loading,
-        terminal,
-        status,
-        quiet=options.quiet,
-        n_lanes=options.concurrency,
-    )
-    try:
+    with loading_model(
+        options.loading, terminal, status, quiet=options.quiet, n_lanes=options.concurrency
+    ) as loading:
         from tgicli.cli.batch.backend import local_backend
         from tgicli.cli.loop import run
 
@@ -156,9 +151,6 @@ def _ask_locally(work: _Work) -> None:
                 await _run(work, backend, chats=chats)
 
         run(ask())
-    finally:
-        status.clear()
-        loading.close()
 
 
 def _ask_remotely(work: _Work, remote: RemoteOptions) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tgicli.cli.chat.options import ChatOptions
-from tgicli.cli.local import Loading, start_loading
+from tgicli.cli.local import Loading, loading_model
 from tgicli.core import GenerationRequest, Token
 from tgicli.ui.held_status import HeldStatus
 from tgicli.ui.terminal import Terminal
@@ -32,17 +32,13 @@ def run_chat(options: ChatOptions, terminal: Terminal) -> None:
 
 
 def _run_locally(options: ChatOptions, terminal: Terminal, status: HeldStatus) -> None:
-    loading = start_loading(options.loading, terminal, status, quiet=options.quiet)
-    if terminal.stdin_is_terminal:
-        status.hold()  # the line is where a question is typed
-    try:
+    with loading_model(options.loading, terminal, status, quiet=options.quiet) as loading:
+        if terminal.stdin_is_terminal:
+            status.hold()  # the line is where a question is typed
         from tgicli.cli.chat.loop import converse
         from tgicli.cli.loop import run
 
         run(converse(options, terminal, status, _open_local(loading, options)))
-    finally:
-        status.clear()
-        loading.close()
 
 
 async def _open_local(loading: Loading, options: ChatOptions) -> Opened:

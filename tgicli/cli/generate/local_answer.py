@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
-from tgicli.cli.local import Loading, context_options, start_loading
+from tgicli.cli.local import Loading, context_options, loading_model
 from tgicli.core import Finish, GenerationRequest
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
@@ -25,20 +25,13 @@ MAX_LANES = 8  # of --best-of runs at once
 def answer_locally(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     """Load the model and stream the answer; with --dry-run, print the prompt and return None."""
     status = Status(terminal)
-    loading = start_loading(
-        options.loading,
-        terminal,
-        status,
-        quiet=options.quiet,
-        n_lanes=min(options.best_of, MAX_LANES),
-    )
-    try:
+    n_lanes = min(options.best_of, MAX_LANES)
+    with loading_model(
+        options.loading, terminal, status, quiet=options.quiet, n_lanes=n_lanes
+    ) as loading:
         from tgicli.cli.loop import run  # asyncio is imported while the weights load
 
         return run(_answer(options, terminal, status, loading), timeout_s=options.timeout_s)
-    finally:
-        status.clear()
-        loading.close()
 
 
 async def _answer(

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tgicli import __version__
-from tgicli.cli.local import start_loading
+from tgicli.cli.local import loading_model
 from tgicli.cli.loop import run
 from tgicli.cli.serve.flags import ServeFlags
 from tgicli.cli.serve.source import EndpointSource, ModelSource, Served, Source
@@ -61,20 +61,18 @@ def _source(
     if remote is not None:
         yield EndpointSource(flags, remote, terminal), None
         return
-    loading = start_loading(
-        replace(flags.loading, batch_size=flags.batch_size),
-        terminal,
-        status,
-        quiet=flags.quiet,
-        n_ctx=flags.limits.max_total_tokens or 0,
-        n_lanes=flags.limits.max_batch_size,
-    )
-    try:
-        with _offered(loading.path, flags, terminal) as keyless:
-            yield ModelSource(flags, loading), keyless
-    finally:
-        status.clear()
-        loading.close()
+    with (
+        loading_model(
+            replace(flags.loading, batch_size=flags.batch_size),
+            terminal,
+            status,
+            quiet=flags.quiet,
+            n_ctx=flags.limits.max_total_tokens or 0,
+            n_lanes=flags.limits.max_batch_size,
+        ) as loading,
+        _offered(loading.path, flags, terminal) as keyless,
+    ):
+        yield ModelSource(flags, loading), keyless
 
 
 @contextlib.contextmanager
