@@ -10,7 +10,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from tgicli.cli.app import Run
-from tgicli.cli.command import Argument, Command, Group, Option, adopt, is_flag, options_of
+from tgicli.cli.command import Argument, Command, Group, Option, adopt, options_of
+from tgicli.cli.precedence import is_flag
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
 

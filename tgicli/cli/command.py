@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from tgicli.cli.help import write_help
+from tgicli.cli.precedence import VARIABLE, Defaults, is_flag, rank_of
 from tgicli.cli.value import check_of
 from tgicli.config import Check, Checks, Setting, config_path, read_config
 from tgicli.errors import ConfigError, ExitStatus
@@ -27,9 +28,6 @@ if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never i
     from typer._click.formatting import HelpFormatter
 
 VARIABLE_PREFIX = "TGICLI_"
-# Where a value comes from; the greater one wins.
-FLAG, VARIABLE, PROFILE, FILE, DEFAULT = 4, 3, 2, 1, 0
-_RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # Click's words
 _CHOSEN = "tgicli.profile"  # in a context's meta: the profile's name
 _BROKEN = "tgicli.broken"  # in a context's meta: what is wrong with the file
 _GOES_ON = "_goes_on_beside_a_broken_file"  # of a command's function
@@ -246,29 +244,6 @@ def _show_help(ctx: Context, _option: object, value: object) -> None:
         raise typer.Exit
 
 
-class Defaults(dict[str, object]):
-    """What the file says about a command's options, for Click; remembers what a profile says."""
-
-    def __init__(self, settings: Mapping[str, Setting]) -> None:
-        super().__init__({name: found.value for name, found in settings.items()})
-        self.of_profile = frozenset(n for n, found in settings.items() if found.is_of_profile)
-
-
-def rank_of(ctx: Context, name: str) -> int:
-    """Return where a parameter's value comes from: FLAG, VARIABLE, PROFILE, FILE or DEFAULT."""
-    source = ctx.get_parameter_source(name)
-    rank = DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
-    defaults = ctx.default_map
-    is_of_profile = isinstance(defaults, Defaults) and name in defaults.of_profile
-    return PROFILE if rank == FILE and is_of_profile else rank
-
-
-def strongest(ctx: Context, wanted: Iterable[str]) -> list[str]:
-    """Return those whose value comes from the strongest place: a flag, else a variable, ..."""
-    ranks = {name: rank_of(ctx, name) for name in wanted}
-    return [name for name, rank in ranks.items() if rank == max(ranks.values())]
-
-
 def choose_profile(ctx: Context, name: str | None) -> None:
     """Let a profile hold for this command and those below; called before others are processed.
 
@@ -301,11 +276,6 @@ def file_problem(ctx: Context) -> ConfigError | None:
     problem = ctx.meta.get(_BROKEN)
     assert problem is None or isinstance(problem, ConfigError)
     return problem
-
-
-def is_flag(ctx: Context, name: str) -> bool:
-    """Whether a parameter's value stands on the command line."""
-    return rank_of(ctx, name) == FLAG
 
 
 def file_settings(ctx: Context, profile: str | None) -> dict[str, Setting]:

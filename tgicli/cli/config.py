@@ -18,19 +18,15 @@ import typer
 from typer.core import TyperGroup
 
 from tgicli.cli.command import (
-    FILE,
-    PROFILE,
-    VARIABLE,
     VARIABLE_PREFIX,
     CommandChecks,
-    Defaults,
     Option,
     chosen_profile,
     file_settings,
     options_of,
-    rank_of,
 )
 from tgicli.cli.help import shown_value
+from tgicli.cli.precedence import FILE, PROFILE, VARIABLE, Defaults, rank_of
 from tgicli.config import PATH_VARIABLE, PROFILES, ConfigFile, config_path, read_config
 from tgicli.errors import ConfigError
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, Timeouts, shown_header
-from tgicli.cli.command import DEFAULT, is_flag, rank_of, strongest
 from tgicli.cli.flags import LoadingFlags, SamplingFlags
+from tgicli.cli.precedence import DEFAULT, is_flag, rank_of, refuse_flags, spelled_flag, strongest
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 from tgicli.wire.api import Api
@@ -184,7 +184,7 @@ class EndpointFlags:
         named = ("api_key", "api_key_file", "api_key_command")
         first = strongest(ctx, (name for name in named if getattr(self, name)))
         if len(first) > 1:
-            spelled = " and ".join(f"--{name.replace('_', '-')}" for name in first)
+            spelled = " and ".join(map(spelled_flag, first))
             raise ConfigError(f"{spelled} exclude each other; choose one")
         match first:
             case ["api_key"]:
@@ -251,11 +251,8 @@ def check_endpoint(
     else:
         alien = [f.name for f in dataclasses.fields(EndpointFlags) if f.name != "endpoint"]
         alien += also_remote
-        alien = [name for name in alien if name not in for_any]
         words = "is for a server; name one with --endpoint"
-    for name in alien:
-        if name in ctx.params and is_flag(ctx, name):
-            raise ConfigError(f"--{name.replace('_', '-')} {words}")
+    refuse_flags(ctx, (name for name in alien if name not in for_any), words)
 
 
 def sampling_for_server(ctx: typer.Context, sampling: SamplingFlags) -> SamplingFlags:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.command import is_flag
 from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.precedence import is_flag, refuse_flags
 from tgicli.cli.prompt import STDIN
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PANEL = "Many prompts"
 _OF_ONE_ANSWER = (  # what says how one answer is shown
-    *("prompt", "file", "stdin", "raw", "plain", "json", "stream", "details", "top_n_tokens"),
+    *("file", "stdin", "raw", "plain", "json", "stream", "details", "top_n_tokens"),
     *("special", "reasoning", "dry_run", "retries"),
 )
 
@@ -138,26 +138,19 @@ def check_batch(ctx: typer.Context, flags: BatchFlags) -> None:
     Raises:
         ConfigError: there is one.
     """
-    given = {name for name in ctx.params if is_flag(ctx, name)}
     if not flags.is_wanted:
-        own = {field.name for field in dataclasses.fields(BatchFlags)}
-        for name in sorted(given & own):
-            raise ConfigError(f"{_spelled(name)} is for a file of prompts; name one with --input")
+        own = sorted(field.name for field in dataclasses.fields(BatchFlags))
+        refuse_flags(ctx, own, "is for a file of prompts; name one with --input")
         return
-    for name in _OF_ONE_ANSWER:
-        if name in given:
-            raise ConfigError(f"{_spelled(name)} is for one prompt; leave it out, or --input")
+    if is_flag(ctx, "prompt"):
+        raise ConfigError("PROMPT is for one prompt; leave it out, or --input")
+    refuse_flags(ctx, _OF_ONE_ANSWER, "is for one prompt; leave it out, or --input")
     if flags.redo_changed and flags.restart:
         raise ConfigError("--redo-changed and --restart exclude each other; choose one")
     if flags.output == STDIN:
-        for name in sorted(given & {"redo_changed", "restart"}):
-            raise ConfigError(f"{_spelled(name)} is for a file; name one with --output")
+        refuse_flags(ctx, ("redo_changed", "restart"), "is for a file; name one with --output")
     elif _is_same(flags.input, flags.output):
         raise ConfigError(f"--output {flags.output} is --input, too; choose another file")
-
-
-def _spelled(name: str) -> str:
-    return "PROMPT" if name == "prompt" else f"--{name.replace('_', '-')}"
 
 
 def _is_same(one: Path | None, other: Path) -> bool:

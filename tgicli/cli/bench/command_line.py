@@ -12,7 +12,8 @@ import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint
 from tgicli.cli.bench.target import is_url, shown_url
-from tgicli.cli.command import Option, is_flag
+from tgicli.cli.command import Option
+from tgicli.cli.precedence import is_flag
 
 _ADDRESSES = ("target", "endpoint", "vs")
 _HIDDEN = ("api_key", "api_key_command")

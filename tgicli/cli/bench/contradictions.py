@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from tgicli.cli.bench.flags import BenchFlags
-from tgicli.cli.command import is_flag
+from tgicli.cli.precedence import is_flag, spelled_flag
 from tgicli.errors import ConfigError
 
 _ONE_OF = (
@@ -83,8 +83,3 @@ def _check_comparing(ctx: typer.Context, flags: BenchFlags) -> None:
         raise ConfigError("--slo is not for comparisons, whose verdicts are of two sides")
     if is_flag(ctx, "records"):
         raise ConfigError("--records is not for comparisons, which --json writes")
-
-
-def spelled_flag(name: str) -> str:
-    """Return a flag as it is written."""
-    return f"--{name.replace('_', '-')}"

@@ -11,10 +11,10 @@ from tgicli.bench.prompts import Length
 from tgicli.bench.schedule import Ramp, check_arrival
 from tgicli.bench.slo import Slo, parse_slo
 from tgicli.cli.bench.command_line import shown_command
-from tgicli.cli.bench.contradictions import ARRIVALS, check_flags, spelled_flag
+from tgicli.cli.bench.contradictions import ARRIVALS, check_flags
 from tgicli.cli.bench.flags import BenchFlags, LoadFlags, MeasuringFlags, OutputFlags
 from tgicli.cli.bench.target import LocalTarget, Target, other_of, target_of
-from tgicli.cli.command import is_flag, strongest
+from tgicli.cli.precedence import is_flag, spelled_flag, strongest
 from tgicli.errors import ConfigError
 
 DEFAULT_CONCURRENCIES = (1, 4, 16)

@@ -17,9 +17,9 @@ import typer
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, shown_query
 from tgicli.cli.bench.flags import BenchFlags
-from tgicli.cli.command import is_flag
 from tgicli.cli.endpoint import EndpointFlags, check_endpoint, read_key
 from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.precedence import is_flag
 from tgicli.errors import ConfigError
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}(/\S*)?\Z")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from tgicli.cli.command import strongest
+from tgicli.cli.precedence import strongest
 from tgicli.cli.signature import option
 from tgicli.core import Grammar, GrammarKind
 from tgicli.errors import ConfigError

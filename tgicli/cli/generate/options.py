@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from tgicli.cli.batch.flags import check_batch
-from tgicli.cli.command import is_flag, strongest
 from tgicli.cli.endpoint import check_endpoint, sampling_for_server
 from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.generate.flags import GenerateFlags
 from tgicli.cli.output import Output
+from tgicli.cli.precedence import is_flag, refuse_flags, strongest
 from tgicli.cli.prompt import STDIN, read_prompt
 from tgicli.core import GenerationRequest, SamplingParams
 from tgicli.errors import ConfigError
@@ -139,9 +139,8 @@ def _check(ctx: typer.Context, flags: GenerateFlags, output: Output) -> None:
         raise ConfigError(
             "--system needs the chat template, which --no-chat leaves out; choose one"
         )
-    for name in ("details", "top_n_tokens"):
-        if name in given and output is not Output.JSON:
-            raise ConfigError(f"--{name.replace('_', '-')} shows in JSON only; add --json")
+    if output is not Output.JSON:
+        refuse_flags(ctx, ("details", "top_n_tokens"), "shows in JSON only; add --json")
     # Many prompts take their time, in this process.
     for_any = () if flags.batch.is_wanted else ("timeout",)
     check_endpoint(ctx, flags.remote, "reasoning", for_any=for_any)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from tgicli.cli.command import is_flag
+from tgicli.cli.precedence import refuse_flags
 from tgicli.cli.serve.connect import check_connect
 from tgicli.cli.serve.flags import ServeFlags
 from tgicli.cli.signature import takes
@@ -36,10 +36,9 @@ def serve(ctx: typer.Context, flags: ServeFlags) -> None:
     TGI's and OpenAI's clients work unchanged; GET / shows a demo page, GET /docs the routes.
     """
     check_connect(ctx, flags.remote)
-    for name in _OF_OWN_MODEL if flags.remote.connect else ():
-        if is_flag(ctx, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigError(f"{flag} is for a model in this process; leave it out, or --connect")
+    if flags.remote.connect:
+        words = "is for a model in this process; leave it out, or --connect"
+        refuse_flags(ctx, _OF_OWN_MODEL, words)
     _check(flags)
     from tgicli.cli.serve.run import serve as run
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from tgicli.cli.command import is_flag
 from tgicli.cli.endpoint import Secret, parse_secret, read_key
 from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.precedence import is_flag, refuse_flags
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 
@@ -101,6 +101,4 @@ def check_connect(ctx: typer.Context, flags: ConnectFlags) -> None:
     else:
         alien = [f.name for f in dataclasses.fields(ConnectFlags) if f.name != "connect"]
         words = "is for another server; name it with --connect"
-    for name in alien:
-        if is_flag(ctx, name):
-            raise ConfigError(f"--{name.replace('_', '-')} {words}")
+    refuse_flags(ctx, alien, words)

@@ -1,0 +1,65 @@
+"""Which place says what holds, a flag, a variable, a profile or the file; and which flags may not.
+
+Used by the commands' options, and by `command`, which fills Click's context, on the main thread.
+Where a value comes from is Click's decision. Only a flag is refused: what a variable or the file
+says may be meant for other runs, and gives way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from tgicli.config import Setting
+from tgicli.errors import ConfigError
+
+if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never imported
+    from typer._click.core import Context
+
+# Where a value comes from; the greater one wins.
+FLAG, VARIABLE, PROFILE, FILE, DEFAULT = 4, 3, 2, 1, 0
+_RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # Click's words
+
+
+class Defaults(dict[str, object]):
+    """What the file says about a command's options, for Click; remembers what a profile says."""
+
+    def __init__(self, settings: Mapping[str, Setting]) -> None:
+        super().__init__({name: found.value for name, found in settings.items()})
+        self.of_profile = frozenset(n for n, found in settings.items() if found.is_of_profile)
+
+
+def rank_of(ctx: Context, name: str) -> int:
+    """Return where a parameter's value comes from: FLAG, VARIABLE, PROFILE, FILE or DEFAULT."""
+    source = ctx.get_parameter_source(name)
+    rank = DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
+    defaults = ctx.default_map
+    is_of_profile = isinstance(defaults, Defaults) and name in defaults.of_profile
+    return PROFILE if rank == FILE and is_of_profile else rank
+
+
+def strongest(ctx: Context, wanted: Iterable[str]) -> list[str]:
+    """Return those whose value comes from the strongest place: a flag, else a variable, ..."""
+    ranks = {name: rank_of(ctx, name) for name in wanted}
+    return [name for name, rank in ranks.items() if rank == max(ranks.values())]
+
+
+def is_flag(ctx: Context, name: str) -> bool:
+    """Whether a parameter's value stands on the command line."""
+    return rank_of(ctx, name) == FLAG
+
+
+def refuse_flags(ctx: Context, names: Iterable[str], why: str) -> None:
+    """Refuse flags that have no meaning here.
+
+    Raises:
+        ConfigError: one of them is given.
+    """
+    for name in names:
+        if is_flag(ctx, name):
+            raise ConfigError(f"{spelled_flag(name)} {why}")
+
+
+def spelled_flag(name: str) -> str:
+    """Spell a parameter as a flag: top_k is `--top-k`."""
+    return f"--{name.replace('_', '-')}"
