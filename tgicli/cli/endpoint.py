@@ -17,7 +17,7 @@ import typer
 
 from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, Timeouts, shown_header
 from tgicli.cli.flags import LoadingFlags, SamplingFlags
-from tgicli.cli.precedence import DEFAULT, is_flag, rank_of, refuse_flags, spelled_flag, strongest
+from tgicli.cli.precedence import DEFAULT, is_flag, only_one, rank_of, refuse_flags
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 from tgicli.wire.api import Api
@@ -182,18 +182,14 @@ class EndpointFlags:
                 "or use --api-key-file or --api-key-command"
             )
         named = ("api_key", "api_key_file", "api_key_command")
-        first = strongest(ctx, (name for name in named if getattr(self, name)))
-        if len(first) > 1:
-            spelled = " and ".join(map(spelled_flag, first))
-            raise ConfigError(f"{spelled} exclude each other; choose one")
-        match first:
-            case ["api_key"]:
+        match only_one(ctx, (name for name in named if getattr(self, name))):
+            case "api_key":
                 assert self.api_key is not None
                 return self.api_key.value
-            case ["api_key_file"]:
+            case "api_key_file":
                 assert self.api_key_file is not None
                 return read_key(self.api_key_file, "--api-key-file")
-            case ["api_key_command"]:
+            case "api_key_command":
                 assert self.api_key_command is not None
                 return _run_key_command(self.api_key_command)
         return _usual_key(endpoint)

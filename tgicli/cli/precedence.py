@@ -44,6 +44,19 @@ def strongest(ctx: Context, wanted: Iterable[str]) -> list[str]:
     return [name for name, rank in ranks.items() if rank == max(ranks.values())]
 
 
+def only_one(ctx: Context, wanted: Iterable[str]) -> str | None:
+    """Return which of these holds, whose values exclude each other; None: there are none.
+
+    Raises:
+        ConfigError: two are wanted in the same place.
+    """
+    first = strongest(ctx, wanted)
+    if len(first) > 1:
+        spelled = " and ".join(map(spelled_flag, first))
+        raise ConfigError(f"{spelled} exclude each other; choose one")
+    return first[0] if first else None
+
+
 def is_flag(ctx: Context, name: str) -> bool:
     """Whether a parameter's value stands on the command line."""
     return rank_of(ctx, name) == FLAG

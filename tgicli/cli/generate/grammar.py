@@ -12,7 +12,7 @@ from pathlib import Path
 
 import typer
 
-from tgicli.cli.precedence import strongest
+from tgicli.cli.precedence import only_one
 from tgicli.cli.signature import option
 from tgicli.core import Grammar, GrammarKind
 from tgicli.errors import ConfigError
@@ -47,17 +47,14 @@ class GrammarFlags:
             ConfigError: two are named in one place, or it can't be read.
         """
         named = ("schema", "regex", "gbnf")
-        first = strongest(ctx, (name for name in named if getattr(self, name) is not None))
-        match first:
-            case []:
-                return None
-            case ["schema"]:
+        match only_one(ctx, (name for name in named if getattr(self, name) is not None)):
+            case "schema":
                 return Grammar(GrammarKind.JSON_SCHEMA, _schema(self.schema or ""))
-            case ["regex"]:
+            case "regex":
                 return Grammar(GrammarKind.REGEX, self.regex or "")
-            case ["gbnf"]:
+            case "gbnf":
                 return Grammar(GrammarKind.GBNF, _gbnf(self.gbnf or ""))
-        raise ConfigError(f"--{first[0]} and --{first[1]} exclude each other; choose one")
+        return None
 
 
 def _schema(given: str) -> str:

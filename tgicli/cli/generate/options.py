@@ -15,7 +15,7 @@ from tgicli.cli.endpoint import check_endpoint, sampling_for_server
 from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.generate.flags import GenerateFlags
 from tgicli.cli.output import Output
-from tgicli.cli.precedence import is_flag, refuse_flags, strongest
+from tgicli.cli.precedence import is_flag, only_one, refuse_flags
 from tgicli.cli.prompt import STDIN, read_prompt
 from tgicli.core import GenerationRequest, SamplingParams
 from tgicli.errors import ConfigError
@@ -117,10 +117,8 @@ def _output(ctx: typer.Context, flags: GenerateFlags) -> Output:
         ConfigError: two are wanted in the same place.
     """
     wanted = {"raw": flags.raw, "plain": flags.plain, "json": flags.json}
-    first = strongest(ctx, (name for name, is_wanted in wanted.items() if is_wanted))
-    if len(first) > 1:
-        raise ConfigError(f"--{first[0]} and --{first[1]} exclude each other; choose one")
-    return Output(first[0]) if first else Output.AUTO
+    name = only_one(ctx, (name for name, is_wanted in wanted.items() if is_wanted))
+    return Output.AUTO if name is None else Output(name)
 
 
 def _check(ctx: typer.Context, flags: GenerateFlags, output: Output) -> None:
