@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeGuard, TypeVar, get_args, get_origin, get
 import typer
 
 _DECLARATION = "typer"  # the metadata's key
-_Options = TypeVar("_Options")
+_Flags = TypeVar("_Flags")
 _Value = TypeVar("_Value")
 
 
@@ -54,13 +54,13 @@ def argument(
 
 
 def takes(
-    kind: type[_Options],
-) -> Callable[[Callable[[typer.Context, _Options], None]], Callable[..., None]]:
-    """Make a command of a function that takes its options as one value."""
+    kind: type[_Flags],
+) -> Callable[[Callable[[typer.Context, _Flags], None]], Callable[..., None]]:
+    """Make a command of a function that takes its flags as one value."""
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     signature = inspect.Signature([context, *_parameters(kind)])
 
-    def decorate(function: Callable[[typer.Context, _Options], None]) -> Callable[..., None]:
+    def decorate(function: Callable[[typer.Context, _Flags], None]) -> Callable[..., None]:
         def command(*, ctx: typer.Context, **values: object) -> None:
             function(ctx, _build(kind, values))
 
@@ -86,7 +86,7 @@ def _parameters(kind: type[object]) -> Iterator[inspect.Parameter]:
             )
 
 
-def _build(kind: type[_Options], values: Mapping[str, Any]) -> _Options:
+def _build(kind: type[_Flags], values: Mapping[str, Any]) -> _Flags:
     return kind(**{field.name: _value(field.name, hint, values) for field, hint in _fields(kind)})
 
 
