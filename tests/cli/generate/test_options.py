@@ -151,6 +151,7 @@ def test_an_output_variable_wins_over_the_files(
     [
         ("--raw --json", "--raw and --json exclude each other"),
         ("--plain --raw", "--raw and --plain exclude each other"),
+        ("--raw --plain --json", "--raw and --plain and --json exclude each other"),
         ("--details", "--details shows in JSON only; add --json"),
         ("--top-n-tokens 3", "--top-n-tokens shows in JSON only; add --json"),
         ("--system x --no-chat", "--system needs the chat template, which --no-chat leaves out"),
