@@ -39,10 +39,10 @@ def set_environ(environ: Mapping[str, str]) -> None:
 
 def fetch(name: str, environ: Mapping[str, str] | None = None, n_retries: int = 0) -> Fetched:
     """Download a model."""
-    from tgicli.models import hub
+    from tgicli.models import download, hub
     from tgicli.models.names import HubName
 
-    hub._RETRY_WAITS_S = (0.0,) * n_retries  # type: ignore[assignment]  # tests don't wait
+    download._RETRY_WAITS_S = (0.0,) * n_retries  # type: ignore[assignment]  # tests don't wait
     reference, progress = HubName.parse(name), list[tuple[int, int]]()
     assert reference is not None
     before = dict(os.environ)

