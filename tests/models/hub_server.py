@@ -40,6 +40,11 @@ class Repository:
         """A hash of everything, as git's is."""
         return hashlib.sha1(repr(sorted(self.files.items())).encode()).hexdigest()
 
+    @property
+    def model(self) -> bytes:
+        """The bytes of its one model."""
+        return self.files["gem-Q4_K_M.gguf"]
+
 
 class Seen(NamedTuple):
     """One request."""

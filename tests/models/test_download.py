@@ -1,0 +1,173 @@
+"""Bytes from a hub, over real sockets: what comes, what breaks, and what the next run does."""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.models.files import split_gguf
+from tests.models.hub_client import fetch, fetch_with_a_full_disk
+from tests.models.hub_server import Hub, Repository
+from tgicli.errors import ModelLoadError, ModelNotFound, Unreachable
+
+
+def test_progress_goes_from_nothing_to_all(
+    client: ProcessPoolExecutor, name: str, repository: Repository
+) -> None:
+    fetched = client.submit(fetch, name).result()
+
+    done, totals = zip(*fetched.progress, strict=True)
+    n_bytes = len(repository.model)
+    assert (done[0], done[-1]) == (0, n_bytes)
+    assert list(done) == sorted(done)
+    assert set(totals) == {n_bytes}
+
+
+def test_a_connection_that_breaks_is_continued_where_it_broke(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:] = [50_000, 20_000]
+
+    fetched = client.submit(fetch, name, n_retries=1).result()
+
+    assert [seen.range for seen in hub.downloads()] == [None, "bytes=50000-", "bytes=70000-"]
+    assert fetched.path.read_bytes() == repository.model
+    assert fetched.progress[-1][0] == len(repository.model)
+
+
+def test_the_next_run_continues_what_broke_off(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:] = [50_000]
+    with pytest.raises(Unreachable, match=rf"after 50000 of {len(repository.model)} bytes"):
+        client.submit(fetch, name).result()
+    hub.seen.clear()
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == ["bytes=50000-"]
+    assert fetched.progress[0] == (50_000, len(repository.model))
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_a_storage_that_ignores_ranges_starts_anew(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:], hub.ignores_ranges = [50_000], True
+
+    fetched = client.submit(fetch, name, n_retries=1).result()
+
+    assert fetched.path.read_bytes() == repository.model
+    assert fetched.progress[-1][0] == len(repository.model)
+
+
+def test_a_new_start_that_breaks_off_at_once_is_continued(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:], hub.ignores_ranges = [50_000, 300, 20_000], True
+
+    fetched = client.submit(fetch, name, n_retries=2).result()
+
+    ranges = [seen.range for seen in hub.downloads()]
+    assert ranges == [None, "bytes=50000-", "bytes=300-", "bytes=20000-"]
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_what_comes_damaged_is_not_kept(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.garbles = True
+    with pytest.raises(ModelLoadError, match=r"gem-Q4_K_M\.gguf came damaged: its SHA-256 is"):
+        client.submit(fetch, name).result()
+    hub.garbles = False
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == [None, None]
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_fetching_mends_a_cached_model_that_lost_its_end(
+    client: ProcessPoolExecutor, name: str, repository: Repository
+) -> None:
+    path = client.submit(fetch, name).result().path
+    with path.open("r+b") as file:
+        file.truncate(1000)
+
+    mended = client.submit(fetch, name).result().path
+
+    assert mended == path
+    assert path.read_bytes() == repository.model
+
+
+def test_a_storage_that_answers_with_nothing_is_not_asked_for_ever(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.storage_status = 200
+
+    with pytest.raises(Unreachable, match=r"gem-Q4_K_M\.gguf doesn't answer as a hub does"):
+        client.submit(fetch, name).result()
+
+
+def test_a_storage_that_refuses_is_not_asked_again(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.storage_status = 403
+
+    with pytest.raises(ModelNotFound, match=r"\(status 403\)"):
+        client.submit(fetch, name, n_retries=3).result()
+
+    assert len(hub.downloads()) == 1
+
+
+def test_a_storage_that_is_down_is_asked_again_and_given_up(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.storage_status = 503
+
+    with pytest.raises(Unreachable, match="broke off after 0 of"):
+        client.submit(fetch, name, n_retries=2).result()
+
+    assert len(hub.downloads()) == 3
+
+
+def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.sizes[hashlib.sha256(repository.model).hexdigest()] = 2**60
+
+    with pytest.raises(ModelLoadError, match=rf"needs {2**60} bytes more and .* has \d+; free"):
+        client.submit(fetch, name).result()
+
+    assert hub.downloads() == []
+
+
+def test_all_parts_of_a_model_must_fit_on_the_disk_before_one_comes(
+    client: ProcessPoolExecutor, hub: Hub, name: str, tmp_path: Path
+) -> None:
+    parts = [path.read_bytes() for path in split_gguf(tmp_path, "big-Q8_0", 3)]
+    files = {f"big-Q8_0-{i:05}-of-00003.gguf": data for i, data in enumerate(parts, 1)}
+    hub.repositories[name] = Repository(files)
+    hub.sizes[hashlib.sha256(parts[2]).hexdigest()] = 2**60
+    n_bytes = len(parts[0]) + len(parts[1]) + 2**60
+
+    with pytest.raises(ModelLoadError, match=f"big-Q8_0 needs {n_bytes} bytes more and "):
+        client.submit(fetch, name).result()
+
+    assert hub.downloads() == []
+
+
+def test_a_disk_that_fills_up_keeps_what_came(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    with pytest.raises(ModelLoadError, match=f"can't store {name} in .*; free some space, or set"):
+        client.submit(fetch_with_a_full_disk, name, 100_000).result()
+    hub.seen.clear()
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == ["bytes=100000-"]
+    assert fetched.path.read_bytes() == repository.model
