@@ -47,6 +47,7 @@ def hub(server: Hub) -> Iterator[Hub]:
     server.seen.clear()
     server.cuts.clear()
     server.sizes.clear()
+    server.answers.clear()
     server.storage_status, server.ignores_ranges, server.garbles = None, False, False
 
 

@@ -46,6 +46,14 @@ class Repository:
         return self.files["gem-Q4_K_M.gguf"]
 
 
+class Answer(NamedTuple):
+    """What the storage says instead of what it should."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Seen(NamedTuple):
     """One request."""
 
@@ -69,6 +77,7 @@ class Hub:
     cuts: list[int] = field(default_factory=list)  # the next answers end after so many bytes
     stalls: threading.Event = field(default_factory=threading.Event)  # cut answers wait for it
     storage_status: int | None = None  # of what the storage answers
+    answers: list[Answer] = field(default_factory=list)  # what the storage says next, instead
     ignores_ranges: bool = False
     sizes: dict[str, int] = field(default_factory=dict)  # what is claimed, by hash
     garbles: bool = False
@@ -153,6 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.hub.storage_status is not None:
             self._send(self.hub.storage_status)
             return
+        if self.hub.answers:
+            self._send(*self.hub.answers.pop(0))
+            return
         contents = (c for r in self.hub.repositories.values() for c in r.files.values())
         content = next(c for c in contents if hashlib.sha256(c).hexdigest() == digest)
         if self.hub.garbles:
@@ -173,7 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("X-HF-Warning", "tests; the library would show this")
-        self.send_header("Content-Length", str(len(body)))
+        if "Transfer-Encoding" not in (headers or {}):
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "HEAD":
             return

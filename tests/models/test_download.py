@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tests.models.files import split_gguf
 from tests.models.hub_client import fetch, fetch_with_a_full_disk
-from tests.models.hub_server import Hub, Repository
+from tests.models.hub_server import Answer, Hub, Repository
 from tgicli.errors import ModelLoadError, ModelNotFound, Unreachable
 
 
@@ -53,26 +54,123 @@ def test_the_next_run_continues_what_broke_off(
     assert fetched.path.read_bytes() == repository.model
 
 
-def test_a_storage_that_ignores_ranges_starts_anew(
+def test_a_storage_that_ignores_ranges_is_read_again_up_to_where_it_broke(
     client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
 ) -> None:
-    hub.cuts[:], hub.ignores_ranges = [50_000], True
-
-    fetched = client.submit(fetch, name, n_retries=1).result()
-
-    assert fetched.path.read_bytes() == repository.model
-    assert fetched.progress[-1][0] == len(repository.model)
-
-
-def test_a_new_start_that_breaks_off_at_once_is_continued(
-    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
-) -> None:
-    hub.cuts[:], hub.ignores_ranges = [50_000, 300, 20_000], True
+    hub.cuts[:], hub.ignores_ranges = [50_000, 300, 70_000], True
 
     fetched = client.submit(fetch, name, n_retries=2).result()
 
     ranges = [seen.range for seen in hub.downloads()]
-    assert ranges == [None, "bytes=50000-", "bytes=300-", "bytes=20000-"]
+    assert ranges == [None, "bytes=50000-", "bytes=50000-", "bytes=70000-"]
+    assert fetched.path.read_bytes() == repository.model
+    done = [n_done for n_done, _ in fetched.progress]
+    assert done == sorted(done)
+    assert done[-1] == len(repository.model)
+
+
+PAGE = b"<html>Log in to the hotel's Wi-Fi</html>"
+PAGES = [
+    Answer(200, {"Content-Type": "text/html"}, PAGE),
+    Answer(200, {"Transfer-Encoding": "chunked"}, b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE), PAGE)),
+    Answer(200, {"Content-Encoding": "gzip"}, gzip.compress(PAGE)),
+    Answer(206, {"Content-Range": "bytes 60000-60039/*"}, PAGE),
+    Answer(206, {"Content-Range": "bytes 0-39/40"}, PAGE),
+    Answer(206, {}, PAGE),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_instead_of_the_rest_costs_nothing_that_came(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository, page: Answer
+) -> None:
+    hub.cuts[:] = [50_000]
+    with pytest.raises(Unreachable, match="after 50000 of"):
+        client.submit(fetch, name).result()
+    hub.answers[:] = [page, page]
+    with pytest.raises(Unreachable, match="doesn't answer as a hub does; check HF_ENDPOINT and"):
+        client.submit(fetch, name).result()
+    hub.answers.clear()
+    hub.seen.clear()
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == ["bytes=50000-"]
+    assert fetched.path.read_bytes() == repository.model
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_instead_of_a_model_is_not_kept(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository, page: Answer
+) -> None:
+    hub.answers[:] = [page, page]
+    with pytest.raises(Unreachable, match="doesn't answer as a hub does"):
+        client.submit(fetch, name).result()
+    hub.answers.clear()
+    hub.seen.clear()
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == [None]
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_more_than_the_model_is_not_written(
+    client: ProcessPoolExecutor, hub: Hub, home: Path, name: str, repository: Repository
+) -> None:
+    n_bytes = 100 * len(repository.model)
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (n_bytes, bytes(n_bytes))
+    hub.answers[:] = [Answer(200, {"Transfer-Encoding": "chunked"}, chunk)]
+
+    with pytest.raises(Unreachable, match="doesn't answer as a hub does"):
+        client.submit(fetch_with_a_full_disk, name, len(repository.model)).result()
+
+    blobs = home / "hub" / f"models--{name.replace('/', '--')}" / "blobs"
+    assert [path.stat().st_size for path in blobs.iterdir()] == [0]
+
+
+@pytest.mark.parametrize("status", [206, 416])
+def test_a_storage_that_can_not_begin_in_the_middle_is_asked_for_all(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository, status: int
+) -> None:
+    hub.cuts[:] = [50_000]
+    with pytest.raises(Unreachable, match="after 50000 of"):
+        client.submit(fetch, name).result()
+    hub.answers[:] = [Answer(status, {"Content-Range": "bytes 70000-70009/*"}, bytes(10))]
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == [None, "bytes=50000-", None]
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_an_answer_as_long_as_the_rest_is_the_rest(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:] = [50_000]
+    with pytest.raises(Unreachable, match="after 50000 of"):
+        client.submit(fetch, name).result()
+    hub.answers[:] = [Answer(206, {}, repository.model[50_000:])]
+
+    fetched = client.submit(fetch, name).result()
+
+    assert [seen.range for seen in hub.downloads()] == [None, "bytes=50000-"]
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_an_answer_from_before_the_break_is_read_up_to_it(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.cuts[:] = [50_000]
+    with pytest.raises(Unreachable, match="after 50000 of"):
+        client.submit(fetch, name).result()
+    span = f"bytes 40000-59999/{len(repository.model)}"
+    hub.answers[:] = [Answer(206, {"Content-Range": span}, repository.model[40_000:60_000])]
+
+    fetched = client.submit(fetch, name).result()
+
+    ranges = [seen.range for seen in hub.downloads()]
+    assert ranges == [None, "bytes=50000-", "bytes=60000-"]
     assert fetched.path.read_bytes() == repository.model
 
 

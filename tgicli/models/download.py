@@ -10,21 +10,27 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tgicli.errors import ModelLoadError, Unreachable
 from tgicli.models import names
 from tgicli.models.gguf import read_header
 from tgicli.models.hub_errors import OTHER_DISK, not_a_hub
 
+if TYPE_CHECKING:
+    from huggingface_hub.errors import Response  # type: ignore[attr-defined]  # httpx's or its heir's
+
 LIBRARY = "tgicli"  # how we introduce ourselves
 Progress = Callable[[int, int], None]  # bytes that are here, bytes in all
 
+_CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+|\*)")
 _RETRY_WAITS_S = (0.5, 1.0, 2.0, 4.0)  # after failures in a row that brought nothing
 
 
@@ -127,27 +133,63 @@ def _receive(file: RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -
 
 
 def _append(file: RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -> None:
-    """Ask once for what is missing, and append what comes."""
-    from huggingface_hub import constants, get_session, hf_raise_for_status
-    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented
+    """Ask once for what is missing, and append what comes of it.
+
+    Raises:
+        Unreachable: something else came; of that nothing is kept.
+    """
+    from huggingface_hub import hf_raise_for_status
 
     n_here = sink.tell()
+    with ExitStack() as stack:
+        response = stack.enter_context(_ask(file, n_here))
+        if response.status_code in (206, 416) and n_here not in _span(file, response):
+            response = stack.enter_context(_ask(file, 0))  # it can't begin where we are
+        hf_raise_for_status(response)
+        span = _span(file, response)
+        if n_here not in span:
+            raise not_a_hub(file.url)
+        n_known = n_here - span.start
+        for chunk in response.iter_bytes():
+            new = chunk[n_known:]
+            n_known -= len(chunk) - len(new)
+            if sink.tell() + len(new) > span.stop:
+                break
+            sink.write(new)
+            advance(len(new))
+        if sink.tell() != span.stop:  # it came whole, and was shorter or longer
+            sink.truncate(n_here)
+            raise not_a_hub(file.url)
+
+
+def _ask(file: RemoteFile, start: int) -> AbstractContextManager[Response]:
+    """Ask for a file's bytes from an offset on."""
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented
+
     headers = build_hf_headers(library_name=LIBRARY)
     headers["Accept-Encoding"] = "identity"  # so that offsets count the file's own bytes
-    if n_here:
-        headers["Range"] = f"bytes={n_here}-"
+    if start:
+        headers["Range"] = f"bytes={start}-"
     timeout_s = constants.HF_HUB_DOWNLOAD_TIMEOUT
-    with get_session().stream("GET", file.url, headers=headers, timeout=timeout_s) as response:
-        hf_raise_for_status(response)
-        if n_here and response.status_code != 206:  # the range was ignored: here comes all of it
-            sink.truncate(0)
-            sink.seek(0)  # truncating leaves the cursor where it was
-            advance(-n_here)
-        for chunk in response.iter_bytes():
-            sink.write(chunk)
-            advance(len(chunk))
-    if sink.tell() == n_here:
-        raise not_a_hub(file.url)
+    return get_session().stream("GET", file.url, headers=headers, timeout=timeout_s)
+
+
+def _span(file: RemoteFile, response: Response) -> range:
+    """Return which bytes of the file an answer brings; none if it is of something else.
+
+    A network's login page comes with status 200, too: its length tells.
+    """
+    headers, n_file = response.headers, file.n_bytes
+    n_bytes = int(headers.get("Content-Length", n_file))
+    if response.status_code == 206:
+        rest = f"bytes {n_file - n_bytes}-{n_file - 1}/*"  # where it doesn't say which
+        said = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", rest))
+        if said is None or said["total"] not in ("*", str(n_file)):
+            return range(0)
+        return range(int(said["first"]), min(int(said["last"]) + 1, n_file))
+    is_file = response.is_success and (n_bytes == n_file or "Content-Encoding" in headers)
+    return range(n_file if is_file else 0)
 
 
 def _is_refusal(error: Exception) -> bool:
