@@ -55,6 +55,14 @@ def fetch(name: str, environ: Mapping[str, str] | None = None, n_retries: int = 
     return Fetched(path, progress)
 
 
+def fetch_anew(name: str, environ: Mapping[str, str]) -> Fetched:
+    """Download a model by new connections, which read the environment again."""
+    from huggingface_hub import close_session
+
+    close_session()
+    return fetch(name, environ)
+
+
 def fetch_with_a_full_disk(name: str, n_bytes: int) -> Fetched:
     """Download a model where no file can be longer than n_bytes."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -2,7 +2,7 @@
 
     GET  /api/models/<repository>                 the listing
     HEAD /<repository>/resolve/<revision>/<file>  302 to the storage, or 200 for a small file in git
-    GET  the same, then <storage>/<sha256>        the bytes, with ranges
+    GET  the same, then <storage>/<sha256>?...    the bytes, with ranges
 
 It remembers every request, and breaks what a test asks it to break.
 """
@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar, NamedTuple
 
 TOKEN = "hf_secret"
+SECRET = "5ecret"  # of links to the storage
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +33,7 @@ class Repository:
     is_private: bool = False
     is_gated: bool = False
     status: int | None = None  # of every answer
+    headers: dict[str, str] = field(default_factory=dict)  # beside that
     listing: bytes | None = None  # instead of the true one
     unlisted: set[str] = field(default_factory=set)  # listed, and not there when asked for
 
@@ -111,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._list(found[1])
         elif found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", self.path):
             self._resolve(found[1], found[2])
-        elif found := re.fullmatch(r"/([0-9a-f]{64})", self.path):
+        elif found := re.fullmatch(r"/([0-9a-f]{64})\?.*", self.path):
             self._store(found[1])
         else:
             self._send(404)
@@ -135,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404 if has_token else 401, {"X-Error-Code": "RepoNotFound"})
             return None
         if repository.status is not None:
-            self._send(repository.status)
+            self._send(repository.status, repository.headers)
             return None
         return repository
 
@@ -155,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             digest = hashlib.sha256(repository.files[file]).hexdigest()
             n_bytes = self.hub.sizes.get(digest, len(repository.files[file]))
             linked = {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(n_bytes)}
-            location = {"Location": f"{self.hub.storage_url}/{digest}"}
+            location = {"Location": f"{self.hub.storage_url}/{digest}?Signature={SECRET}"}
             self._send(302, commit | linked | location)
 
     def _store(self, digest: str) -> None:

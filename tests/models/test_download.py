@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 
 from tests.models.files import split_gguf
 from tests.models.hub_client import fetch, fetch_with_a_full_disk
-from tests.models.hub_server import Answer, Hub, Repository
-from tgicli.errors import ModelLoadError, ModelNotFound, Unreachable
+from tests.models.hub_server import SECRET, Answer, Hub, Repository
+from tgicli.errors import ModelLoadError, Overloaded, TgicliError, Unreachable
 
 
 def test_progress_goes_from_nothing_to_all(
@@ -210,12 +211,17 @@ def test_a_storage_that_answers_with_nothing_is_not_asked_for_ever(
         client.submit(fetch, name).result()
 
 
-def test_a_storage_that_refuses_is_not_asked_again(
-    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_storage_that_refuses_is_named_and_not_asked_again(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository, status: int
 ) -> None:
-    hub.storage_status = 403
+    hub.storage_status = status
+    storage = hub.storage_url.removeprefix("http://")
 
-    with pytest.raises(ModelNotFound, match=r"\(status 403\)"):
+    with pytest.raises(
+        Unreachable,
+        match=f"^{storage}, where {hub.url} keeps the files of {name}, answers {status};",
+    ):
         client.submit(fetch, name, n_retries=3).result()
 
     assert len(hub.downloads()) == 1
@@ -226,10 +232,56 @@ def test_a_storage_that_is_down_is_asked_again_and_given_up(
 ) -> None:
     hub.storage_status = 503
 
-    with pytest.raises(Unreachable, match="broke off after 0 of"):
+    with pytest.raises(Unreachable) as caught:
         client.submit(fetch, name, n_retries=2).result()
 
+    assert str(caught.value) == (
+        f"the download of gem-Q4_K_M.gguf broke off after 0 of {len(repository.model)} bytes "
+        "(status 503); try again later"
+    )
     assert len(hub.downloads()) == 3
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "1"}, {"RateLimit": '"api";r=0;t=1'}])
+def test_a_busy_storage_is_left_alone_as_long_as_it_asks(
+    client: ProcessPoolExecutor,
+    hub: Hub,
+    name: str,
+    repository: Repository,
+    headers: dict[str, str],
+) -> None:
+    hub.answers[:] = [Answer(429, headers, b"")]
+    begun = time.monotonic()
+
+    fetched = client.submit(fetch, name, n_retries=1).result()
+
+    assert time.monotonic() - begun >= 1
+    assert fetched.path.read_bytes() == repository.model
+
+
+def test_a_storage_that_asks_for_an_hour_is_busy_at_once(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository
+) -> None:
+    hub.answers[:] = [Answer(429, {"Retry-After": "3600"}, b"<Error>Slow down</Error>")]
+
+    with pytest.raises(Overloaded, match=r"\(status 429, wait 3600 s\); try again later") as caught:
+        client.submit(fetch, name, n_retries=3).result()
+
+    assert caught.value.retry_after_s == 3600
+    assert len(hub.downloads()) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 403])
+def test_a_link_to_the_storage_is_not_shown(
+    client: ProcessPoolExecutor, hub: Hub, name: str, repository: Repository, status: int
+) -> None:
+    hub.storage_status = status
+
+    with pytest.raises(TgicliError) as caught:
+        client.submit(fetch, name).result()
+
+    assert SECRET in hub.downloads()[0].path
+    assert SECRET not in str(caught.value)
 
 
 def test_a_model_larger_than_the_disk_is_refused_before_it_comes(
@@ -269,3 +321,10 @@ def test_a_disk_that_fills_up_keeps_what_came(
 
     assert [seen.range for seen in hub.downloads()] == ["bytes=100000-"]
     assert fetched.path.read_bytes() == repository.model
+
+
+def test_a_place_that_can_not_be_written_is_not_called_full(
+    client: ProcessPoolExecutor, name: str, repository: Repository
+) -> None:
+    with pytest.raises(ModelLoadError, match="/dev/null/x/hub: Not a directory; set HF_HOME to a"):
+        client.submit(fetch, name, {"HF_HOME": "/dev/null/x"}).result()

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.models.files import split_gguf
-from tests.models.hub_client import Fetched, fetch, library_finds, resolve_path
+from tests.models.hub_client import Fetched, fetch, library_finds, resolve_path, running_client
 from tests.models.hub_server import TOKEN, Hub, Repository
-from tgicli.errors import ModelNotFound, Overloaded, Unreachable
+from tgicli.errors import ModelNotFound, Overloaded, TgicliError, Unreachable
 
 
 def test_a_model_comes_into_the_shared_cache(
@@ -173,7 +173,9 @@ def test_a_file_that_is_listed_and_not_there_is_refused(
     [
         (401, ModelNotFound, r"doesn't let us read .* \(status 401\); set HF_TOKEN"),
         (403, ModelNotFound, r"doesn't let us read .* \(status 403\); set HF_TOKEN"),
-        (429, Overloaded, "too many requests"),
+        (404, ModelNotFound, r"doesn't have .* \(status 404\); check the name and HF_ENDPOINT"),
+        (410, ModelNotFound, r"doesn't have .* \(status 410\)"),
+        (429, Overloaded, "too many requests from here; wait 60 s, or set HF_TOKEN"),
         (503, Unreachable, "answers 503 when asked for .*; try again later"),
     ],
 )
@@ -185,7 +187,7 @@ def test_a_hub_that_refuses_is_quoted(
     error: type[Exception],
     message: str,
 ) -> None:
-    repository.status = status
+    repository.status, repository.headers = status, {"Retry-After": "60"}
 
     with pytest.raises(error, match=message):
         client.submit(fetch, name).result()
@@ -208,3 +210,27 @@ def test_a_file_outside_of_the_repository_is_no_model(
 
     with pytest.raises(ModelNotFound, match="has no GGUF model"):
         client.submit(fetch, name).result()
+
+
+def test_a_password_in_the_hub_s_address_is_not_shown(
+    hub: Hub, home: Path, name: str, repository: Repository
+) -> None:
+    endpoint = hub.url.replace("//", "//user:pa55w@rd@")
+    environ = {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    troubles: list[dict[str, object]] = [
+        {"listing": b"<html>"},
+        {"listing": None, "status": 403},
+        {"status": 503},
+        {"status": None, "is_gated": True},
+        {"is_gated": False, "unlisted": {"gem-Q4_K_M.gguf"}},
+        {"is_private": True},
+    ]
+
+    with running_client(environ) as client:
+        for trouble in troubles:
+            for field, value in trouble.items():
+                setattr(repository, field, value)
+            with pytest.raises(TgicliError) as caught:
+                client.submit(fetch, name).result()
+            assert "pa55" not in str(caught.value)
+            assert "rd@" not in str(caught.value)

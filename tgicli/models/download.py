@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from tgicli.errors import ModelLoadError, Unreachable
+from tgicli.errors import ModelLoadError, Overloaded, TgicliError, Unreachable
 from tgicli.models import names
 from tgicli.models.gguf import read_header
-from tgicli.models.hub_errors import OTHER_DISK, not_a_hub
+from tgicli.models.hub_errors import OTHER_DISK, asked_wait_s, not_a_hub, reason, status_of
 
 if TYPE_CHECKING:
     from huggingface_hub.errors import Response  # type: ignore[attr-defined]  # httpx's or its heir's
@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]  # bytes that are here, bytes in all
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<total>\d+|\*)")
 _RETRY_WAITS_S = (0.5, 1.0, 2.0, 4.0)  # after failures in a row that brought nothing
+_MAX_WAIT_S = 60.0  # a storage that asks for more is left alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +125,21 @@ def _receive(file: RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -
                 raise
             if sink.tell() != n_before:
                 waits = iter(_RETRY_WAITS_S)
-            if (wait_s := next(waits, None)) is None:
-                raise Unreachable(
-                    f"the download of {file.path} broke off after {sink.tell()} of {file.n_bytes} "
-                    f"bytes ({error}); they are kept, and the same command goes on from there"
-                ) from error
-            time.sleep(wait_s)
+            wait_s, asked_s = next(waits, None), asked_wait_s(error)
+            if wait_s is None or asked_s > _MAX_WAIT_S:
+                raise _broken_off(file, sink.tell(), error) from error
+            time.sleep(max(wait_s, asked_s))
+
+
+def _broken_off(file: RemoteFile, n_here: int, error: Exception) -> TgicliError:
+    kept = "they are kept, and the same command goes on from there" if n_here else "try again later"
+    words = (
+        f"the download of {file.path} broke off after {n_here} of {file.n_bytes} bytes "
+        f"({reason(error)}); {kept}"
+    )
+    if status_of(error) == 429:
+        return Overloaded(words, retry_after_s=asked_wait_s(error) or None)
+    return Unreachable(words)
 
 
 def _append(file: RemoteFile, sink: BinaryIO, advance: Callable[[int], None]) -> None:
@@ -193,8 +203,8 @@ def _span(file: RemoteFile, response: Response) -> range:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Tell whether the hub answered, and asking again is in vain."""
-    status = getattr(getattr(error, "response", None), "status_code", 500)
+    """Tell whether somebody answered, and asking again is in vain."""
+    status = status_of(error)
     return 400 <= status < 500 and status not in (408, 429)
 
 
