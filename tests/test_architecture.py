@@ -30,7 +30,7 @@ DOORS: dict[
     "httptools": "server/run.py",
     "httpx": "backends/http_library.py",
     "httpx_sse": "backends/http_library.py",
-    "huggingface_hub": ("models/download.py", "models/hub.py", "models/hub_errors.py"),
+    "huggingface_hub": ("models/download.py", "models/hub"),
     "jinja2": "engine/chat.py",
     "llama_cpp": "engine/llama.py",
     "llguidance": "engine/grammar.py",

@@ -1,9 +1,9 @@
 """Download models from a hub into the shared cache.
 
 Called by `resolve` and `tgicli models pull`, on whichever thread resolves a model. With `download`
-and `hub_errors` the door to huggingface_hub, which takes 0.3 s to import and is imported when
-something must be downloaded. The library lists, authenticates and keeps the cache's books; it is
-kept off the terminal.
+and its neighbours in `hub_*` the door to huggingface_hub, which takes 0.3 s to import and is
+imported when something must be downloaded. The library lists, authenticates and keeps the cache's
+books; it is kept off the terminal.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tgicli.models import names
 from tgicli.models.cache import cache_dir, repository_dir
 from tgicli.models.download import LIBRARY, Progress, RemoteFile, download
 from tgicli.models.hub_errors import explained, not_a_hub
+from tgicli.models.hub_settings import check_connection, check_variables
 from tgicli.models.names import HubName
 
 
@@ -29,9 +30,12 @@ def fetch(name: HubName, *, progress: Progress | None = None) -> Path:
         ModelNotFound: the hub has no such repository or model, or doesn't give it to us.
         Unreachable, Overloaded: the hub doesn't answer, or not now; what came is kept.
         ModelLoadError: it can't be stored, or came damaged.
+        ConfigError: the environment says something that can't be used.
     """
+    check_variables()
     with explained(name), _silenced():
         _check_online(name)
+        check_connection()
         first = names.choose(_list_files(name.repository), name)
         files = [_look_up(name.repository, part) for part in names.part_names(first)]
         download(files, progress)
