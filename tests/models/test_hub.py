@@ -193,7 +193,18 @@ def test_a_hub_that_refuses_is_quoted(
         client.submit(fetch, name).result()
 
 
-@pytest.mark.parametrize("listing", [b"<html>Log in to the hotel's Wi-Fi</html>", b"{}", b"[1]"])
+NO_LISTINGS = [
+    b"<html>Log in to the hotel's Wi-Fi</html>",
+    b"{}",
+    b"[1]",
+    b"null",
+    b'{"id": "o/m", "siblings": [{"rfilename": 5}]}',
+    b'{"id": "o/m", "siblings": [], "createdAt": "yesterday"}',
+    b'{"id": "o/m", "siblings": [], "lastModified": 5}',
+]
+
+
+@pytest.mark.parametrize("listing", NO_LISTINGS)
 def test_what_is_no_hub_is_called_so(
     client: ProcessPoolExecutor, name: str, repository: Repository, listing: bytes
 ) -> None:
@@ -203,10 +214,11 @@ def test_what_is_no_hub_is_called_so(
         client.submit(fetch, name).result()
 
 
+@pytest.mark.parametrize("folder", ["../../", "/", "a/../../", "C:", "a/C:", "\\\\host\\", "\0"])
 def test_a_file_outside_of_the_repository_is_no_model(
-    client: ProcessPoolExecutor, name: str, repository: Repository
+    client: ProcessPoolExecutor, name: str, repository: Repository, folder: str
 ) -> None:
-    repository.files = {"../../gem-Q4_K_M.gguf": repository.model}
+    repository.files = {f"{folder}gem-Q4_K_M.gguf": repository.model}
 
     with pytest.raises(ModelNotFound, match="has no GGUF model"):
         client.submit(fetch, name).result()

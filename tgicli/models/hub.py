@@ -8,11 +8,10 @@ books; it is kept off the terminal.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tgicli.errors import ModelNotFound
 from tgicli.models import names
@@ -54,15 +53,24 @@ def _check_online(name: HubName) -> None:
 
 
 def _list_files(repository: str) -> list[str]:
-    from huggingface_hub import HfApi, constants
+    """List what a repository has, but for names that lead out of it."""
+    from huggingface_hub import HfApi, constants, errors
 
     api = HfApi(library_name=LIBRARY)
     try:
         info = api.model_info(repository, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        files = [file.rfilename for file in info.siblings or ()]
+        return [file for file in files if _is_within(file)]
+    except errors.HFValidationError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # it reads JSON unchecked
         raise not_a_hub(constants.ENDPOINT) from error
-    files = [file.rfilename for file in info.siblings or ()]
-    return [file for file in files if ".." not in file.split("/")]
+
+
+def _is_within(file: str) -> bool:
+    """Whether a file's name stays in its repository, and in a folder of any system."""
+    parts = [PureWindowsPath(part) for part in PurePosixPath(file).parts]
+    return "\0" not in file and not any(part.anchor or ".." in part.parts for part in parts)
 
 
 def _look_up(repository: str, path: str) -> RemoteFile:
