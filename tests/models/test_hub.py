@@ -246,3 +246,18 @@ def test_a_password_in_the_hub_s_address_is_not_shown(
                 client.submit(fetch, name).result()
             assert "pa55" not in str(caught.value)
             assert "rd@" not in str(caught.value)
+
+
+def test_offline_a_cached_model_is_taken_as_it_is(
+    client: ProcessPoolExecutor, hub: Hub, home: Path, name: str, repository: Repository
+) -> None:
+    path = client.submit(fetch, name).result().path
+    hub.seen.clear()
+
+    environ = {"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
+    with running_client(environ) as offline:
+        assert offline.submit(fetch, name).result().path == path
+        with pytest.raises(ModelNotFound, match="other is not on disk and HF_HUB_OFFLINE forbids"):
+            offline.submit(fetch, f"{name}-other").result()
+
+    assert hub.seen == []

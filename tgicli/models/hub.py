@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tgicli.errors import ModelNotFound
 from tgicli.models import names
-from tgicli.models.cache import cache_dir, repository_dir
+from tgicli.models.cache import cache_dir, find_cached, repository_dir
 from tgicli.models.download import LIBRARY, Progress, RemoteFile, download
 from tgicli.models.hub_errors import explained, not_a_hub
 from tgicli.models.hub_settings import check_connection, check_variables
@@ -32,8 +32,9 @@ def fetch(name: HubName, *, progress: Progress | None = None) -> Path:
         ConfigError: the environment says something that can't be used.
     """
     check_variables()
+    if _is_offline():
+        return _cached(name)
     with explained(name), _silenced():
-        _check_online(name)
         check_connection()
         first = names.choose(_list_files(name.repository), name)
         files = [_look_up(name.repository, part) for part in names.part_names(first)]
@@ -42,14 +43,20 @@ def fetch(name: HubName, *, progress: Progress | None = None) -> Path:
     return paths[0]
 
 
-def _check_online(name: HubName) -> None:
+def _is_offline() -> bool:
     from huggingface_hub import constants
 
-    if constants.HF_HUB_OFFLINE:
+    return constants.HF_HUB_OFFLINE
+
+
+def _cached(name: HubName) -> Path:
+    path = find_cached(name)
+    if path is None:
         raise ModelNotFound(
             f"{name} is not on disk and HF_HUB_OFFLINE forbids to download it; "
             f"unset it and run `tgicli models pull {name}`"
         )
+    return path
 
 
 def _list_files(repository: str) -> list[str]:
