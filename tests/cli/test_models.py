@@ -241,6 +241,19 @@ def test_an_interrupted_pull_goes_on_where_it_was(
     assert Path(again.stdout.removesuffix("\n")).read_bytes() == content
 
 
+def test_a_time_limit_holds_while_a_model_comes(
+    start: Callable[..., subprocess.Popen[str]], hub: Hub
+) -> None:
+    hub.cuts[:] = [100_000]
+    hub.stalls.clear()  # after so many bytes nothing comes any more
+
+    answer = ended(start("generate", "Hello", "-m", NAME, "--timeout", "2"))
+
+    hub.stalls.set()
+    assert answer.status == ExitStatus.DEADLINE_EXCEEDED
+    assert answer.stderr == "error: it took longer than 2 s (--timeout)\n"
+
+
 @pytest.mark.parametrize(
     ("environ", "status", "message"),
     [

@@ -36,6 +36,17 @@ def test_a_cleared_line_leaves_no_trace() -> None:
     assert pseudo.window.everything() == ["before", "after"]
 
 
+def test_a_closed_line_shows_nothing_any_more() -> None:
+    with PseudoTerminal() as pseudo:
+        status = Status(pseudo.terminal)
+        status.show("downloading 1 MB of 2 MB")
+
+        status.close()
+        status.show("downloading 2 MB of 2 MB")
+
+    assert pseudo.window.everything() == []
+
+
 def test_a_line_that_a_narrower_window_wrapped_is_cleared_whole() -> None:
     with PseudoTerminal(columns=40, lines=5) as pseudo:
         status = Status(pseudo.terminal)

@@ -28,8 +28,11 @@ def run(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
     timeout_s: float | None = None,
+    spent_s: float = 0.0,
 ) -> _T:
     """Run a coroutine to its end, on asyncio's own loop or another one.
+
+    Of its time, spent_s have passed before it.
 
     Raises:
         DeadlineExceeded: its time ran out, and it has closed everything.
@@ -38,7 +41,7 @@ def run(
     heard: list[signal.Signals] = []
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            return runner.run(_interruptible(_within(timeout_s, main), heard))
+            return runner.run(_interruptible(_within(timeout_s, main, spent_s), heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
 
@@ -61,9 +64,9 @@ async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signa
         leave_on_signals()
 
 
-async def _within(timeout_s: float | None, main: Coroutine[Any, Any, _T]) -> _T:
+async def _within(timeout_s: float | None, main: Coroutine[Any, Any, _T], spent_s: float) -> _T:
     try:
-        async with asyncio.timeout(timeout_s) as limit:
+        async with asyncio.timeout(None if timeout_s is None else timeout_s - spent_s) as limit:
             return await main
     except TimeoutError:
         if not limit.expired():

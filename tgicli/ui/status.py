@@ -27,10 +27,11 @@ class Status:
         self._terminal = terminal
         self._pace = Pace(clock)
         self._is_shown = False
+        self._is_closed = False
 
     def show(self, text: str) -> None:
         """Replace the line; dropped when the last one is younger than a frame."""
-        if not self._terminal.stderr_can_animate or self._pace.rest_s > 0:
+        if self._is_closed or not self._terminal.stderr_can_animate or self._pace.rest_s > 0:
             return
         with self._pace.frame():
             line = _LINE.format(harmless(text).replace("\n", " "))
@@ -42,3 +43,8 @@ class Status:
         if self._is_shown:
             self._terminal.write_stderr(_ERASE.encode())
         self._is_shown = False
+
+    def close(self) -> None:
+        """Take the line away for good, whoever still has something to show."""
+        self._is_closed = True
+        self.clear()

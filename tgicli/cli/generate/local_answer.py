@@ -6,12 +6,15 @@ a user sees it: the model loads, the prompt is computed, tokens come.
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
-from tgicli.cli.local import Loading, context_options, loading_model
+from tgicli.cli.local import Loading, context_options, find_model, loading_model
 from tgicli.core import Finish, GenerationRequest
+from tgicli.errors import DeadlineExceeded
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -24,14 +27,34 @@ MAX_LANES = 8  # of --best-of runs at once
 
 def answer_locally(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     """Load the model and stream the answer; with --dry-run, print the prompt and return None."""
-    status = Status(terminal)
+    status, begun = Status(terminal), time.monotonic()
+    _download(options, terminal)
     n_lanes = min(options.best_of, MAX_LANES)
     with loading_model(
         options.loading, terminal, status, quiet=options.quiet, n_lanes=n_lanes
     ) as loading:
         from tgicli.cli.loop import run  # asyncio is imported while the weights load
 
-        return run(_answer(options, terminal, status, loading), timeout_s=options.timeout_s)
+        return run(
+            _answer(options, terminal, status, loading),
+            timeout_s=options.timeout_s,
+            spent_s=time.monotonic() - begun,
+        )
+
+
+def _download(options: GenerateOptions, terminal: Terminal) -> None:
+    """Get the model from a hub if need be, while there is time."""
+    if options.timeout_s is None:
+        return
+    from tgicli.cli.waiting import wait_for
+
+    status = Status(terminal)
+    find = partial(find_model, options.loading, terminal, status, quiet=True)
+    try:
+        wait_for(find, options.timeout_s)
+    except DeadlineExceeded:
+        status.close()
+        raise
 
 
 async def _answer(
