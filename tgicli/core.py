@@ -231,10 +231,15 @@ class Token:
     top: tuple[TopToken, ...] = ()  # best first
     reasoning: bool = False  # thought before the answer, told apart by a server; no part of it
 
+    @property
+    def is_answer(self) -> bool:
+        """Whether its text is a part of the answer: it is no control token and no thought."""
+        return not (self.special or self.reasoning)
+
 
 def visible_text(tokens: Iterable[Token]) -> str:
     """Join the tokens' texts, without the control tokens' and what is reasoning."""
-    return "".join(token.text for token in tokens if not (token.special or token.reasoning))
+    return "".join([token.text for token in tokens if token.is_answer])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tgicli.core import Finish, FinishReason, Run, Token, TopToken
+from tgicli.core import UNKNOWN_ID, Finish, FinishReason, Run, Token, TopToken
 from tgicli.wire.limits import Limits
 from tgicli.wire.openai import AnswerHead
 
 LIMITS = Limits(max_total_tokens=2048, max_input_tokens=1024)
 EOS = Token(2, "</s>", -0.125, special=True)
+THOUGHT = Token(UNKNOWN_ID, "Let me see.", reasoning=True)
 
 
 def head(id: str) -> AnswerHead:

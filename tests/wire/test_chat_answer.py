@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.answers import EOS, LIMITS, finish, head, run, word
+from tests.wire.answers import EOS, LIMITS, THOUGHT, finish, head, run, word
 from tgicli.core import Delta, FinishReason, Run
 from tgicli.wire.chat import decode_chat
 from tgicli.wire.chat_answer import ChatEncoder
@@ -141,6 +141,17 @@ def test_log_probabilities_are_the_visible_tokens_with_their_bytes():
 
     assert whole["choices"][0]["logprobs"] == {"content": content}
     assert [chunk["choices"][0]["logprobs"] for chunk in chunks] == [{"content": content}, None]
+
+
+def test_a_thought_has_no_log_probabilities_whole_or_streamed():
+    answers, streamed = encoder(logprobs=True), encoder(logprobs=True)
+
+    whole = json.loads(answers.encode_whole([Run((THOUGHT, word("Hi"), EOS), finish(EOS))]))
+    chunks = stream(streamed, Delta((THOUGHT,)), Delta((word("Hi"),)))
+
+    content = whole["choices"][0]["logprobs"]["content"]
+    assert [token["token"] for token in content] == ["Hi"]
+    assert [chunk["choices"][0]["logprobs"] for chunk in chunks] == [None, {"content": content}]
 
 
 def test_an_alternative_that_is_part_of_a_character_has_no_bytes_to_tell():

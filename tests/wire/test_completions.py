@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.wire.answers import EOS, LIMITS, finish, head, run, word
+from tests.wire.answers import EOS, LIMITS, THOUGHT, finish, head, run, word
 from tgicli.core import Delta, FinishReason, Run, Token, TopToken
 from tgicli.errors import RequestError
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
@@ -242,6 +242,19 @@ def test_log_probabilities_of_a_stream_have_offsets_in_the_whole_text():
         "top_logprobs": None,
         "text_offset": [1],
     }
+
+
+def test_a_thought_has_no_log_probabilities_and_moves_no_offset():
+    answers, streamed = encoder(logprobs=0), encoder(logprobs=0)
+    tokens = (THOUGHT, word("Hi"), word("!"))
+
+    whole = json.loads(answers.encode_whole([Run((*tokens, EOS), finish(EOS))]))
+    chunks = stream(streamed, *(Delta((token,)) for token in tokens))
+
+    assert whole["choices"][0]["logprobs"]["tokens"] == ["Hi", "!"]
+    assert whole["choices"][0]["logprobs"]["text_offset"] == [0, 2]
+    logprobs = [chunk["choices"][0]["logprobs"] for chunk in chunks]
+    assert [piece and piece["tokens"] for piece in logprobs] == [None, ["Hi"], ["!"]]
 
 
 def test_an_echoed_prompt_has_log_probabilities_too():

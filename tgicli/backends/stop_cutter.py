@@ -35,20 +35,16 @@ class StopCutter:
     def close(self) -> tuple[Token, ...]:
         """Return what is held: it can't become a stop string any more."""
         if tail := self._texts.finish():
-            index = max(i for i, token in enumerate(self._held) if _is_text(token))
+            index = max(i for i, token in enumerate(self._held) if token.is_answer)
             token = self._held[index]
             self._held[index] = replace(token, text=token.text + tail)
         return self._release()
 
     def _with_text(self, token: Token) -> Token:
-        if not _is_text(token):
+        if not token.is_answer:
             return token
         return replace(token, text=self._texts.push(token.text.encode("utf-8", "replace")))
 
     def _release(self) -> tuple[Token, ...]:
         released, self._held = tuple(self._held), []
         return released
-
-
-def _is_text(token: Token) -> bool:
-    return not (token.special or token.reasoning)

@@ -306,7 +306,7 @@ class ChatEncoder:
     def _logprobs(self, tokens: Iterable[Token]) -> ChatLogprobs | None:
         if not self.call.logprobs:
             return None
-        shown = [_token_logprob(token) for token in tokens if not token.special]
+        shown = [_token_logprob(token) for token in tokens if token.is_answer]
         return ChatLogprobs(shown) if shown else None
 
     def _encode(self, choices: list[ChatChunkChoice], usage: Usage | None) -> bytes:

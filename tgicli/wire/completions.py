@@ -261,7 +261,7 @@ class CompletionEncoder:
         self, index: int, tokens: tuple[Token, ...], finish: Finish | None = None
     ) -> bytes:
         logprobs = None
-        if self.call.n_top is not None and visible(tokens):
+        if self.call.n_top is not None and any(token.is_answer for token in tokens):
             logprobs = self._logprobs(tokens, self._answers[index].n_characters)
         return self._text_chunk(index, visible_text(tokens), logprobs, finish)
 
@@ -287,7 +287,7 @@ class CompletionEncoder:
                 return UNSET
 
     def _logprobs(self, tokens: Iterable[Token], offset: int) -> CompletionLogprobs:
-        shown = visible(tokens)
+        shown = [token for token in tokens if token.is_answer]
         offsets = []
         for token in shown:
             offsets.append(offset)
@@ -310,11 +310,6 @@ class CompletionEncoder:
                 usage=usage,
             )
         )
-
-
-def visible(tokens: Iterable[Token]) -> list[Token]:
-    """Leave the control tokens out: they have no text in an answer."""
-    return [token for token in tokens if not token.special]
 
 
 def _logprob(token: Token) -> float | None:
