@@ -32,11 +32,12 @@ class QueueWaitExceeded(Overloaded):
 
 @asynccontextmanager
 async def accepted(
-    service: Service, asked: Request, requests: Sequence[GenerationRequest]
+    service: Service, asked: Request, requests: Sequence[GenerationRequest], *, n: int = 1
 ) -> AsyncGenerator[list[Events], None]:
     """Start requests; give what they generate, once all are accepted; end them with the block.
 
-    Where the wait in the queue has a limit, it is over, too.
+    Where the wait in the queue has a limit, it is over, too. The first n are for the first prompt,
+    the next n for the second, and so on.
 
     Raises:
         RequestError: one is refused.
@@ -46,8 +47,8 @@ async def accepted(
     record = Record.of(asked)
     async with AsyncExitStack() as stack:
         streams = []
-        for request in requests:
-            events = _Counted(service, record, request).events()
+        for index, request in enumerate(requests):
+            events = _Counted(service, record, request, prompt=index // n).events()
             await stack.enter_async_context(aclosing(events))
             await anext(events)  # accepted
             streams.append(events)
@@ -67,10 +68,13 @@ async def _begun(streams: Sequence[Events]) -> None:
 class _Counted:
     """One request, with its traces in the metrics and in the record."""
 
-    def __init__(self, service: Service, record: Record, request: GenerationRequest) -> None:
+    def __init__(
+        self, service: Service, record: Record, request: GenerationRequest, *, prompt: int
+    ) -> None:
         self._service = service
         self._record = record
         self._request = request
+        self._prompt = prompt  # the index of what it answers
         self._began_s = record.elapsed_s
         self._n_heard = 0  # tokens
 
@@ -131,7 +135,7 @@ class _Counted:
 
     def _finished(self, finish: Finish) -> None:
         self._heard(max(0, finish.n_generated_tokens - self._n_heard))
-        self._record.finishes.append(finish)
+        self._record.finished(finish, prompt=self._prompt)
         self._service.metrics.finished(
             finish,
             duration_s=self._record.elapsed_s - self._began_s,

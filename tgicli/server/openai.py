@@ -97,7 +97,7 @@ class OpenAIRoutes:
             stack.enter_context(service.admission.places(len(call.requests)))
             asked = [await self._settle(request, one) for one in call.requests]
             validated_s, headers = record.elapsed_s, compute_headers(_count_characters(call))
-            streams = await stack.enter_async_context(accepted(service, request, asked))
+            streams = await stack.enter_async_context(accepted(service, request, asked, n=call.n))
             if call.stream:
                 return EventStream(
                     service,

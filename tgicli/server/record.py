@@ -42,7 +42,8 @@ class Record:
     status: int = 0
     n_started: int = 0  # requests to the backend
     error_type: str | None = None  # TGI's word, or one of the two above
-    finishes: list[Finish] = field(default_factory=list)
+    finishes: list[Finish] = field(default_factory=list)  # in the order in which they came
+    _n_prompt_tokens: dict[int, int] = field(default_factory=dict)  # of each prompt, by its index
 
     def __post_init__(self) -> None:
         self.route = self.path
@@ -66,8 +67,8 @@ class Record:
 
     @property
     def n_prompt_tokens(self) -> int | None:
-        """Tokens of all its prompts; None when nothing was generated."""
-        return sum(f.n_prompt_tokens for f in self.finishes) if self.finishes else None
+        """Tokens of all its prompts, several answers or not; None when no answer has ended."""
+        return sum(self._n_prompt_tokens.values()) if self.finishes else None
 
     @property
     def n_new_tokens(self) -> int | None:
@@ -78,3 +79,8 @@ class Record:
         """Note when the first token came."""
         if self.first_token_s is None:
             self.first_token_s = self.clock()
+
+    def finished(self, finish: Finish, *, prompt: int) -> None:
+        """Take in the end of an answer to the prompt of that index."""
+        self.finishes.append(finish)
+        self._n_prompt_tokens[prompt] = finish.n_prompt_tokens
