@@ -70,6 +70,7 @@ class Grammar:
     source: str
 
 
+INFINITY = float("inf")
 LEAST_TEMPERATURE = 1e-5  # what is less is 0: logits divided by it may be infinite
 EXTREME = 1e30  # the same for logits multiplied by it
 
@@ -99,29 +100,25 @@ class SamplingParams:
     ignore_eos: bool = False  # go on after an end-of-generation token (benchmarks)
 
     def __post_init__(self) -> None:
-        if self.temperature is not None and not 0 <= self.temperature < float("inf"):
-            raise RequestError(f"temperature must be >= 0, got {self.temperature}")
-        if self.top_k < 0:
-            raise RequestError(f"top_k must be >= 0, got {self.top_k}")
-        _check_mass("top_p", self.top_p)
-        _check_mass("typical_p", self.typical_p)
-        if not 0 <= self.min_p < 1:
-            raise RequestError(f"min_p must be in [0, 1), got {self.min_p}")
-        if not 0 < self.repetition_penalty < float("inf"):
-            raise RequestError(f"repetition_penalty must be > 0, got {self.repetition_penalty}")
-        if not 1 / EXTREME <= self.repetition_penalty <= EXTREME:
-            raise RequestError(
-                f"repetition_penalty must be in [{1 / EXTREME:g}, {EXTREME:g}], "
-                f"got {self.repetition_penalty}"
-            )
-        _check_penalty("frequency_penalty", self.frequency_penalty)
-        _check_penalty("presence_penalty", self.presence_penalty)
-        if self.seed is not None and not 0 <= self.seed < 2**64:
-            raise RequestError(f"seed must be in [0, 2**64), got {self.seed}")
-        if self.max_new_tokens is not None and self.max_new_tokens < 1:
-            raise RequestError(f"max_new_tokens must be >= 1, got {self.max_new_tokens}")
-        if self.top_n_tokens < 0:
-            raise RequestError(f"top_n_tokens must be >= 0, got {self.top_n_tokens}")
+        if self.temperature is not None:
+            _check(0 <= self.temperature < INFINITY, "temperature must be >= 0", self.temperature)
+        _check(self.top_k >= 0, "top_k must be >= 0", self.top_k)
+        _check(0 < self.top_p <= 1, "top_p must be in (0, 1]", self.top_p)
+        _check(0 < self.typical_p <= 1, "typical_p must be in (0, 1]", self.typical_p)
+        _check(0 <= self.min_p < 1, "min_p must be in [0, 1)", self.min_p)
+        penalty, most = self.repetition_penalty, EXTREME
+        _check(0 < penalty < INFINITY, "repetition_penalty must be > 0", penalty)
+        rule = f"repetition_penalty must be in [{1 / most:g}, {most:g}]"
+        _check(1 / most <= penalty <= most, rule, penalty)
+        penalty = self.frequency_penalty
+        _check(-2 <= penalty <= 2, "frequency_penalty must be in [-2, 2]", penalty)
+        penalty = self.presence_penalty
+        _check(-2 <= penalty <= 2, "presence_penalty must be in [-2, 2]", penalty)
+        if self.seed is not None:
+            _check(0 <= self.seed < 2**64, "seed must be in [0, 2**64)", self.seed)
+        if self.max_new_tokens is not None:
+            _check(self.max_new_tokens >= 1, "max_new_tokens must be >= 1", self.max_new_tokens)
+        _check(self.top_n_tokens >= 0, "top_n_tokens must be >= 0", self.top_n_tokens)
         if "" in self.stop:
             raise RequestError("a stop string must not be empty")
 
@@ -151,14 +148,9 @@ class SamplingParams:
         return self.logprobs or self.top_n_tokens > 0
 
 
-def _check_mass(name: str, value: float) -> None:
-    if not 0 < value <= 1:
-        raise RequestError(f"{name} must be in (0, 1], got {value}")
-
-
-def _check_penalty(name: str, value: float) -> None:
-    if not -2 <= value <= 2:
-        raise RequestError(f"{name} must be in [-2, 2], got {value}")
+def _check(holds: bool, rule: str, value: float) -> None:
+    if not holds:
+        raise RequestError(f"{rule}, got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,10 +177,9 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         if not self.prompt:
             raise RequestError("the prompt is empty")
-        if self.truncate is not None and self.truncate < 1:
-            raise RequestError(f"truncate must be >= 1, got {self.truncate}")
-        if self.best_of < 1:
-            raise RequestError(f"best_of must be >= 1, got {self.best_of}")
+        if self.truncate is not None:
+            _check(self.truncate >= 1, "truncate must be >= 1", self.truncate)
+        _check(self.best_of >= 1, "best_of must be >= 1", self.best_of)
         if self.best_of > 1 and self.params.is_greedy:
             raise RequestError(
                 f"best_of {self.best_of} needs sampling: with temperature 0 all runs are equal"
@@ -224,9 +215,8 @@ class Token:
 
     id: int
     text: str
-    logprob: float | None = (
-        None  # natural, after penalties, temperature and filters; None: not asked
-    )
+    # Natural, after penalties, temperature and filters; None: not asked for.
+    logprob: float | None = None
     special: bool = False  # a control token; its text is not part of the answer
     top: tuple[TopToken, ...] = ()  # best first
     reasoning: bool = False  # thought before the answer, told apart by a server; no part of it
