@@ -328,8 +328,6 @@ class BackendStats:
     n_running: int
     n_prompt_tokens: int = 0  # of all requests that were started
     n_cached_tokens: int = 0  # of these, taken from an earlier request's KV cells
-    n_cancelled: int = 0
-    n_steps: int = 0
     steps_s: float = 0.0  # the time of all steps
     decode_s: float = 0.0  # of that, inside llama_decode
     worst_step_s: float = 0.0
@@ -341,8 +339,6 @@ class ModelInfo:
 
     name: str
     n_ctx: int  # tokens one request may hold, prompt and answer together
-    n_lanes: int  # requests computed at once
-    has_chat_template: bool
     description: str  # e.g. "llama 135M Q4_1"
 
 

@@ -304,8 +304,7 @@ def test_info_says_what_answers_and_health_that_it_does(tiny_model: Path) -> Non
     async def main() -> None:
         async with backend_on(tiny_model, n_lanes=2, n_ctx=256) as backend:
             info = await backend.info()
-            assert (info.name, info.n_ctx, info.n_lanes) == ("llama", 256, 2)
-            assert info.has_chat_template
+            assert (info.name, info.n_ctx) == ("llama", 256)
             assert await backend.health()
 
     asyncio.run(main())

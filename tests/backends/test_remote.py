@@ -437,17 +437,30 @@ def test_the_times_are_from_the_request_on():
 
 
 def test_info_is_what_the_server_tells():
-    async def info(url: str) -> tuple[str, int, int]:
+    async def info(url: str) -> tuple[str, int]:
         async with aclosing(backend_at(url)) as backend:
             told = await backend.info()
-            return told.name, told.n_ctx, told.n_lanes
+            return told.name, told.n_ctx
 
     with serving(stream(*HELLO), pages={"/info": TGI}) as server:
-        assert run(info(server.url)) == ("org/model", 4096, 9)
+        assert run(info(server.url)) == ("org/model", 4096)
     with serving(
         stream(*HELLO), pages={"/v1/models": card(owned_by="vllm", max_model_len=77)}
     ) as server:
-        assert run(info(server.url)) == ("m", 77, 0)
+        assert run(info(server.url)) == ("m", 77)
+
+
+def test_what_llama_servers_props_tell_is_asked_for_once():
+    async def info(url: str) -> list[int]:
+        async with aclosing(backend_at(url)) as backend:
+            return [(await backend.info()).n_ctx for _ in range(2)]
+
+    props = answer(200, b'{"default_generation_settings":{"n_ctx":512}}')
+    pages = {"/v1/models": card(owned_by="llamacpp"), "/props": props}
+    with serving(stream(*HELLO), pages=pages) as server:
+        assert run(info(server.url)) == [512, 512]
+
+    assert [seen.path for seen in server.seen].count("/props") == 1
 
 
 @pytest.mark.parametrize(

@@ -297,7 +297,7 @@ class Silent:
         raise RequestError("not told")
 
     async def info(self) -> ModelInfo:
-        return ModelInfo(name="m", n_ctx=0, n_lanes=0, has_chat_template=True, description="")
+        return ModelInfo(name="m", n_ctx=0, description="")
 
     def stats(self) -> BackendStats:
         return BackendStats(n_waiting=0, n_running=0)

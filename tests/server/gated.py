@@ -62,9 +62,7 @@ class GatedBackend:
         return 1
 
     async def info(self) -> ModelInfo:
-        return ModelInfo(
-            name="gated", n_ctx=99, n_lanes=1, has_chat_template=False, description="gated"
-        )
+        return ModelInfo(name="gated", n_ctx=99, description="gated")
 
     def stats(self) -> BackendStats:
         return BackendStats(n_waiting=self.n_open, n_running=0)

@@ -271,7 +271,6 @@ def test_what_the_backend_does_is_read_when_it_is_scraped() -> None:
         n_running=2,
         n_prompt_tokens=100,
         n_cached_tokens=60,
-        n_steps=10,
         steps_s=4.0,
         decode_s=3.0,
         worst_step_s=0.75,

@@ -34,7 +34,7 @@ def models(*cards: dict[str, Any]) -> ServerFacts:
 
 def test_info_tells_tgi():
     assert read_info(encoded(TGI_INFO)) == ServerFacts(
-        server=Server.TGI, models=("org/model",), n_ctx=4096, n_lanes=128
+        server=Server.TGI, models=("org/model",), n_ctx=4096
     )
 
 
@@ -110,9 +110,7 @@ def test_props_tell_llama_server():
         )
     )
 
-    assert found == ServerFacts(
-        server=Server.LLAMA_SERVER, n_ctx=1024, n_lanes=2, has_chat_template=True
-    )
+    assert found == ServerFacts(server=Server.LLAMA_SERVER, n_ctx=1024)
 
 
 @pytest.mark.parametrize("read", [read_info, read_models, read_props])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route
@@ -54,6 +54,7 @@ class Discovery:
         self._endpoint = options.endpoint
         self._routes: Routes | None = None
         self._facts: ServerFacts | None = None
+        self._has_asked_props = False
         self._asking: asyncio.Future[None] | None = None  # while somebody asks for the routes
 
     async def routes(self, patience: Patience) -> Routes:
@@ -90,16 +91,10 @@ class Discovery:
         if self._facts is None:
             found = await (self._info(patience) if routes.is_native else self._models(patience))
             self._facts = found or ServerFacts(server=routes.server)
-        if routes.server is Server.LLAMA_SERVER and not self._facts.n_lanes:
-            props = await self._ask(self._endpoint.prefix + "/props", read_props, patience)
-            if props is not None:
-                self._facts = ServerFacts(
-                    server=props.server,
-                    models=self._facts.models,
-                    n_ctx=props.n_ctx,
-                    n_lanes=props.n_lanes,
-                    has_chat_template=props.has_chat_template,
-                )
+        if routes.server is Server.LLAMA_SERVER and not self._has_asked_props:
+            known = self._facts
+            if (props := await self._props(patience)) is not None:
+                self._facts = replace(known, n_ctx=props.n_ctx)
         return self._facts
 
     async def _find(self, patience: Patience) -> Routes:
@@ -199,7 +194,9 @@ class Discovery:
         return await self._remember(self._endpoint.openai_prefix + "/models", read_models, patience)
 
     async def _props(self, patience: Patience) -> ServerFacts | None:
-        return await self._remember(self._endpoint.prefix + "/props", read_props, patience)
+        found = await self._remember(self._endpoint.prefix + "/props", read_props, patience)
+        self._has_asked_props = True
+        return found
 
     async def _remember(
         self, path: str, read: Callable[[bytes], ServerFacts | None], patience: Patience

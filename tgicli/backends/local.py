@@ -220,8 +220,6 @@ class LocalBackend:
             n_running=engine.n_running,
             n_prompt_tokens=counters.n_prompt_tokens,
             n_cached_tokens=counters.n_cached_tokens,
-            n_cancelled=counters.n_cancelled,
-            n_steps=counters.n_steps,
             steps_s=counters.steps_s,
             decode_s=self._runner.decode_s,
             worst_step_s=counters.worst_step_s,
@@ -233,8 +231,6 @@ class LocalBackend:
         return ModelInfo(
             name=model.path.stem,
             n_ctx=self._runner.n_ctx,
-            n_lanes=self._runner.n_lanes,
-            has_chat_template=model.chat_template is not None,
             description=model.description,
         )
 

@@ -263,12 +263,9 @@ class RemoteBackend:
         facts = await self._discovery.facts(patience)
         routes = await self._discovery.routes(patience)
         named = routes.model or (facts.models[0] if facts.models else None)
-        has_template = facts.has_chat_template is not False
         return ModelInfo(
             name=named or self._shown,
             n_ctx=facts.n_ctx,
-            n_lanes=facts.n_lanes,
-            has_chat_template=routes.chat is not None and has_template,
             description=f"{routes.server.value} at {self._shown}",
         )
 

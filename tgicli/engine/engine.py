@@ -60,12 +60,10 @@ class Emitted:
 class Counters:
     """What an engine has done. Written by its thread; read by any."""
 
-    n_steps: int = 0
     steps_s: float = 0.0
     worst_step_s: float = 0.0  # of those in which somebody waited for a next token
     n_prompt_tokens: int = 0
     n_cached_tokens: int = 0
-    n_cancelled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +184,6 @@ class Engine:
             case _Abort(request_id):
                 if sequence := self._scheduler.abort(request_id):
                     self.runner.forget(sequence)
-                    self.counters.n_cancelled += 1
             case _Stop():
                 self._inbox.put(item)  # for whoever reads next: a step may have taken it in
                 return False
@@ -212,7 +209,6 @@ class Engine:
 
     def _count_step(self, elapsed_s: float, *, somebody_waited: bool) -> None:
         counters = self.counters
-        counters.n_steps += 1
         counters.steps_s += elapsed_s
         if somebody_waited:
             counters.worst_step_s = max(counters.worst_step_s, elapsed_s)

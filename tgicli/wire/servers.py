@@ -47,19 +47,16 @@ _OWNERS = {  # `owned_by` in /v1/models
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What a server tells of itself; 0 and None: it does not."""
+    """What a server tells of itself; without models, or 0: it does not."""
 
     server: Server
     models: tuple[str, ...] = ()
     n_ctx: int = 0
-    n_lanes: int = 0
-    has_chat_template: bool | None = None
 
 
 class _Info(msgspec.Struct, frozen=True):
     model_id: str
     max_total_tokens: int = 0
-    max_concurrent_requests: int = 0
     server: str = ""
 
 
@@ -84,8 +81,6 @@ class _GenerationSettings(msgspec.Struct, frozen=True):
 
 class _Props(msgspec.Struct, frozen=True):
     default_generation_settings: _GenerationSettings
-    total_slots: int = 0
-    chat_template: str = ""
 
 
 def read_info(body: bytes) -> ServerFacts | None:
@@ -98,7 +93,6 @@ def read_info(body: bytes) -> ServerFacts | None:
         server=Server.TGICLI if info.server == Server.TGICLI.value else Server.TGI,
         models=(info.model_id,),
         n_ctx=info.max_total_tokens,
-        n_lanes=info.max_concurrent_requests,
     )
 
 
@@ -131,6 +125,4 @@ def read_props(body: bytes) -> ServerFacts | None:
     return ServerFacts(
         server=Server.LLAMA_SERVER,
         n_ctx=props.default_generation_settings.n_ctx,
-        n_lanes=props.total_slots,
-        has_chat_template=bool(props.chat_template),
     )

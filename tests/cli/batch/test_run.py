@@ -96,7 +96,7 @@ class FaultyBackend:
         return None
 
     async def info(self) -> ModelInfo:
-        return ModelInfo(name="", n_ctx=0, n_lanes=0, has_chat_template=False, description="")
+        return ModelInfo(name="", n_ctx=0, description="")
 
     def stats(self) -> BackendStats:
         return BackendStats(n_waiting=0, n_running=self.n_running)
