@@ -10,7 +10,7 @@ ends with Finish, which brings the last tokens, or raises; there is no third way
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -300,6 +300,18 @@ class Run:
 
 
 Event = Progress | Delta | Finish
+
+
+async def collect(events: AsyncIterator[Event]) -> Run:
+    """Read a stream to its end."""
+    tokens: list[Token] = []
+    async for event in events:
+        match event:
+            case Delta():
+                tokens += event.tokens
+            case Finish():
+                return Run((*tokens, *event.tokens), event)
+    raise AssertionError("a stream ends with Finish or raises")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -285,6 +286,32 @@ def test_best_of_returns_the_run_with_the_highest_mean_logprob(tiny_model: Path)
     assert len(best.others) == 3
     assert all(chosen.mean_logprob >= run.mean_logprob for run in best.others)
     assert len({best.seed, *(run.finish.seed for run in best.others)}) == 4
+
+
+@pytest.mark.parametrize(("changes", "n_runs"), [({"streams": False}, 1), ({"best_of": 2}, 2)])
+def test_an_answer_at_once_prepares_its_prompt_once_for_each_run(
+    tiny_model: Path, changes: dict[str, Any], n_runs: int
+) -> None:
+    drawn = replace(HELLO, params=replace(GREEDY, temperature=1.0), **changes)
+    encoded: list[str] = []
+
+    class Noting(PromptEncoder):
+        def encode(self, request: GenerationRequest) -> list[int]:
+            encoded.append(request.id)
+            return super().encode(request)
+
+    async def main() -> tuple[str, Finish]:
+        model = Model.load(tiny_model, LoadOptions())
+        options = ContextOptions(n_ctx=256, n_lanes=2, batch_size=64)
+        async with aclosing(await LocalBackend.open(Noting(model), options)) as backend:
+            answer = await collect(backend, drawn)
+        model.close()
+        return answer
+
+    text, finish = asyncio.run(main())
+
+    assert text == "".join(token.text for token in finish.tokens if token.is_answer)
+    assert len(encoded) == n_runs
 
 
 def test_best_of_is_refused_before_anything_runs(tiny_model: Path) -> None:

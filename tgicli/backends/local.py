@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,17 +17,15 @@ from typing import TYPE_CHECKING
 from tgicli.backends.stream import TokenStream
 from tgicli.core import (
     BackendStats,
-    Delta,
     Event,
-    Finish,
     GenerationRequest,
     Grammar,
     ModelInfo,
     Progress,
     Run,
     SamplingParams,
-    Token,
     TokenizedPrompt,
+    collect,
 )
 from tgicli.engine.engine import Emitted, Engine
 from tgicli.engine.prompt import PromptEncoder, room_for_answer
@@ -88,8 +86,9 @@ class LocalBackend:
         return self._generate(request) if request.streams else self._generate_whole(request)
 
     async def _generate_whole(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        yield Progress(0, (await self._to_sequence(request)).n_prompt)  # accepted
-        run = await self._run(request)
+        async with aclosing(self._generate(request)) as events:
+            yield await anext(events)  # accepted
+            run = await collect(events)
         yield replace(run.finish, tokens=run.tokens)
 
     async def _generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
@@ -171,33 +170,16 @@ class LocalBackend:
         """Run the request best_of times at once; yield the run with the highest mean logprob."""
         params = replace(request.params, logprobs=True)
         single = replace(request, best_of=1, params=params)
-        yield Progress(0, (await self._to_sequence(single)).n_prompt)  # accepted
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._run(replace(single, id=f"{request.id}/{index}")))
-                    for index in range(request.best_of)
-                ]
-        except ExceptionGroup as failures:  # if one fails all fail, as in TGI
-            raise failures.exceptions[0] from failures
-        runs = [task.result() for task in tasks]
+        first, *rest = [
+            self._generate(replace(single, id=f"{request.id}/{index}"))
+            for index in range(request.best_of)
+        ]
+        async with aclosing(first):
+            yield await anext(first)  # accepted
+            runs = await _collect_all([first, *rest])
         best = max(runs, key=lambda run: run.mean_logprob)
         others = tuple(run for run in runs if run is not best)
         yield replace(best.finish, tokens=best.tokens, others=others)
-
-    async def _run(self, request: GenerationRequest) -> Run:
-        """Generate to the end and return everything."""
-        tokens: list[Token] = []
-        async with aclosing(self._generate(request)) as events:
-            async for event in events:
-                match event:
-                    case Delta():
-                        tokens += event.tokens
-                    case Finish():
-                        return Run((*tokens, *event.tokens), event)
-                    case Progress():
-                        pass
-        raise AssertionError("a stream ends with Finish or raises")
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the model sees a request's prompt."""
@@ -248,3 +230,18 @@ class LocalBackend:
         self._is_closed = True
         await asyncio.to_thread(self._engine.close)
         self._runner.close()
+
+
+async def _collect_all(streams: Iterable[AsyncGenerator[Event, None]]) -> list[Run]:
+    """Read streams to their ends, side by side; if one fails all fail, as in TGI."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_collect(events)) for events in streams]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    return [task.result() for task in tasks]
+
+
+async def _collect(stream: AsyncGenerator[Event, None]) -> Run:
+    async with aclosing(stream) as events:
+        return await collect(events)

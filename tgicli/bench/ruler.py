@@ -16,7 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from tgicli.bench.words import WORDS
-from tgicli.core import Backend, Finish, GenerationRequest, Message, SamplingParams
+from tgicli.core import Backend, GenerationRequest, Message, SamplingParams, collect
 from tgicli.errors import RequestError
 
 # Digits, since vocabularies have them one by one or in threes: so all nonces are equally long.
@@ -146,10 +146,7 @@ class _Asking:
     async def ask(self, text: str) -> int:
         """Return what the server tells of a request's prompt; 0: nothing."""
         async with aclosing(self._backend.generate(self.request(text))) as events:
-            async for event in events:
-                if isinstance(event, Finish):
-                    return event.n_prompt_tokens
-        raise AssertionError("a stream ends with Finish or raises")
+            return (await collect(events)).finish.n_prompt_tokens
 
 
 async def _measure(count: _Count) -> Ruler:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from tgicli.core import Delta, Event, Finish, GenerationRequest, Run, Token
+from tgicli.core import Delta, Event, Finish, GenerationRequest, Run, collect
 from tgicli.errors import Overloaded, TgicliError
 from tgicli.server.record import Record
 from tgicli.server.service import Service
@@ -141,16 +141,6 @@ class _Counted:
             duration_s=self._record.elapsed_s - self._began_s,
             max_new_tokens=self._request.params.max_new_tokens,
         )
-
-
-async def collect(events: Events) -> Run:
-    """Read a stream to its end."""
-    tokens: list[Token] = []
-    async for event in events:
-        tokens += event.tokens
-        if isinstance(event, Finish):
-            return Run(tuple(tokens), event)
-    raise AssertionError("a stream ends with Finish or raises")
 
 
 async def collect_all(streams: Sequence[Events]) -> list[Run]:

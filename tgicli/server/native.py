@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tgicli.core import GenerationRequest
+from tgicli.core import GenerationRequest, collect
 from tgicli.errors import TgicliError
-from tgicli.server.answering import Events, accepted, collect, while_connected
+from tgicli.server.answering import Events, accepted, while_connected
 from tgicli.server.auth import reuse_key
 from tgicli.server.bodies import read_json_body
 from tgicli.server.record import Record
