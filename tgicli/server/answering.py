@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TypeVar
 
 from starlette.requests import Request
+from starlette.types import Receive
 
 from tgicli.core import Delta, Event, Finish, GenerationRequest, Run, collect
 from tgicli.errors import Overloaded, TgicliError
@@ -161,7 +162,7 @@ async def while_connected(request: Request, work: Awaitable[_T]) -> _T:
     """
     try:
         async with asyncio.TaskGroup() as group:
-            watcher = group.create_task(_until_gone(request))
+            watcher = group.create_task(_end_with(request.receive))
             result = await work
             watcher.cancel()
     except BaseExceptionGroup as failures:
@@ -169,7 +170,12 @@ async def while_connected(request: Request, work: Awaitable[_T]) -> _T:
     return result
 
 
-async def _until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+async def _end_with(receive: Receive) -> None:
+    await until_gone(receive)
     raise ClientGone
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait until the connection is closed; what else the client sends is passed over."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -10,11 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 
 from tgicli.errors import BodyTooLarge, WrongMediaType
 from tgicli.server.answering import ClientGone
+from tgicli.server.service import Service
 
 PATIENCE_S = 1.0  # for the rest of a refused body
 
 
-async def read_json_body(request: Request, *, limit_bytes: int) -> bytes:
+async def read_json_body(request: Request, service: Service) -> bytes:
     """Return the bytes of a body that says that it is JSON.
 
     Raises:
@@ -25,7 +26,7 @@ async def read_json_body(request: Request, *, limit_bytes: int) -> bytes:
     kind, _, subtype = media_type.partition("/")
     if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
         raise WrongMediaType("Expected request with `Content-Type: application/json`")
-    parts = request.stream()
+    parts, limit_bytes = request.stream(), service.options.payload_limit_bytes
     n_told = int(request.headers.get("content-length", 0))
     body = bytearray()
     try:

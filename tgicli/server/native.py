@@ -37,15 +37,17 @@ class NativeRoutes:
 
     async def generate(self, request: Request) -> Response:
         """Answer POST /generate."""
-        return await self._whole(request, decode_generate(await self._body(request), streams=False))
+        body = await read_json_body(request, self._service)
+        return await self._whole(request, decode_generate(body, streams=False))
 
     async def generate_stream(self, request: Request) -> Response:
         """Answer POST /generate_stream."""
-        return await self._stream(request, decode_generate(await self._body(request), streams=True))
+        body = await read_json_body(request, self._service)
+        return await self._stream(request, decode_generate(body, streams=True))
 
     async def compatible(self, request: Request) -> Response:
         """Answer POST /: as the body says, and whole answers in a list."""
-        return await self.answer_compatible(request, await self._body(request))
+        return await self.answer_compatible(request, await read_json_body(request, self._service))
 
     async def answer_compatible(self, request: Request, body: bytes) -> Response:
         """Answer a body in the shape of POST /."""
@@ -56,13 +58,10 @@ class NativeRoutes:
 
     async def tokenize(self, request: Request) -> Response:
         """Answer POST /tokenize."""
-        call = decode_generate(await self._body(request), streams=False)
+        call = decode_generate(await read_json_body(request, self._service), streams=False)
         asked = GenerationRequest(id=self._service.new_id(), prompt=call.body.inputs)
         tokenized = await self._service.backend.tokenize(asked)
         return Response(encode_tokens(tokenized.tokens), media_type=JSON)
-
-    async def _body(self, request: Request) -> bytes:
-        return await read_json_body(request, limit_bytes=self._service.options.payload_limit_bytes)
 
     async def _settle(self, request: Request, call: GenerateCall) -> GenerationRequest:
         """Check a call against the limits, and count its tokens."""

@@ -53,11 +53,11 @@ class OpenAIRoutes:
 
     async def completions(self, request: Request) -> Response:
         """Answer POST /v1/completions."""
-        return await self.answer_completion(request, await self._body(request))
+        return await self.answer_completion(request, await read_json_body(request, self._service))
 
     async def chat(self, request: Request) -> Response:
         """Answer POST /v1/chat/completions."""
-        return await self.answer_chat(request, await self._body(request))
+        return await self.answer_chat(request, await read_json_body(request, self._service))
 
     async def answer_completion(self, request: Request, body: bytes) -> Response:
         """Answer a body in the shape of /v1/completions."""
@@ -75,12 +75,10 @@ class OpenAIRoutes:
 
     async def chat_tokenize(self, request: Request) -> Response:
         """Answer POST /chat_tokenize."""
-        call = decode_chat(await self._body(request), self._service.limits, id="")
+        body = await read_json_body(request, self._service)
+        call = decode_chat(body, self._service.limits, id="")
         tokenized = await self._service.backend.tokenize(call.requests[0])
         return Response(encode_tokenized_chat(tokenized), media_type=JSON)
-
-    async def _body(self, request: Request) -> bytes:
-        return await read_json_body(request, limit_bytes=self._service.options.payload_limit_bytes)
 
     def _head(self, answer_id: str) -> AnswerHead:
         service = self._service

@@ -26,8 +26,7 @@ class Invocations:
 
     async def answer(self, request: Request) -> Response:
         """Answer POST /invocations."""
-        limit_bytes = self._service.options.payload_limit_bytes
-        body = await read_json_body(request, limit_bytes=limit_bytes)
+        body = await read_json_body(request, self._service)
         fields, record = field_names(body), Record.of(request)
         if "messages" in fields:
             record.route = "/v1/chat/completions"

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tgicli.errors import StreamBroken
+from tgicli.server.answering import until_gone
 from tgicli.server.record import CANCELLED, STALLED, Record
 from tgicli.server.service import ServerOptions, Service
 from tgicli.wire.sse import COMMENT, encode_event
@@ -108,8 +109,7 @@ class EventStream(Response):
 async def _hang_up(scope: Scope, receive: Receive) -> None:
     """Cut the connection; an orderly end would wait until everything is read."""
     scope["state"][HANG_UP]()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await until_gone(receive)
 
 
 class _Gone(Exception):
@@ -135,8 +135,7 @@ class _Writer:
         Raises:
             _Gone: it is.
         """
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(receive)
         self._is_gone = True
         raise _Gone
 
