@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from tests.faulty import DONE, answer, chat_event, serving, stream
 from tests.server.conftest import RunningServer, running_command, running_server, taken_place
+from tests.server.raw import ask
 
 GREEDY = {"inputs": "Once", "parameters": {"max_new_tokens": 6, "details": True}}
 CHAT = {
@@ -66,6 +68,13 @@ def test_native_answers_are_the_servers_own(gateway: RunningServer, upstream: Ru
     status, answer = gateway.post("/generate", GREEDY)
 
     assert (status, answer) == (200, with_key(upstream, "/generate", GREEDY))
+
+
+def test_the_hardware_of_the_server_is_not_told_as_ours(gateway: RunningServer):
+    reply = asyncio.run(ask(gateway, "/generate", GREEDY))
+
+    assert "x-compute-characters" in reply.headers
+    assert "x-compute-type" not in reply.headers
 
 
 def test_chat_goes_through_the_servers_template(gateway: RunningServer, upstream: RunningServer):

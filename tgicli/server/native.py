@@ -71,6 +71,9 @@ class NativeRoutes:
         )
         return fit(asked, await service.backend.count_tokens(asked), service.limits)
 
+    def _compute_headers(self, call: GenerateCall) -> dict[str, str]:
+        return compute_headers(len(call.body.inputs), on_gpu=self._service.options.on_gpu)
+
     async def _whole(
         self, request: Request, call: GenerateCall, *, as_list: bool = False
     ) -> Response:
@@ -83,7 +86,7 @@ class NativeRoutes:
                 run = await while_connected(request, collect(events))
         body = encode_answer(run, prefix=call.prefix, details=call.wants_details)
         headers = {
-            **compute_headers(len(call.body.inputs)),
+            **self._compute_headers(call),
             **wall_header(record),
             **timing_headers(record, [run.finish], validated_s=validated_s),
         }
@@ -100,7 +103,7 @@ class NativeRoutes:
                 record,
                 _body(call, events, record),
                 stack.pop_all(),
-                headers=compute_headers(len(call.body.inputs)),
+                headers=self._compute_headers(call),
                 last_words=_LAST_WORDS,
             )
 

@@ -94,7 +94,8 @@ class OpenAIRoutes:
         async with AsyncExitStack() as stack:
             stack.enter_context(service.admission.places(len(call.requests)))
             asked = [await self._settle(request, one) for one in call.requests]
-            validated_s, headers = record.elapsed_s, compute_headers(_count_characters(call))
+            validated_s = record.elapsed_s
+            headers = compute_headers(_count_characters(call), on_gpu=service.options.on_gpu)
             streams = await stack.enter_async_context(accepted(service, request, asked, n=call.n))
             if call.stream:
                 return EventStream(

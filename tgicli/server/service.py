@@ -29,6 +29,7 @@ class ServerOptions:
     keyless_socket: str | None = None  # the path of a Unix socket that only the user can reach
     cors_allow_origins: tuple[str, ...] = ()
     isolates_keys: bool = False
+    on_gpu: bool | None = None  # whether one computes; None: a server behind this one does not tell
 
 
 @dataclass(slots=True, eq=False)

@@ -8,9 +8,12 @@ from tgicli.core import Finish
 from tgicli.server.record import Record
 
 
-def compute_headers(n_characters: int) -> dict[str, str]:
-    """Return what a stream tells, too; n_characters are the prompts'."""
-    return {"x-compute-type": "cpu+optimized", "x-compute-characters": str(n_characters)}
+def compute_headers(n_characters: int, *, on_gpu: bool | None) -> dict[str, str]:
+    """Return what a stream tells, too; n_characters are the prompts', on_gpu None is not known."""
+    told = {"x-compute-characters": str(n_characters)}
+    if on_gpu is None:
+        return told
+    return {"x-compute-type": "gpu+optimized" if on_gpu else "cpu+optimized", **told}
 
 
 def wall_header(record: Record) -> dict[str, str]:

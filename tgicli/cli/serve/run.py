@@ -157,6 +157,7 @@ class _Serving:
             keyless_socket=None if self._keyless is None else self._keyless.getsockname(),
             cors_allow_origins=flags.cors_allow_origin,
             isolates_keys=flags.isolate_keys,
+            on_gpu=served.on_gpu,
         )
         return Service(
             backend=served.backend, options=how, model_id=served.model_id, version=__version__

@@ -33,6 +33,7 @@ class Served:
     backend: Backend
     limits: Limits
     model_id: str
+    on_gpu: bool | None = None  # None: not known
 
 
 class Source(Protocol):
@@ -83,7 +84,7 @@ class ModelSource:
         encoder = PromptEncoder(model)
         backend = await LocalBackend.open(encoder, context, prefix_reuse=loading.prefix_reuse)
         async with contextlib.aclosing(backend):
-            yield Served(backend, limits, self._name(model))
+            yield Served(backend, limits, self._name(model), on_gpu=model.gpu_layers != 0)
 
     def _name(self, model: Model) -> str:
         """Return a hub's name as it was asked for, else the file's."""
