@@ -31,6 +31,7 @@ class FakeRunner:
         n_ctx: int = 1_000,
         n_batch: int = 64,
         can_trim: bool = True,
+        prefix_reuse: bool = True,
         max_saved_tokens: int = 0,
         saves: bool = True,
         fails: Callable[[ReadOnlyList[Row]], bool] = lambda rows: False,
@@ -39,7 +40,8 @@ class FakeRunner:
         self.n_ctx = n_ctx
         self.n_batch = n_batch
         self.cut: Cut = cut_small
-        self.can_trim = can_trim
+        self.reuses_prefixes = prefix_reuse and can_trim
+        self._can_trim = can_trim
         self.max_saved_tokens = max_saved_tokens
         self.saved: dict[int, list[int]] = {}
         self._saves = saves
@@ -73,7 +75,7 @@ class FakeRunner:
     def _fill_lane(self, edit: LaneEdit) -> int:
         source = self.cells[edit.source]
         trims = edit.n_keep < len(source) or edit.source != edit.lane
-        if trims and edit.n_keep and not self.can_trim:
+        if trims and edit.n_keep and not self._can_trim:
             self.cells[edit.lane] = []
             return 0
         assert edit.n_keep <= len(source), "a lane is to keep more than its source holds"

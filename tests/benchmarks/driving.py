@@ -85,10 +85,10 @@ class Driver:
         prefix_reuse: bool = True,
         prompt_tokens_beside_decodes: int | None = None,
     ) -> None:
+        runner.reuses_prefixes = prefix_reuse  # whatever the driver before this one wanted
         self.engine = Engine(
             runner,
             lambda emitted: None,
-            prefix_reuse=prefix_reuse,
             prompt_tokens_beside_decodes=prompt_tokens_beside_decodes,
         )
         self.tokens: dict[str, list[Token]] = {}

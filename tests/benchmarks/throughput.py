@@ -27,6 +27,7 @@ import importlib.util
 import json
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -138,7 +139,7 @@ def _answering(model: Model, runner: Runner, options: argparse.Namespace) -> Dri
 async def _stream(model: Model, options: argparse.Namespace, n_lanes: int) -> float:
     """Decode through LocalBackend, from the last stream's first token to the first one's end."""
     backend = await LocalBackend.open(
-        PromptEncoder(model), _size(options, n_lanes), prefix_reuse=False
+        PromptEncoder(model), replace(_size(options, n_lanes), prefix_reuse=False)
     )
     counts = [0] * n_lanes
     all_answer, one_ends = asyncio.Event(), asyncio.Event()

@@ -20,10 +20,10 @@ GREEDY = SamplingParams(temperature=0)
 class Answers:
     """A model whose engine is stepped by hand, and what its requests got."""
 
-    def __init__(self, model: Model, runner: Runner, *, prefix_reuse: bool) -> None:
+    def __init__(self, model: Model, runner: Runner) -> None:
         self.model = model
         self.runner = runner
-        self.engine = Engine(runner, lambda emitted: None, prefix_reuse=prefix_reuse)
+        self.engine = Engine(runner, lambda emitted: None)
         self.tokens: dict[str, list[Token]] = {}
         self.finish: dict[str, Finish] = {}
         self.errors: dict[str, TgicliError] = {}
@@ -81,11 +81,15 @@ def answering(
     """Load a model and make a context for it."""
     model = Model.load(path, LoadOptions())
     options = ContextOptions(
-        n_ctx=n_ctx, n_lanes=n_lanes, batch_size=batch_size, cache_bytes=cache_bytes
+        n_ctx=n_ctx,
+        n_lanes=n_lanes,
+        batch_size=batch_size,
+        prefix_reuse=prefix_reuse,
+        cache_bytes=cache_bytes,
     )
     runner = Runner(model, options)
     try:
-        yield Answers(model, runner, prefix_reuse=prefix_reuse)
+        yield Answers(model, runner)
     finally:
         runner.close()
         model.close()

@@ -54,7 +54,7 @@ def answering(
     )
     runner = Runner(model, options)
     try:
-        yield Answers(model, runner, prefix_reuse=True)
+        yield Answers(model, runner)
     finally:
         runner.close()
         model.close()

@@ -22,13 +22,12 @@ from tgicli.errors import DecodeFailed, TgicliError
 class Driven:
     """An engine stepped by hand, and what each request got."""
 
-    def __init__(self, runner: FakeRunner, *, prefix_reuse: bool = True) -> None:
+    def __init__(self, runner: FakeRunner) -> None:
         self.runner = runner
         self.clock = FakeClock()
         self.engine = Engine(
             runner,
             lambda emitted: None,
-            prefix_reuse=prefix_reuse,
             prompt_tokens_beside_decodes=8,
             clock=self.clock,
         )
@@ -131,7 +130,7 @@ def test_a_cancel_on_its_way_is_no_waiting_request() -> None:
 
 
 def test_with_reuse_off_each_computes_its_own_prompt() -> None:
-    driven = Driven(FakeRunner(n_lanes=8), prefix_reuse=False)
+    driven = Driven(FakeRunner(n_lanes=8, prefix_reuse=False))
 
     driven.submit(*(sequence([*range(100), 5_000 + i], name=f"r{i}") for i in range(8)))
     driven.run()
@@ -191,9 +190,8 @@ def test_the_worst_step_is_one_that_a_reader_waited_for() -> None:
             return super().run(rows)
 
     engine = Engine(
-        Slow(),
+        Slow(prefix_reuse=False),
         lambda items: None,
-        prefix_reuse=False,
         prompt_tokens_beside_decodes=8,
         clock=clock,
     )

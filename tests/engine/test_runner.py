@@ -63,7 +63,7 @@ def test_a_conversation_that_goes_on_gives_the_same_with_and_without_reuse(
         cached = answers.finish["alone"].n_cached_tokens
 
     assert got == expected
-    assert (cached == 30) is answers.runner.can_trim
+    assert (cached == 30) is answers.runner.reuses_prefixes
 
 
 def test_conversations_by_turns_that_begin_alike_keep_what_was_computed(
@@ -78,10 +78,10 @@ def test_conversations_by_turns_that_begin_alike_keep_what_was_computed(
         for turn in turns:
             got.append(answers.answer(turn))
             cached.append(answers.finish["alone"].n_cached_tokens)
-        can_trim = answers.runner.can_trim
+        reuses = answers.runner.reuses_prefixes
 
     assert got == expected
-    assert cached == ([0, 40, len(first), len(second)] if can_trim else [0, 0, 0, 0])
+    assert cached == ([0, 40, len(first), len(second)] if reuses else [0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("n_lanes", [1, 2])
@@ -98,10 +98,10 @@ def test_conversations_that_left_their_lanes_come_back_from_ram_unchanged(
         for turn in turns:
             got.append(answers.answer(turn))
             cached.append(answers.finish["alone"].n_cached_tokens)
-        can_trim = answers.runner.can_trim
+        reuses = answers.runner.reuses_prefixes
 
     assert got == expected
-    assert cached[6:] == ([105, 105, 105] if can_trim else [0, 0, 0])
+    assert cached[6:] == ([105, 105, 105] if reuses else [0, 0, 0])
 
 
 def test_what_cannot_be_copied_is_computed_again(

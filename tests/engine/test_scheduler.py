@@ -23,7 +23,6 @@ def new_scheduler(
         Pace(max_tokens=token_budget, fixed_tokens=chunk),
         token_budget=token_budget,
         cut=cut_small,
-        reuse=reuse,
     )
 
 
@@ -90,7 +89,7 @@ def beside_a_decode(**n_tokens: int) -> Scheduler:
     pace.observe_decodes(0.010)
     pace.observe_chunk(1, PAUSE_S / 20)
     scheduler = Scheduler(
-        LanePool(5, n_cells=4096, reuse=False), pace, token_budget=64, cut=cut_small, reuse=False
+        LanePool(5, n_cells=4096, reuse=False), pace, token_budget=64, cut=cut_small
     )
     decoding(scheduler, "chatting")
     for name, length in n_tokens.items():

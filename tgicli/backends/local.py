@@ -45,9 +45,7 @@ LONG_PROMPT_CHARACTERS = 20_000  # tokenising one takes long enough to be felt o
 class LocalBackend:
     """A model in this process."""
 
-    def __init__(
-        self, encoder: PromptEncoder, runner: Runner, *, prefix_reuse: bool = True
-    ) -> None:
+    def __init__(self, encoder: PromptEncoder, runner: Runner) -> None:
         """Start the engine on a runner, which is the backend's from here on. On the event loop."""
         self._encoder = encoder
         self._runner = runner
@@ -55,20 +53,18 @@ class LocalBackend:
         self._streams: dict[str, TokenStream] = {}
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
-        self._engine = Engine(runner, self._deliver, prefix_reuse=prefix_reuse)
+        self._engine = Engine(runner, self._deliver)
         self._engine.start()
 
     @classmethod
-    async def open(
-        cls, encoder: PromptEncoder, options: ContextOptions, *, prefix_reuse: bool = True
-    ) -> LocalBackend:
+    async def open(cls, encoder: PromptEncoder, options: ContextOptions) -> LocalBackend:
         """Make a context for the encoder's model and start computing.
 
         Raises:
             ModelLoadError: there is no room for the context.
         """
         runner = await asyncio.to_thread(Runner, encoder.model, options)
-        return cls(encoder, runner, prefix_reuse=prefix_reuse)
+        return cls(encoder, runner)
 
     def _deliver(self, emitted: list[Emitted]) -> None:
         """Carry a step's events to the event loop. Called on the engine's thread."""

@@ -134,7 +134,7 @@ def expected_context(path: Path, flags: LoadingFlags, expected: Expected) -> Con
     """Return the context that a model will probably have, by its header."""
     most = DEFAULT_CTX if expected.n_lanes == 1 else DEFAULT_LANE_CTX
     n_ctx_train = read_header(path).context_length or most
-    return _sized(
+    return sized_context(
         flags,
         n_ctx=expected.n_ctx or flags.ctx_size or min(n_ctx_train, most),
         n_lanes=expected.n_lanes,
@@ -196,10 +196,11 @@ def context_options(
 ) -> ContextOptions:
     """Size a context for requests of one shape."""
     n_ctx = flags.ctx_size or _fitting_ctx(model.n_ctx_train, n_prompt, max_new_tokens)
-    return _sized(flags, n_ctx=n_ctx, n_lanes=n_lanes)
+    return sized_context(flags, n_ctx=n_ctx, n_lanes=n_lanes)
 
 
-def _sized(flags: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
+def sized_context(flags: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
+    """Return a context of that size, otherwise as the flags say."""
     from tgicli.engine.runner import ContextOptions
 
     return ContextOptions(
@@ -209,6 +210,7 @@ def _sized(flags: LoadingFlags, *, n_ctx: int, n_lanes: int) -> ContextOptions:
         threads=flags.threads,
         flash_attn=flags.flash_attn,
         kv_type=flags.kv_type,
+        prefix_reuse=flags.prefix_reuse,
         lora=tuple(flags.lora),
     )
 

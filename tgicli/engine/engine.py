@@ -38,7 +38,7 @@ class ModelRunner(Protocol):
     n_ctx: int
     n_batch: int  # tokens in one run at most
     max_saved_tokens: int  # that may be kept in RAM besides the lanes'
-    can_trim: bool
+    reuses_prefixes: bool
     cut: Cut  # where a prompt may be cut
     decode_s: float  # spent in llama_decode
 
@@ -84,7 +84,6 @@ class Engine:
         runner: ModelRunner,
         emit: Callable[[list[Emitted]], None],
         *,
-        prefix_reuse: bool = True,
         prompt_tokens_beside_decodes: int | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -92,7 +91,6 @@ class Engine:
 
         prompt_tokens_beside_decodes fixes what is otherwise learned from the steps' durations.
         """
-        reuse = prefix_reuse and runner.can_trim
         self.runner = runner
         self.heartbeat_s = clock()  # of its last round; inf: it waits for work; -inf: it has ended
         self.counters = Counters()
@@ -101,13 +99,12 @@ class Engine:
             LanePool(
                 runner.n_lanes,
                 n_cells=runner.n_ctx,
-                reuse=reuse,
+                reuse=runner.reuses_prefixes,
                 max_saved_tokens=runner.max_saved_tokens,
             ),
             self._pace,
             token_budget=runner.n_batch,
             cut=runner.cut,
-            reuse=reuse,
         )
         self._adapter: str | None = None  # of the last batch
         self._emit = emit

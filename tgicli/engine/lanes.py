@@ -65,7 +65,7 @@ class LanePool:
         self._cache = PromptCache(max_saved_tokens if reuse else 0)
         self._to_be_copied: set[int] = set()  # lanes, by the next llama_decode
         self._n_cells = n_cells
-        self._reuse = reuse
+        self.reuses = reuse
         self._n_released = 0
 
     @property
@@ -172,7 +172,7 @@ class LanePool:
         is_at_hand = source in places or (source.sequence is None and n_keep >= LITTLE_TOKENS)
         if is_at_hand and n_keep and len(source.left_over) - n_keep < LITTLE_TOKENS:
             return source
-        if not self._reuse:
+        if not self.reuses:
             return places[0]
         return min(places, key=lambda lane: lane.n_released if lane.left_over else 0)
 
@@ -205,6 +205,6 @@ class LanePool:
 
     def _candidates(self, owner: Owner) -> Iterator[Lane]:
         """Yield the lanes worth a look: idle ones first, because taking over costs nothing."""
-        if self._reuse:
+        if self.reuses:
             lanes = (lane for lane in self.lanes if lane.owner == owner)
             yield from sorted(lanes, key=lambda lane: lane.sequence is not None)

@@ -50,6 +50,7 @@ class ContextOptions:
     threads: int | None = None  # None: the physical cores this process may use
     flash_attn: str = "auto"
     kv_type: str = "f16"
+    prefix_reuse: bool = True  # start from the longest prefix that a lane holds, if it can be cut
     cache_bytes: int = 0  # of RAM for prefixes whose lanes went to others
     lora: tuple[tuple[Path, float], ...] = ()  # adapters for all, with their scales
     named_lora: tuple[tuple[str, Path], ...] = ()  # adapters that a request names; names differ
@@ -90,7 +91,7 @@ class Runner:
         self.n_batch: int = llama_cpp.llama_n_batch(self._ctx)
         self.n_micro_batch: int = llama_cpp.llama_n_ubatch(self._ctx)
         self.cut: Cut = _cut_for(self.n_micro_batch)
-        self.can_trim = model.can_trim
+        self.reuses_prefixes = options.prefix_reuse and model.can_trim
         self.max_saved_tokens = options.max_saved_tokens(model)
         self.decode_s = 0.0  # spent in llama_decode
         self._is_asynchronous = model.gpu_layers != 0

@@ -78,9 +78,7 @@ class _Lead:
 class Scheduler:
     """The sequences that wait and run, and the lanes they run in."""
 
-    def __init__(
-        self, lanes: LanePool, pace: Pace, *, token_budget: int, cut: Cut, reuse: bool
-    ) -> None:
+    def __init__(self, lanes: LanePool, pace: Pace, *, token_budget: int, cut: Cut) -> None:
         assert token_budget >= len(lanes.lanes), "every lane must fit into one step"
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
@@ -88,7 +86,6 @@ class Scheduler:
         self._cut = cut
         self._lanes = lanes
         self._pace = pace
-        self._reuse = reuse
         self._leads: dict[Sequence, _Lead] = {}  # who waits for whose prefix
         self._followers: list[Sequence] = []  # who has begun to since they were taken
 
@@ -138,7 +135,7 @@ class Scheduler:
 
     def _waits_for_prefix(self, sequence: Sequence) -> bool:
         """Whether a running sequence will soon hold more of the prompt than any lane does now."""
-        if not self._reuse or sequence.wants_prompt_logprobs:
+        if not self._lanes.reuses or sequence.wants_prompt_logprobs:
             return False
         lead = known = self._leads.pop(sequence, None)
         if lead is None or lead.leader.lane is None:  # it has left: another one may compute it

@@ -57,7 +57,7 @@ async def local_backend(
             f"{context.n_lanes} lanes of {context.n_ctx:,} tokens take {n_bytes / 2**30:,.1f} GiB; "
             f"a smaller --concurrency, --max-new-tokens or --ctx-size takes less"
         )
-    backend = await LocalBackend.open(encoder, context, prefix_reuse=options.loading.prefix_reuse)
+    backend = await LocalBackend.open(encoder, context)
     async with aclosing(backend):
         status.clear()
         yield backend, chats

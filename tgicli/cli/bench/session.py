@@ -158,7 +158,7 @@ async def _local_side(
             n_lanes=room.n_lanes,
         )
         encoder = PromptEncoder(model)
-        local = await LocalBackend.open(encoder, context, prefix_reuse=loading.prefix_reuse)
+        local = await LocalBackend.open(encoder, context)
         async with aclosing(local) as backend:
             chats = model.chat_template is not None if chat is None else chat
             yield Side(backend, chats)

@@ -34,7 +34,7 @@ async def open_local(model: Model, flags: LoadingFlags) -> Opened:
         )
     encoder = ContinuingEncoder(model)
     context = context_options(flags, model, n_prompt=0, max_new_tokens=None, n_lanes=1)
-    backend = await LocalBackend.open(encoder, context, prefix_reuse=flags.prefix_reuse)
+    backend = await LocalBackend.open(encoder, context)
     return Opened(backend, encoder.remember)
 
 

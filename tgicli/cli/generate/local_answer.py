@@ -108,4 +108,4 @@ async def _open_backend(
         n_lanes=min(request.best_of, MAX_LANES),
     )
     room_for_answer(n_prompt, max_new_tokens, context.n_ctx)  # refused before memory is taken
-    return await LocalBackend.open(encoder, context, prefix_reuse=options.loading.prefix_reuse)
+    return await LocalBackend.open(encoder, context)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tgicli.cli.local import DEFAULT_LANE_CTX, Loading
+from tgicli.cli.local import DEFAULT_LANE_CTX, Loading, sized_context
 from tgicli.cli.serve.flags import ServeFlags
 from tgicli.core import Backend
 from tgicli.errors import ConfigError
@@ -61,28 +61,23 @@ class ModelSource:
         """
         from tgicli.backends.local import LocalBackend
         from tgicli.engine.prompt import PromptEncoder
-        from tgicli.engine.runner import ContextOptions
 
-        asked, loading = self._flags.limits, self._flags.loading
+        asked = self._flags.limits
         model = await asyncio.wrap_future(self._loading.future)
         named = self._flags.named_lora
         limits = replace(
             _limits(self._flags, min(model.n_ctx_train, DEFAULT_LANE_CTX)),
             adapters=tuple(name for name, _ in named),
         )
-        context = ContextOptions(
-            n_ctx=limits.max_total_tokens,
-            n_lanes=asked.max_batch_size,
+        context = replace(
+            sized_context(
+                self._flags.loading, n_ctx=limits.max_total_tokens, n_lanes=asked.max_batch_size
+            ),
             batch_size=self._flags.batch_size,
-            threads=loading.threads,
-            flash_attn=loading.flash_attn,
-            kv_type=loading.kv_type,
             cache_bytes=asked.cache_ram * MIB,
-            lora=tuple(loading.lora),
             named_lora=named,
         )
-        encoder = PromptEncoder(model)
-        backend = await LocalBackend.open(encoder, context, prefix_reuse=loading.prefix_reuse)
+        backend = await LocalBackend.open(PromptEncoder(model), context)
         async with contextlib.aclosing(backend):
             yield Served(backend, limits, self._name(model), on_gpu=model.gpu_layers != 0)
 
