@@ -27,7 +27,7 @@ DOORS: dict[
     str, str | tuple[str, ...]
 ] = {  # an outside library, and the only place that imports it
     "httpcore": "backends/",
-    "httptools": "server/run.py",
+    "httptools": "server/connection.py",
     "httpx": "backends/http_library.py",
     "httpx_sse": "backends/http_library.py",
     "huggingface_hub": ("models/download.py", "models/hub"),
@@ -44,7 +44,7 @@ DOORS: dict[
     "starlette": "server/",
     "tomllib": "config.py",
     "typer": "cli/",
-    "uvicorn": "server/run.py",
+    "uvicorn": ("server/connection.py", "server/run.py"),
     "uvloop": "cli/bench/load_process_main.py",
 }
 HEAVY = ["asyncio", "httpx", "llama_cpp", "numpy", "pydantic", "rich", "starlette", "uvicorn"]

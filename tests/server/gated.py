@@ -19,8 +19,9 @@ from tgicli.core import (
     Token,
     TokenizedPrompt,
 )
+from tgicli.server.address import Address, bind, url_of
 from tgicli.server.record import Record
-from tgicli.server.run import Address, Server, bind, url_of
+from tgicli.server.run import Server
 from tgicli.server.service import ServerOptions, Service
 
 N_TOKENS = 3

@@ -10,7 +10,7 @@ import pytest
 from tests.server.conftest import PATIENCE_S
 from tests.server.gated import GatedServer, gated_server
 from tests.server.raw import Connection, connected, request_bytes
-from tgicli.server import run
+from tgicli.server import connection, run
 from tgicli.server.service import ServerOptions
 from tgicli.wire.limits import Limits
 
@@ -22,7 +22,7 @@ Talk = Callable[[Connection], Coroutine[None, None, None]]
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a request take a moment only."""
-    monkeypatch.setattr(run, "REQUEST_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(connection, "REQUEST_TIMEOUT_S", 0.2)
 
 
 def rest_after(talk: Talk) -> tuple[bytes, GatedServer]:

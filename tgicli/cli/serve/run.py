@@ -21,7 +21,8 @@ from tgicli.cli.serve.source import EndpointSource, ModelSource, Served, Source
 from tgicli.cli.serve.watching import watch
 from tgicli.cli.warm import offered
 from tgicli.errors import ConfigError
-from tgicli.server.run import Address, Server, bind, url_of
+from tgicli.server.address import Address, bind, url_of
+from tgicli.server.run import Server
 from tgicli.server.service import ServerOptions, Service
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
