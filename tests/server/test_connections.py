@@ -137,7 +137,7 @@ def test_an_answer_may_take_longer_than_its_request():
 
 
 def test_a_connection_that_is_not_used_again_is_closed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run, "KEEP_ALIVE_S", 1)
+    monkeypatch.setattr(run, "IDLE_CONNECTION_S", 1)
 
     async def ask_once(client: Connection) -> None:
         await client.send(POST)

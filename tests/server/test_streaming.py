@@ -13,6 +13,7 @@ import pytest
 from tests.server.conftest import PATIENCE_S
 from tests.server.gated import N_TOKENS, GatedServer, gated_server
 from tests.server.raw import ask, connected, request_bytes
+from tgicli.server import streaming
 from tgicli.server.service import ServerOptions
 from tgicli.wire.limits import Limits
 
@@ -41,7 +42,11 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/generate_stream", "/v1/completions"])
-def test_a_stream_begins_at_once_and_comments_keep_it_alive(path: str):
+def test_a_stream_begins_at_once_and_comments_keep_it_alive(
+    path: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(streaming, "COMMENT_EVERY_S", 0.05)
+
     async def wait(server: GatedServer) -> tuple[list[bytes], list[bytes]]:
         async with connected(server) as client:
             await client.send(request_bytes(path, HELLO))
@@ -51,7 +56,7 @@ def test_a_stream_begins_at_once_and_comments_keep_it_alive(path: str):
             server.backend.gate.set()
             return waiting, [chunk async for chunk in chunks]
 
-    waiting, answer = served(wait, keep_alive_s=0.05)
+    waiting, answer = served(wait)
 
     assert waiting == [b":\n\n"] * 3
     assert b"".join(answer).count(b"data: {") == N_TOKENS

@@ -24,7 +24,7 @@ from tgicli.server.recording import Report
 from tgicli.server.service import Service
 
 BACKLOG = 2048
-KEEP_ALIVE_S = 75  # of a connection between two requests
+IDLE_CONNECTION_S = 75  # that a connection may take between two requests
 DRAIN_CHECK_S = 0.05
 LAST_WORDS_S = 1  # for streams that are cut off to say so
 
@@ -52,7 +52,7 @@ class Server:
             lifespan="off",
             backlog=BACKLOG,
             server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_keep_alive=IDLE_CONNECTION_S,
             timeout_graceful_shutdown=LAST_WORDS_S,
             ssl_certfile=address.certfile,
             ssl_keyfile=address.keyfile,

@@ -24,7 +24,6 @@ class ServerOptions:
     max_queue_wait_s: float | None = None  # None: as long as it takes
     payload_limit_bytes: int = 2_000_000
     stall_timeout_s: float = 60.0  # a reader that takes nothing for so long is cancelled
-    keep_alive_s: float = 15.0  # between comments on a stream that has nothing to say
     api_keys: tuple[str, ...] = ()
     keyless_socket: str | None = None  # the path of a Unix socket that only the user can reach
     cors_allow_origins: tuple[str, ...] = ()

@@ -17,10 +17,11 @@ from starlette.types import Receive, Scope, Send
 from tgicli.errors import StreamBroken
 from tgicli.server.answering import until_gone
 from tgicli.server.record import CANCELLED, STALLED, Record
-from tgicli.server.service import ServerOptions, Service
+from tgicli.server.service import Service
 from tgicli.wire.sse import COMMENT, encode_event
 
 HANG_UP = "hang_up"  # in a request's state: what cuts its connection, whatever is still unread
+COMMENT_EVERY_S = 15.0  # on a stream that has nothing to say
 MIN_LOOK_S = 0.01
 PIECE_BYTES = 8192  # of what waited for a slow reader: as much must it take before the next
 HEADERS = {
@@ -71,7 +72,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the body; end it when the client goes or stops reading."""
-        writer = _Writer(send, self._service.options)
+        writer = _Writer(send, stall_timeout_s=self._service.options.stall_timeout_s)
         async with self._held, aclosing(self._body):
             is_listening = await self._answer(writer, receive)
         if is_listening:
@@ -122,9 +123,9 @@ class _Writer:
     One timer serves the whole stream: a timeout around each write would cost more than the write.
     """
 
-    def __init__(self, send: Send, options: ServerOptions) -> None:
+    def __init__(self, send: Send, *, stall_timeout_s: float) -> None:
         self._send = send
-        self._options = options
+        self._stall_timeout_s = stall_timeout_s
         self._wrote_s = time.monotonic()  # when the last write ended
         self._writing_since_s: float | None = None  # when the current one began
         self._is_gone = False
@@ -163,7 +164,7 @@ class _Writer:
         Raises:
             TimeoutError: the client takes nothing for too long.
         """
-        stall_timeout_s = self._options.stall_timeout_s
+        stall_timeout_s = self._stall_timeout_s
         while True:
             now_s = time.monotonic()
             if self._writing_since_s is not None:
@@ -171,7 +172,7 @@ class _Writer:
                 if left_s <= 0:
                     raise TimeoutError
             else:
-                left_s = self._wrote_s + self._options.keep_alive_s - now_s
+                left_s = self._wrote_s + COMMENT_EVERY_S - now_s
                 if left_s <= 0:
                     async with asyncio.timeout(stall_timeout_s):
                         await self.write(COMMENT)
