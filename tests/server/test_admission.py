@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.fakes import FakeClock
@@ -34,6 +36,27 @@ def test_a_place_is_free_again_after_a_failure():
         1 / 0  # noqa: B018
 
     assert admission.n_taken == 0
+
+
+def test_who_waits_for_the_end_is_told_when_the_last_place_is_free():
+    async def main() -> list[int]:
+        admission, seen = Admission(2), []
+
+        async def wait() -> None:
+            await admission.emptied()
+            seen.append(admission.n_taken)
+
+        await wait()
+        with admission.places(1):
+            with admission.places(1):
+                waiting = asyncio.create_task(wait())
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            seen.append(admission.n_taken)
+        await waiting
+        return seen
+
+    assert asyncio.run(main()) == [0, 1, 0]
 
 
 def test_several_places_are_given_together_or_not_at_all():

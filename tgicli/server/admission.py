@@ -7,6 +7,7 @@ when to come back, each one later than the one before, as fast as places have la
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ class Admission:
         self.n_places = n_places
         self.n_taken = 0
         self.is_closed = False  # the server ends: nobody gets a place any more
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
         self._clock = clock
         self._hold_s: float | None = None  # how long a place is held
         self._promised_s = 0.0  # when the last one who was refused comes back
@@ -47,11 +50,14 @@ class Admission:
         if self.n_taken == 0:
             self._promised_s = 0.0  # who was sent away has been served, or did not come back
         self.n_taken += count
+        self._is_empty.clear()
         began_s = self._clock()
         try:
             yield
         finally:
             self.n_taken -= count
+            if self.n_taken == 0:
+                self._is_empty.set()
             self._learn(self._clock() - began_s)
 
     @property
@@ -68,6 +74,10 @@ class Admission:
     def close(self) -> None:
         """Refuse everybody from here on."""
         self.is_closed = True
+
+    async def emptied(self) -> None:
+        """Wait until no place is taken."""
+        await self._is_empty.wait()
 
     def _learn(self, held_s: float) -> None:
         """Take in how long a place was held."""

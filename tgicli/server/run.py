@@ -25,7 +25,6 @@ from tgicli.server.service import Service
 
 BACKLOG = 2048
 IDLE_CONNECTION_S = 75  # that a connection may take between two requests
-DRAIN_CHECK_S = 0.05
 LAST_WORDS_S = 1  # for streams that are cut off to say so
 
 
@@ -93,8 +92,7 @@ class Server:
         admission.close()
         try:
             async with asyncio.timeout(timeout_s):
-                while admission.n_taken:
-                    await asyncio.sleep(DRAIN_CHECK_S)
+                await admission.emptied()
         except TimeoutError:
             return  # stop() cuts the rest off
 
