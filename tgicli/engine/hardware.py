@@ -1,6 +1,6 @@
 """What this process may use of the machine: physical cores and memory.
 
-Called by the runner before it loads, and by `build` for the CPU's memory. Reads Linux's sysfs,
+Called by the runner before it loads, and by `devices` for the CPU's memory. Reads Linux's sysfs,
 procfs and cgroups where they are; elsewhere it falls back to what the standard library knows. Never
 guesses upwards: a container's limit wins over the machine's size.
 """
@@ -45,19 +45,14 @@ def _cgroup_cpus() -> float | None:
 
 def available_memory_bytes() -> int | None:
     """Return how much memory this process could still take without swapping, None when unknown."""
-    limits = [limit for limit in (_machine_memory(), _cgroup_memory()) if limit is not None]
+    limits = [limit for limit in (_meminfo("MemAvailable"), _cgroup_memory()) if limit is not None]
     return min(limits, default=None)
 
 
 def total_memory_bytes() -> int | None:
     """Return how much memory this process may have at most, None when unknown."""
-    limit = _read(_CGROUP / "memory.max") or "max"
-    limits = [_meminfo("MemTotal"), None if limit == "max" else int(limit)]
-    return min((limit for limit in limits if limit is not None), default=None)
-
-
-def _machine_memory() -> int | None:
-    return _meminfo("MemAvailable")
+    limits = [limit for limit in (_meminfo("MemTotal"), _cgroup_limit()) if limit is not None]
+    return min(limits, default=None)
 
 
 def _meminfo(name: str) -> int | None:
@@ -67,12 +62,14 @@ def _meminfo(name: str) -> int | None:
     return None
 
 
-def _cgroup_memory() -> int | None:
+def _cgroup_limit() -> int | None:
     limit = _read(_CGROUP / "memory.max") or "max"
-    used = _read(_CGROUP / "memory.current")
-    if limit == "max" or used is None:
-        return None
-    return int(limit) - int(used) + _cgroup_file_cache()
+    return None if limit == "max" else int(limit)
+
+
+def _cgroup_memory() -> int | None:
+    limit, used = _cgroup_limit(), _read(_CGROUP / "memory.current")
+    return None if limit is None or used is None else limit - int(used) + _cgroup_file_cache()
 
 
 def _cgroup_file_cache() -> int:
