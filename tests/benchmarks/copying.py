@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tgicli.engine.build import ggml
+from tgicli.engine.llama import ggml
 
 F32 = 0  # ggml_type
 OVERHEAD_BYTES = 1 << 16  # for two tensors' descriptions

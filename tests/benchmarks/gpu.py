@@ -48,7 +48,7 @@ from harness import (
 )
 from shapes import SHAPES, made
 
-from tgicli.engine.build import devices
+from tgicli.engine.devices import devices
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.memory import Device, gpus_among
 from tgicli.engine.model import Model

@@ -14,7 +14,8 @@ import pytest
 import tgicli
 from tests.cli.conftest import Cli, Outcome
 from tgicli.cli.local import DEFAULT_CTX, DEFAULT_LANE_CTX
-from tgicli.engine.build import build_info, devices
+from tgicli.engine.build import build_info
+from tgicli.engine.devices import devices
 from tgicli.engine.hardware import n_usable_cores
 from tgicli.errors import ExitStatus
 

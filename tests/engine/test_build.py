@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tgicli.engine.build import build_info, devices, parse_backends
-from tgicli.engine.hardware import total_memory_bytes
-from tgicli.engine.memory import HOST, DeviceKind
+from tgicli.engine.build import build_info, parse_backends
 
 
 def test_the_build_has_a_version_and_a_device():
@@ -37,11 +35,3 @@ def test_without_an_offload_there_is_no_other_device():
 )
 def test_the_features_of_each_backend_get_a_line(system_info: str, backends: list[str]):
     assert list(parse_backends(system_info)) == backends
-
-
-def test_the_cpu_has_the_memory_that_this_process_may_use():
-    (cpu,) = (device for device in devices() if device.kind is DeviceKind.CPU)
-
-    assert cpu.name == HOST
-    assert 0 < cpu.free_bytes <= cpu.total_bytes
-    assert cpu.total_bytes == total_memory_bytes() or total_memory_bytes() is None

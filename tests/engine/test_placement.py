@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_memory import N_LAYERS, device, host, need
-from tgicli.engine.build import devices
+from tgicli.engine.devices import devices
 from tgicli.engine.memory import Device, Need
 from tgicli.engine.model import ALL_LAYERS, LoadOptions
 from tgicli.engine.placement import check_gpus, choose, need_with, place

@@ -210,7 +210,7 @@ def fit(name: str | None, flags: LoadingFlags, *, n_lanes: int) -> Fit:
         ModelError: there is no such model, or llama.cpp can't read it.
         ConfigError: a GPU is named that is not there.
     """
-    from tgicli.engine.build import devices
+    from tgicli.engine.devices import devices
     from tgicli.engine.placement import check_gpus, choose, need_with
     from tgicli.engine.room import refusal
 

@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tgicli.engine.build import devices, ggml
+from tgicli.engine.devices import devices
 from tgicli.engine.hardware import available_memory_bytes
-from tgicli.engine.llama import llama_cpp, quiet_log
+from tgicli.engine.llama import ggml, llama_cpp, quiet_log
 from tgicli.engine.memory import HOST, Device, DeviceKind, Need, Share, gib
 from tgicli.engine.model import LoadOptions, model_params
 from tgicli.errors import ModelLoadError

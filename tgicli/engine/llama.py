@@ -1,4 +1,4 @@
-"""Load llama.cpp's C functions, and keep its log off the terminal.
+"""Load llama.cpp's and ggml's C functions, and keep their log off the terminal.
 
 The only place that imports llama-cpp-python: the rest of the room says `from tgicli.engine.llama
 import llama_cpp`. Importing this module loads the shared library; so it is itself imported as late
@@ -67,6 +67,13 @@ class LogTail:
     def clear(self) -> None:
         """Forget what was logged."""
         self.lines.clear()
+
+
+def ggml(name: str, result: type | None, *arguments: type) -> Any:
+    """Return one of ggml's functions, which the binding does not declare; libllama finds it."""
+    function = llama_cpp._lib[name]  # [] makes a fresh one, unlike the dot
+    function.restype, function.argtypes = result, arguments
+    return function
 
 
 _WARNING, _ERROR, _CONTINUED = 3, 4, 5  # ggml_log_level

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from tgicli.engine.build import devices
+from tgicli.engine.devices import devices
 from tgicli.engine.dry_run import measure
 from tgicli.engine.memory import Device, Need, Shortage, gpus_among, most_gpu_layers, shortages
 from tgicli.engine.model import ALL_LAYERS, LoadOptions

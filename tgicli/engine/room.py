@@ -32,7 +32,7 @@ def check_room(model: Model, context: Any, *, kv_bytes: int, n_tokens: int) -> N
     is_hybrid = llama_cpp.llama_model_is_hybrid(model.pointer)  # then kv_bytes says nothing
     if not is_hybrid and _has_plenty(model, kv_bytes + _most_attention_bytes(model, context)):
         return
-    from tgicli.engine.build import devices  # these take 10 ms, which most runs need not spend
+    from tgicli.engine.devices import devices  # these take 10 ms, which most runs need not spend
     from tgicli.engine.dry_run import measure
     from tgicli.engine.memory import shortages
 
@@ -54,7 +54,7 @@ def _has_plenty(model: Model, context_bytes: int) -> bool:
     available = available_memory_bytes()
     if model.gpu_layers == 0:  # what is mapped comes into memory while it is computed with
         return available is None or model.size_bytes + context_bytes + PLENTY_BYTES <= available
-    from tgicli.engine.build import devices
+    from tgicli.engine.devices import devices
     from tgicli.engine.memory import gpus_among
 
     needed = context_bytes + PLENTY_BYTES
