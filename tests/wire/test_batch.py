@@ -210,7 +210,7 @@ def test_a_name_of_its_own_is_kept(name: str):
         (line(prompt="x", temperature="hot"), "temperature: Expected"),
         (line(prompt="x", temperature=-1), "temperature must be >= 0"),
         (line(prompt="x", text="mine"), "`text` is a key of the answers"),
-        (b'{"a":' * 100_000, "not JSON"),
+        (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )
 def test_a_line_that_cannot_be_asked_says_why(data: bytes, words: str):

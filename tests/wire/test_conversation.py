@@ -39,10 +39,10 @@ def test_a_requests_body_is_read_too() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "not JSON"),
-        (b"Dear reader", "not JSON"),
+        (b"", "^the file is not JSON"),
+        (b"Dear reader", "^the file is not JSON"),
         (b"[]", "no message"),
-        (b"3", "array"),
+        (b"3", "^the file: Expected `array`"),
         (b'[{"role": "king", "content": ""}]', "king"),
         (b'[{"role": "user"}]', "content is missing"),
         (b'{"text": 1}', "messages"),

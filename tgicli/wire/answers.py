@@ -11,6 +11,7 @@ from tgicli.errors import StreamBroken
 
 DONE = "[DONE]"
 END = Token(UNKNOWN_ID, "", special=True)  # for an answer that ends without a token
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SHOWN = 80  # characters of an event that nobody can read
 _Read = TypeVar("_Read")
 
@@ -67,10 +68,18 @@ def read_json(decoder: msgspec.json.Decoder[_Read], data: str | bytes) -> _Read:
     """
     try:
         return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         raise StreamBroken(f"the server sent what can't be read ({error}): {shown}") from error
+
+
+def try_json(kind: type[_Read], data: bytes) -> _Read | None:
+    """Decode an answer that may be something else; None when it is."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except _UNREADABLE:
+        return None
 
 
 def to_reason(word: str) -> FinishReason:

@@ -22,6 +22,7 @@ from tgicli.core import GenerationRequest, Message, SamplingParams
 from tgicli.errors import RequestError
 from tgicli.wire.batch_answers import ANSWER_KEYS, Kept
 from tgicli.wire.chat import ChatMessage
+from tgicli.wire.decoding import read
 from tgicli.wire.grammars import GrammarBody, to_grammar
 from tgicli.wire.openai import ResponseFormat
 
@@ -190,28 +191,17 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
     Raises:
         RequestError: it is neither, or asks for what can't be; names the first bad key.
     """
-    value = _read(_VALUE, data)
+    value = read(_VALUE, data, what="the line")
     if isinstance(value, str):
         return PromptLine(_not_empty(value), common)
     if "parameters" in value:
-        inner = _read(_PARAMETERS, value.pop("parameters")) or {}
+        inner = read(_PARAMETERS, value.pop("parameters"), what="`parameters`") or {}
         if twice := sorted(value.keys() & inner.keys()):
             raise RequestError(f"`{twice[0]}` stands in `parameters` and beside it; leave one out")
         data = msgspec.json.encode(value | inner)
         value |= inner
-    line = _read(_LINE, data)
+    line = read(_LINE, data, what="the line")
     return PromptLine(_prompt(line), _own(line, common), _kept(value))
-
-
-def _read(decoder: msgspec.json.Decoder[Any], data: bytes) -> Any:
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        words, _, where = str(error).partition(" - at ")
-        key = where.strip("`").removeprefix("$.")
-        raise RequestError(f"{key}: {words}" if key else f"the line: {words}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(f"it is not JSON: {error}") from error
 
 
 def _prompt(line: _Line) -> str | tuple[Message, ...]:

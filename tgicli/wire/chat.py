@@ -14,8 +14,9 @@ from msgspec import Meta
 
 from tgicli.core import GenerationRequest, Grammar, Message, SamplingParams, Tool, ToolCall
 from tgicli.errors import RequestError
+from tgicli.wire.decoding import read
 from tgicli.wire.limits import Limits
-from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, read, with_seed
+from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, with_seed
 from tgicli.wire.tool_calls import calls_grammar
 
 _NO_PARAMETERS = '{"type":"object","properties":{},"additionalProperties":false}'
@@ -270,7 +271,7 @@ def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
     Raises:
         RequestError: it can't be served; names the option, its value and what is allowed.
     """
-    asked = read(_BODY, body)
+    asked = read(_BODY, body, what="the body")
     messages, use, n_top = asked.to_messages(), _tool_use(asked), asked.n_top(limits)
     params = asked.to_params(
         limits, max_tokens=asked.longest(), grammar=_grammar(asked, use), n_top=n_top

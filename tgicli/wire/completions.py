@@ -27,6 +27,7 @@ from tgicli.core import (
     visible_text,
 )
 from tgicli.errors import RequestError
+from tgicli.wire.decoding import read
 from tgicli.wire.limits import Limits
 from tgicli.wire.openai import (
     AnswerHead,
@@ -36,7 +37,6 @@ from tgicli.wire.openai import (
     Usage,
     WireReason,
     check_n_top,
-    read,
     usage_of,
     wire_logprob,
     wire_reason,
@@ -136,7 +136,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
     Raises:
         RequestError: it can't be served; names the option, its value and what is allowed.
     """
-    asked = read(_BODY, body)
+    asked = read(_BODY, body, what="the body")
     asked.check(limits)
     prompts = asked.prompts(limits)
     n = asked.count_answers(len(prompts), limits)

@@ -13,8 +13,8 @@ import msgspec
 from tgicli.core import Message
 from tgicli.errors import RequestError
 from tgicli.wire.chat import ChatMessage
+from tgicli.wire.decoding import read
 from tgicli.wire.messages import message_to_json
-from tgicli.wire.openai import read
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -38,7 +38,8 @@ def decode_conversation(data: bytes) -> tuple[Message, ...]:
         RequestError: it is something else, or there are none; says what and where.
     """
     is_object = data.lstrip().startswith(b"{")
-    found = read(_BODY, data).messages if is_object else read(_LIST, data)
+    what = "the file"
+    found = read(_BODY, data, what=what).messages if is_object else read(_LIST, data, what=what)
     if not found:
         raise RequestError("there is no message in it")
     return tuple(one.to_core(f"messages[{index}]") for index, one in enumerate(found))

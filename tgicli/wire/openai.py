@@ -16,17 +16,10 @@ import msgspec
 from msgspec import Meta
 
 from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, Run, SamplingParams
-from tgicli.errors import (
-    ContextOverflow,
-    MalformedBody,
-    RequestError,
-    TgicliError,
-    Unauthorized,
-)
+from tgicli.errors import ContextOverflow, RequestError, TgicliError, Unauthorized
 from tgicli.wire.limits import Limits
 
 WireReason = Literal["stop", "length", "tool_calls"]
-_Body = TypeVar("_Body")
 _ANY_OBJECT = Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
 _MAX_BIAS = 100.0
 _MAX_INT = 2**31 - 1  # llama.cpp's tokens and counts have 32 bits
@@ -270,29 +263,6 @@ def check_n_top(name: str, count: int, limits: Limits) -> None:
     """Refuse more alternatives a token than the server reports."""
     if not 0 <= count <= limits.max_top_n_tokens:
         raise RequestError(f"{name} must be in [0, {limits.max_top_n_tokens}], got {count}")
-
-
-def read(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
-    """Decode a request body.
-
-    Raises:
-        MalformedBody: it is no JSON.
-        RequestError: it has another shape; names the first bad field.
-    """
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise RequestError(_name_field_first(str(error))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBody(f"the body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise RequestError("the body is nested too deeply") from error
-
-
-def _name_field_first(complaint: str) -> str:
-    words, _, field = complaint.partition(" - at ")
-    field = field.replace("`", "").replace("$.", "")
-    return f"{field}: {words}" if field else f"the body: {words}"
 
 
 def with_seed(seed: int | None, index: int) -> int | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tgicli.wire.answers import try_json
+
 
 class Server(enum.Enum):
     """Programs that answer."""
@@ -85,9 +87,8 @@ class _Props(msgspec.Struct, frozen=True):
 
 def read_info(body: bytes) -> ServerFacts | None:
     """Read the answer of /info; None when it is not TGI's."""
-    try:
-        info = msgspec.json.decode(body, type=_Info)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    info = try_json(_Info, body)
+    if info is None:
         return None
     return ServerFacts(
         server=Server.TGICLI if info.server == Server.TGICLI.value else Server.TGI,
@@ -98,10 +99,10 @@ def read_info(body: bytes) -> ServerFacts | None:
 
 def read_models(body: bytes) -> ServerFacts | None:
     """Read the answer of /v1/models; None when it is none."""
-    try:
-        models = msgspec.json.decode(body, type=_Models).data or []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    found = try_json(_Models, body)
+    if found is None:
         return None
+    models = found.data or []
     lengths = [m.max_model_len or (m.meta.n_ctx if m.meta else 0) for m in models]
     return ServerFacts(
         server=_server_of(models[0]) if models else Server.UNKNOWN,
@@ -118,9 +119,8 @@ def _server_of(model: _Model) -> Server:
 
 def read_props(body: bytes) -> ServerFacts | None:
     """Read the answer of llama-server's /props; None when it is another's."""
-    try:
-        props = msgspec.json.decode(body, type=_Props)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    props = try_json(_Props, body)
+    if props is None:
         return None
     return ServerFacts(
         server=Server.LLAMA_SERVER,

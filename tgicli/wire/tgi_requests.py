@@ -8,7 +8,7 @@ TGI's (router/src/lib.rs, validation.rs and infer/mod.rs at v3.3). A message her
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -84,6 +84,8 @@ class GenerateBody(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(GenerateBody)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class GenerateCall:
 
     @property
     def wants_details(self) -> bool:
-        """Whether a whole answer comes with details."""
+        """Whether the answer comes with details."""
         parameters = self.body.parameters
         return parameters.details or parameters.decoder_input_details
 
@@ -167,13 +169,7 @@ def decode_generate(body: bytes, *, streams: bool | None, compatible: bool = Fal
         MalformedBody: it is not JSON.
         RequestError: it has another shape, or asks a stream for what no stream can have.
     """
-    try:
-        read = _DECODER.decode(body)
-    except msgspec.ValidationError as error:
-        words = f"Failed to deserialize the JSON body into the target type: {error}"
-        raise RequestError(words) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"Failed to parse the request body as JSON: {error}") from error
+    read = _decode(_DECODER, body, "Failed to deserialize the JSON body into the target type")
     streams = read.stream if streams is None else streams
     if streams:
         _check_stream(read.parameters)
@@ -187,10 +183,15 @@ def field_names(body: bytes) -> set[str]:
     Raises:
         MalformedBody, RequestError: it is no JSON object.
     """
+    fields = _decode(_FIELDS, body, "a body must be a JSON object")
+    return set(fields)
+
+
+def _decode(decoder: msgspec.json.Decoder[_Read], body: bytes, shape_words: str) -> _Read:
     try:
-        return set(msgspec.json.decode(body, type=dict[str, msgspec.Raw]))
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise RequestError(f"a body must be a JSON object: {error}") from error
+        raise RequestError(f"{shape_words}: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"Failed to parse the request body as JSON: {error}") from error
 
