@@ -30,9 +30,9 @@ from tgicli.wire.openai import (
     ErrorAnswer,
     ToolError,
     encode_error,
+    of_answer,
     usage_of,
     wire_logprob,
-    with_seed,
 )
 
 
@@ -242,7 +242,7 @@ def test_a_server_without_grammars_refuses_them_and_nothing_else():
     ("seed", "index", "expected"), [(None, 3, None), (7, 0, 7), (7, 2, 9), (2**64 - 1, 1, 0)]
 )
 def test_each_answer_has_a_seed_of_its_own(seed: int | None, index: int, expected: int | None):
-    assert with_seed(seed, index) == expected
+    assert of_answer(SamplingParams(seed=seed), index).seed == expected
 
 
 def test_usage_counts_a_prompt_once_and_every_run():

@@ -110,7 +110,7 @@ class NativeRoutes:
 
 async def _body(call: GenerateCall, events: Events, record: Record) -> AsyncGenerator[bytes, None]:
     """Yield what to send, the events of one step together."""
-    encoder = StreamEncoder(prefix=call.prefix, details=call.body.parameters.details)
+    encoder = StreamEncoder(prefix=call.prefix, details=call.wants_details)
     try:
         async for event in events:
             for piece in framed(encoder.encode(event)):

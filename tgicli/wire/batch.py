@@ -21,7 +21,7 @@ import msgspec
 from tgicli.core import GenerationRequest, Message, SamplingParams
 from tgicli.errors import RequestError
 from tgicli.wire.batch_answers import ANSWER_KEYS, Kept
-from tgicli.wire.chat import ChatMessage
+from tgicli.wire.chat import ChatMessage, is_begun_answer
 from tgicli.wire.decoding import read
 from tgicli.wire.grammars import GrammarBody, to_grammar
 from tgicli.wire.openai import ResponseFormat
@@ -60,7 +60,7 @@ class PromptLine:
             params=self.ask.params,
             truncate=self.ask.truncate,
             best_of=self.ask.best_of,
-            continues=bool(messages) and _is_begun_answer(messages[-1]),
+            continues=bool(messages) and is_begun_answer(messages[-1]),
         )
 
     def _messages(self) -> tuple[Message, ...]:
@@ -70,10 +70,6 @@ class PromptLine:
         if self.ask.system is None or has_system:
             return messages
         return (Message("system", self.ask.system), *messages)
-
-
-def _is_begun_answer(last: Message) -> bool:
-    return last.role == "assistant" and not last.tool_calls
 
 
 class _Sampling(msgspec.Struct, frozen=True, kw_only=True):

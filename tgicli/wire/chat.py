@@ -6,17 +6,17 @@ Pure; called on the event loop by the server. The answer's shapes are in `chat_a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from tgicli.core import GenerationRequest, Grammar, Message, SamplingParams, Tool, ToolCall
+from tgicli.core import GenerationRequest, Grammar, Message, Tool, ToolCall
 from tgicli.errors import RequestError
 from tgicli.wire.decoding import read
 from tgicli.wire.limits import Limits
-from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, with_seed
+from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, of_answer
 from tgicli.wire.tool_calls import calls_grammar
 
 _NO_PARAMETERS = '{"type":"object","properties":{},"additionalProperties":false}'
@@ -280,9 +280,9 @@ def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
         GenerationRequest(
             id=f"{id}-{index}",
             prompt=messages,
-            params=_of_answer(params, index),
+            params=of_answer(params, index),
             tools=use.tools,
-            continues=_continues(messages[-1]),
+            continues=is_begun_answer(messages[-1]),
             adapter=asked.adapter(limits),
         )
         for index in range(asked.count_answers(1, limits))
@@ -296,10 +296,6 @@ def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
     )
 
 
-def _continues(last: Message) -> bool:
+def is_begun_answer(last: Message) -> bool:
     """Say whether the answer goes on where the last message stops, as in TGI."""
     return last.role == "assistant" and not last.tool_calls
-
-
-def _of_answer(params: SamplingParams, index: int) -> SamplingParams:
-    return replace(params, seed=with_seed(params.seed, index)) if index else params

@@ -10,7 +10,7 @@ stream_options speaks, its usage, as TGI's clients expect it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import msgspec
@@ -22,7 +22,6 @@ from tgicli.core import (
     Finish,
     GenerationRequest,
     Run,
-    SamplingParams,
     Token,
     visible_text,
 )
@@ -37,10 +36,10 @@ from tgicli.wire.openai import (
     Usage,
     WireReason,
     check_n_top,
+    of_answer,
     usage_of,
     wire_logprob,
     wire_reason,
-    with_seed,
 )
 
 
@@ -148,7 +147,7 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
         GenerationRequest(
             id=f"{id}-{index}",
             prompt=prompts[index // n],
-            params=_of_answer(params, index % n),
+            params=of_answer(params, index % n),
             best_of=asked.runs_each(n, limits),
             prompt_logprobs=echo and asked.n_top is not None,
             adapter=asked.adapter(limits),
@@ -163,10 +162,6 @@ def decode_completion(body: bytes, limits: Limits, *, id: str) -> CompletionCall
         echo=echo,
         n_top=asked.n_top,
     )
-
-
-def _of_answer(params: SamplingParams, index: int) -> SamplingParams:
-    return replace(params, seed=with_seed(params.seed, index)) if index else params
 
 
 class CompletionLogprobs(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ alone. Never invents an id or a time: they are handed in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -265,9 +265,10 @@ def check_n_top(name: str, count: int, limits: Limits) -> None:
         raise RequestError(f"{name} must be in [0, {limits.max_top_n_tokens}], got {count}")
 
 
-def with_seed(seed: int | None, index: int) -> int | None:
-    """Return the seed of the index-th answer to one prompt."""
-    return None if seed is None else (seed + index) % 2**64
+def of_answer(params: SamplingParams, index: int) -> SamplingParams:
+    """Return the parameters of the index-th answer to one prompt: with another seed, if any."""
+    seed = params.seed
+    return params if seed is None else replace(params, seed=(seed + index) % 2**64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

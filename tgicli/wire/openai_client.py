@@ -97,6 +97,7 @@ def encode_chat(
     Raises:
         RequestError: the request has an option that the server has no field for.
     """
+    assert not isinstance(request.prompt, str), "a chat takes messages"
     carried = {"tools", "top_n_tokens"}
     if server in _CONTINUING:
         carried.add("continues")
@@ -106,9 +107,7 @@ def encode_chat(
         raise RequestError("tools and a grammar can't be sent together to a remote server")
     body: dict[str, Any] = {
         **_common(request, server, model, counts_all=counts_all),
-        "messages": [
-            _message(message) for message in request.prompt if not isinstance(message, str)
-        ],
+        "messages": [_message(message) for message in request.prompt],
         **_longest(request.params, server),
     }
     if request.params.wants_logprobs:
