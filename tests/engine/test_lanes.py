@@ -32,6 +32,7 @@ def test_an_idle_lane_with_the_prefix_is_taken_over() -> None:
 
     after = sequence([1, 2, 3, 7, 8, 9])
     edit = pool.acquire(after)
+    pool.place(edit, n_kept=edit.n_keep)
 
     assert edit == LaneEdit(1, 1, 3)
     assert after.n_computed == after.n_cached == 3

@@ -26,9 +26,15 @@ def new_scheduler(
     )
 
 
+def admit(scheduler: Scheduler) -> None:
+    """Give lanes away, each with the whole prefix that is wanted in it."""
+    for edit in scheduler.admit():
+        scheduler.place(edit, n_kept=edit.n_keep)
+
+
 def step(scheduler: Scheduler) -> list[Row]:
     """Admit and schedule, and compute with a model that counts up."""
-    list(scheduler.admit())
+    admit(scheduler)
     rows = scheduler.schedule()
     results = [sampled(row.sequence.token_ids[-1] + 1) if row.samples else None for row in rows]
     scheduler.update(zip(rows, results, strict=True))
@@ -141,10 +147,10 @@ def test_decodes_are_sorted_by_lane_and_come_before_prompts() -> None:
     first = decoding(scheduler, "first")
     decoding(scheduler, "second")
     scheduler.add(sequence(100, name="prompt"))
-    list(scheduler.admit())
+    admit(scheduler)
     scheduler.abort("first")
     scheduler.add(sequence(1, name="third"))  # takes the first one's lane, and runs behind
-    list(scheduler.admit())
+    admit(scheduler)
 
     rows = scheduler.schedule()
 
@@ -264,7 +270,7 @@ def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
 def test_a_failed_sequence_ends_and_leaves_nothing_to_reuse() -> None:
     scheduler = new_scheduler(n_lanes=1)
     scheduler.add(sequence([1, 2, 3], name="failing"))
-    list(scheduler.admit())
+    admit(scheduler)
     rows = scheduler.schedule()
 
     outputs = scheduler.update([(rows[0], DecodeFailed("x"))])

@@ -97,7 +97,6 @@ class LanePool:
         lane.sequence = sequence
         lane.left_over, lane.owner = [], sequence.owner
         sequence.lane = lane.index
-        sequence.n_computed = sequence.n_cached = edit.n_keep
         if edit.source != edit.lane:
             self._to_be_copied.add(edit.source)
         return edit
