@@ -74,8 +74,8 @@ def timed_parts(engine: Engine) -> Iterator[Parts]:
         ("schedule", scheduler, scheduler.schedule),
         ("update", scheduler, scheduler.update),
     ]
-    if (reader := sampler._reader) is not None:  # a runner with one lane chooses by chains alone
-        timed.append(("choice", reader, reader.largest))
+    if sampler._reads_rows:  # a runner with one lane chooses by chains alone
+        timed.append(("choice", sampler._reader, sampler._reader.largest))
     with ExitStack() as stack:
         for name, owner, function in timed:
             attribute = function.__name__

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from collections.abc import Sequence as ReadOnlyList
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from tgicli.core import SamplingParams, TopToken
@@ -34,11 +34,11 @@ class BatchSampler:
         self._ctx = ctx
         self._n_ctx = n_ctx
         self._samplers: dict[Sequence, Sampler] = {}
-        self._candidates: Candidates | None = None
-        self._watermark: Watermark | None = None
         self._crew = _new_crew(n_threads) if model.gpu_layers else None
         # One lane alone does not earn back the time that importing numpy takes.
-        self._reader = Reader(model.n_vocab) if n_lanes > 1 else None
+        self._reads_rows = n_lanes > 1
+        if self._reads_rows:
+            self._reader = Reader(model.n_vocab)  # here, not in the first step
 
     def close(self) -> None:
         """Free the samplers."""
@@ -104,8 +104,8 @@ class BatchSampler:
     def _choose_from(self, sequence: Sequence, logits: Any, output: int) -> Sampled:
         params = sequence.params
         if params.watermark:
-            self._mark(logits, sequence.token_ids[-1])
-        if params.is_plain_greedy and (self._reader is not None or params.wants_logprobs):
+            self._watermark.mark(logits, sequence.token_ids[-1])
+        if params.is_plain_greedy and (self._reads_rows or params.wants_logprobs):
             return self._take_largest(params, logits)
         if sequence.constraint is None and not params.wants_logprobs:
             return self._sampled(self._sampler(sequence).sample(self._ctx, output))
@@ -113,20 +113,13 @@ class BatchSampler:
 
     def _take_largest(self, params: SamplingParams, logits: Any) -> Sampled:
         """Sample without a chain, which would take longer than the choice."""
-        reader = self._row_reader()
         if params.wants_logprobs:
-            return self._sampled(*reader.largest_with_logprobs(logits, params.top_n_tokens))
-        return self._sampled(reader.largest(logits))
-
-    def _mark(self, logits: Any, previous_id: int) -> None:
-        if self._watermark is None:
-            self._watermark = Watermark(self._model.n_vocab)
-        self._watermark.mark(logits, previous_id)
+            return self._sampled(*self._reader.largest_with_logprobs(logits, params.top_n_tokens))
+        return self._sampled(self._reader.largest(logits))
 
     def _sample_among_candidates(self, sequence: Sequence, logits: Any) -> Sampled:
         """Sample from what the grammar leaves, or with log-probabilities, or both."""
-        constraint = sequence.constraint
-        candidates = self._room()
+        constraint, candidates = sequence.constraint, self._candidates
         candidates.fill(logits, None if constraint is None else constraint.allowed())
         sampled = self._choose(sequence, candidates)
         if constraint is not None:
@@ -154,7 +147,7 @@ class BatchSampler:
 
         The row's outputs are those from `first` on.
         """
-        reader, sequence = self._row_reader(), row.sequence
+        reader, sequence = self._reader, row.sequence
         stop = min(row.start + row.count, sequence.n_prompt - 1)
         for position in range(row.start, stop):
             output = first + position - row.start
@@ -171,15 +164,19 @@ class BatchSampler:
             self._samplers[sequence] = sampler
         return sampler
 
-    def _row_reader(self) -> Reader:
-        if self._reader is None:
-            self._reader = Reader(self._model.n_vocab)
-        return self._reader
+    # Each of the three takes time or memory that most runs need not spend.
 
-    def _room(self) -> Candidates:
-        if self._candidates is None:
-            self._candidates = Candidates(self._model.n_vocab)
-        return self._candidates
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._model.n_vocab)
+
+    @cached_property
+    def _candidates(self) -> Candidates:
+        return Candidates(self._model.n_vocab)
+
+    @cached_property
+    def _watermark(self) -> Watermark:
+        return Watermark(self._model.n_vocab)
 
 
 def _new_crew(n_threads: int) -> Crew:
