@@ -71,8 +71,8 @@ class Grammar:
 
 
 INFINITY = float("inf")
-LEAST_TEMPERATURE = 1e-5  # what is less is 0: logits divided by it may be infinite
-EXTREME = 1e30  # the same for logits multiplied by it
+LEAST_TEMPERATURE = 1e-5  # a lower one counts as 0: dividing logits by it may overflow
+EXTREME = 1e30  # the largest factor by which logits can be multiplied without an overflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class SamplingParams:
     seed: int | None = None  # in [0, 2**64); None: drawn at admission, reported in Finish
     max_new_tokens: int | None = None  # None: until the context is full; the prompt is not counted
     stop: tuple[str, ...] = ()  # matched on text, never shown
-    keep_stop: bool = False  # TGI's rule: ends with a token that ends with a stop string, and shows
+    keep_stop: bool = False  # TGI's rule: the token that completes a stop string ends it, shown
     grammar: Grammar | None = None  # only what it allows is sampled
     logit_bias: tuple[tuple[int, float], ...] = ()  # (token id, what is added to its logit)
     watermark: bool = False  # make the text tell that it is a model's (arXiv:2301.10226)
@@ -167,12 +167,12 @@ class GenerationRequest:
     truncate: int | None = None  # keep the last n prompt tokens; None: all of them
     best_of: int = 1  # run n times with seeds of their own, keep the highest mean logprob
     tools: tuple[Tool, ...] = ()  # shown to the model by its chat template
-    continues: bool = False  # the last message is the answer's beginning, to be gone on from
+    continues: bool = False  # the last message is the beginning of the answer
     prompt_logprobs: bool = False  # report the prompt's tokens in Finish
     reuse_key: str = ""  # prefixes are reused among requests with the same key only
     adapter: str | None = None  # the name of a LoRA adapter; None: what all requests get
     streams: bool = True  # False: all of the answer comes at once, with Finish
-    special: bool = False  # special tokens are to be seen, too: tokens must be told, not text
+    special: bool = False  # show special tokens, too: a server must send tokens, not text
 
     def __post_init__(self) -> None:
         if not self.prompt:

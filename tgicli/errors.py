@@ -1,7 +1,8 @@
 """Every error tgicli raises on purpose, and what each one means to a shell and to an HTTP client.
 
-Raised in every room, turned into an exit status by `cli` and into an HTTP answer by `server`;
-nothing else catches them. Never imports anything of ours.
+Raised in every room. Whoever can't help lets them pass: `cli` makes an exit status of them, and
+`server` an HTTP answer. Never imports anything of ours. A few more classes are defined where they
+are raised; each is a kind of one of these.
 
     TgicliError
     ├─ ConfigError          2         a flag, variable or file is wrong

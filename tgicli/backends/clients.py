@@ -1,7 +1,7 @@
 """Make httpx's client for one server: its certificates, its proxy, how long connections are kept.
 
 Called by `http`, once for each server. Never limits the number of connections: a request that
-waited for another one's would look slow, or be late.
+waits for one would look slow, or be late.
 """
 
 from __future__ import annotations

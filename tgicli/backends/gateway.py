@@ -1,11 +1,11 @@
 """A remote server behind our own: the backend of `tgicli serve --connect`.
 
-Lives on the event loop. What the remote server says to us is said to our clients, except what
-concerns us alone: that it does not take our key is nothing that they could mend.
+Lives on the event loop. The remote server's errors are passed on, except that it refuses our API
+key, which our clients can't mend.
 
-TGI's rule that a stop string stays in the text is given up where the server has no field for it:
-clients of TGI's routes never name it, so they could not leave it out. There the text ends before
-the stop string, and OpenAI's servers mostly do not tell which one it was, or that it was one.
+Where the server cannot keep a stop string in the text, which is TGI's rule, the text ends before
+it: TGI's clients never ask for the rule, so they could not drop it. OpenAI's servers mostly do not
+tell which stop string it was, or that it was one.
 """
 
 from __future__ import annotations

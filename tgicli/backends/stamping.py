@@ -18,11 +18,9 @@ from typing import Any, cast
 
 import httpcore
 
-READ_AT = "read_at_ns"  # of the bytes read last, on time.perf_counter_ns's clock; an extra info
-
 
 class StampingNetwork(httpcore.AsyncNetworkBackend):
-    """Makes connections whose `network_stream` tells READ_AT."""
+    """Makes connections whose `network_stream` tells `read_at_ns` as an extra info."""
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *_: Any, **__: Any
@@ -129,7 +127,7 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """Tell READ_AT, and what httpcore asks for."""
+        """Tell when the last bytes came, on perf_counter_ns's clock, and what httpcore asks for."""
         match info:
             case "read_at_ns":
                 return self._read_at_ns

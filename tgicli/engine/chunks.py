@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 TILE = 64  # rows from which on the kernel of tiles is taken (GGML_FA_TILE_Q)
 SMALL = TILE - 4  # tokens of a micro-batch in which it never is
-MOST_SCORED = 2 * TILE - 1  # tokens of a chunk with a budget of SMALL: less can't be cut
-LEAST = 3  # tokens of a chunk: one may go with a decode, and one row alone has its own kernel
+MOST_SCORED = 2 * TILE - 1  # the longest chunk that a budget of SMALL can lead to
+# The shortest chunk: its first token may be computed beside decodes, and a single row that is left
+# then would get another kernel.
+LEAST = 3
 
 # (start, n_pending, budget) to a count in [1, n_pending]; it may exceed the budget where it must
 Cut = Callable[[int, int, int], int]

@@ -20,7 +20,7 @@ from tgicli.engine.prefix import LITTLE_TOKENS, common_prefix_length
 from tgicli.engine.prompt_cache import PromptCache
 from tgicli.engine.sequence import Owner, Sequence
 
-CELLS_PER_TOKEN = 512  # are copied in about the time in which one token is computed
+CELLS_PER_TOKEN = 512  # that are copied in the time one token takes
 
 
 @dataclass(frozen=True, slots=True)

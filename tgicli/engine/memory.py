@@ -147,7 +147,7 @@ def most_gpu_layers(
 ) -> int:
     """Return how many layers the GPUs can hold at most: n_layers if they fit, 0 if none does.
 
-    The main memory is not looked at: a layer less on a GPU is one more there.
+    Main memory is not checked: fewer layers on a GPU only means more of them there.
     """
     gpus = gpus_among(devices)
     if not shortages(need_with(n_layers), gpus):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LITTLE_TOKENS = 32  # so few may be lost, or computed again: no copy is worth the trouble
+LITTLE_TOKENS = 32  # fewer than this are computed again: copying them is not worth it
 
 
 def common_prefix_length(a: list[int], b: list[int]) -> int:

@@ -49,7 +49,7 @@ def fold_seed(seed: int) -> int:
 
 
 class LogSoftmax:
-    """What becomes of logits when their exponentials must add up to 1, as logarithms."""
+    """The log-softmax of one row of logits, in a buffer of its own."""
 
     def __init__(self, n_vocab: int) -> None:
         import numpy as np  # 90 ms, paid only by who asks for log-probabilities
@@ -99,7 +99,7 @@ class LogSoftmax:
 
 
 class Reader:
-    """What a row of logits says by itself: without a chain, which would first copy all of it."""
+    """Reads a row of logits directly; a sampler chain would copy it first."""
 
     def __init__(self, n_vocab: int) -> None:
         import numpy as np  # as above

@@ -1,8 +1,8 @@
 """How many requests may run and wait; the rest are refused at once.
 
 Used on the event loop. Pure but for its clock. A place is held from the moment a request was read
-until its answer is sent or its client is gone. There is no queue here: who gets no place is told
-when to come back, each one later than the one before, as fast as places have lately become free.
+until its answer is sent or its client is gone. There is no queue here: whoever is refused is told
+when to come back, each a little later than the last, by how often a place has become free.
 """
 
 from __future__ import annotations

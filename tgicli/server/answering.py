@@ -20,6 +20,7 @@ from tgicli.server.record import Record
 from tgicli.server.service import Service
 
 Events = AsyncGenerator[Delta | Finish, None]
+_ACCEPTED, _BEGUN = Delta(()), Delta(())  # news of a request, without a token
 _T = TypeVar("_T")
 
 
@@ -59,7 +60,7 @@ async def accepted(
 
 
 async def _begun(streams: Sequence[Events]) -> None:
-    """Wait until each stream has begun or failed; the first failure is everybody's."""
+    """Wait until each stream has begun or failed; the first failure ends them all."""
     results = await asyncio.gather(*map(anext, streams), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -80,9 +81,9 @@ class _Counted:
         self._n_heard = 0  # tokens
 
     async def events(self) -> AsyncGenerator[Delta | Finish, None]:
-        """Yield an empty Delta once the request is accepted, then what is generated.
+        """Yield _ACCEPTED, then what is generated.
 
-        Where the wait in the queue has a limit, another empty one says that it is over.
+        Where the wait in the queue has a limit, _BEGUN in between says that it is over.
         """
         metrics, max_wait_s = self._service.metrics, self._service.options.max_queue_wait_s
         metrics.request_started()
@@ -92,10 +93,10 @@ class _Counted:
             async with aclosing(self._service.backend.generate(self._request)) as events:
                 await anext(events)  # accepted
                 metrics.validated(self._record.elapsed_s - self._began_s)
-                yield Delta(())
+                yield _ACCEPTED
                 event = await self._first(events, max_wait_s)
                 if max_wait_s is not None:
-                    yield Delta(())
+                    yield _BEGUN
                 while not isinstance(event, Finish):
                     if isinstance(event, Delta):
                         self._heard(len(event.tokens))
@@ -145,7 +146,7 @@ class _Counted:
 
 
 async def collect_all(streams: Sequence[Events]) -> list[Run]:
-    """Read several streams to their ends, side by side; the first failure is everybody's."""
+    """Read several streams to their ends, side by side; the first failure ends them all."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(collect(events)) for events in streams]

@@ -1,4 +1,4 @@
-"""Turn requests away before anything of them is read, while no place is free.
+"""Refuse requests unread while the server is full.
 
 Pure ASGI middleware on the event loop, inside what adds headers to every answer. A refusal must be
 cheap, because there are many of them just when there is no time. Who may not ask at all is left to

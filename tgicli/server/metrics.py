@@ -3,8 +3,8 @@
 Called by the server on the event loop's thread. Keeps its own registry, so that two servers in one
 process never meet. Never computes what it was not told, never keeps a prompt.
 
-Each `request_started` is followed by exactly one of `refused`, `cancelled` and `finished`; a
-request that was turned away at the door is `refused` alone.
+Each `request_started` is followed by exactly one of `refused`, `cancelled` and `finished`, also
+where a request is turned away at the door.
 
 Counters have no `_total` at their end, as TGI's. What TGI has and we do not, because our batches
 have no phases and no padding, so that there would be nothing true to say:

@@ -1,4 +1,4 @@
-"""TGI's own routes: /, /generate, /generate_stream, /tokenize, /chat_tokenize, /invocations.
+"""TGI's own routes: /, /generate, /generate_stream and /tokenize.
 
 Called by Starlette on the event loop. What a request means is `wire`'s; how an answer is sent is
 `answering`'s and `streaming`'s.

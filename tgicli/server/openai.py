@@ -29,11 +29,11 @@ from tgicli.wire.chat import ChatCall, decode_chat
 from tgicli.wire.chat_answer import ChatEncoder
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
 from tgicli.wire.openai import AnswerHead, encode_error
-from tgicli.wire.sse import DONE, encode_event
+from tgicli.wire.sse import DONE_EVENT, encode_event
 from tgicli.wire.tgi import encode_tokenized_chat
 from tgicli.wire.tgi_requests import fit
 
-_LAST_WORDS = encode_event(encode_error(ShutDown())[1]) + DONE
+_LAST_WORDS = encode_event(encode_error(ShutDown())[1]) + DONE_EVENT
 Call = CompletionCall | ChatCall
 
 
@@ -142,4 +142,4 @@ async def _body(
     except TgicliError as error:  # too late for a status
         record.error_type = error.error_type
         yield encode_event(encode_error(error)[1])
-    yield DONE
+    yield DONE_EVENT

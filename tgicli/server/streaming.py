@@ -150,7 +150,7 @@ class _Writer:
         """Send data; waits while the client is slow.
 
         Raises:
-            _Gone: it was too slow for ever; what is still to be written is not for anybody.
+            _Gone: the client has closed the connection; nobody will read the rest.
         """
         self._writing_since_s = time.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})

@@ -1,8 +1,8 @@
 """What OpenAI's two text routes share: sampling options, usage, refusals.
 
-Pure; used by `completions`, `chat` and `chat_answer`, and by the server for refusals. OpenAI's and
-TGI's spellings of an option are both read, null is the same as absence, and unknown fields are left
-alone. Never invents an id or a time: they are handed in.
+Pure; used by `completions`, `chat` and `chat_answer`, by `batch` for response_format, and by the
+server for refusals. OpenAI's and TGI's spellings of an option are both read, null is the same as
+absence, and unknown fields are left alone. Never invents an id or a time: they are handed in.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Source: WHATWG HTML, section 9.2 (server-sent events).
 from __future__ import annotations
 
 COMMENT = b":\n\n"  # nothing for the reader; keeps proxies from closing an idle stream
-DONE = b"data: [DONE]\n\n"  # how OpenAI's streams end, with the space that some readers need
+DONE_EVENT = b"data: [DONE]\n\n"  # ends OpenAI's streams; some readers need the space
 
 # Some clients split lines at these, as Python's str.splitlines does. In JSON they can only stand in
 # a string, where an escape means the same.
