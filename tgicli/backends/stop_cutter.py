@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tgicli.core import Token
-from tgicli.engine.detokenizer import Detokenizer
+from tgicli.engine.detokenizer import Detokenizer, add_to_last_text
 
 
 class StopCutter:
@@ -34,10 +34,7 @@ class StopCutter:
 
     def close(self) -> tuple[Token, ...]:
         """Return what is held: it can't become a stop string any more."""
-        if tail := self._texts.finish():
-            index = max(i for i, token in enumerate(self._held) if token.is_answer)
-            token = self._held[index]
-            self._held[index] = replace(token, text=token.text + tail)
+        add_to_last_text(self._held, self._texts.finish())
         return self._release()
 
     def _with_text(self, token: Token) -> Token:

@@ -20,7 +20,10 @@ Invariants
 
 from __future__ import annotations
 
+from dataclasses import replace
 from encodings.utf_8 import IncrementalDecoder
+
+from tgicli.core import Token
 
 
 class Detokenizer:
@@ -81,6 +84,13 @@ class Detokenizer:
         self.stopped = True
         before, self._held, self._cut = self._held[:position], "", None
         return before
+
+
+def add_to_last_text(tokens: list[Token], rest: str) -> None:
+    """Put what finish() returned on the last token that has a text of its own."""
+    if rest:
+        index = max(i for i, token in enumerate(tokens) if token.is_answer)
+        tokens[index] = replace(tokens[index], text=tokens[index].text + rest)
 
 
 class _Node:

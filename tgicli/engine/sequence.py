@@ -12,11 +12,11 @@ Invariants
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tgicli.core import FinishReason, SamplingParams, Token, TopToken
-from tgicli.engine.detokenizer import Detokenizer
+from tgicli.engine.detokenizer import Detokenizer, add_to_last_text
 from tgicli.engine.stop import KeptStop
 
 if TYPE_CHECKING:
@@ -128,16 +128,8 @@ class Sequence:
     def _release(self) -> tuple[Token, ...]:
         """Give out the held tokens unless a later one may still decide their text."""
         if self.finish_reason is not None:
-            self._append_to_last_text(self._detokenizer.finish())
+            add_to_last_text(self._held, self._detokenizer.finish())
         elif self._detokenizer.holds:
             return ()
         released, self._held = tuple(self._held), []
         return released
-
-    def _append_to_last_text(self, tail: str) -> None:
-        """Put the detokenizer's rest on the last token that has a text of its own."""
-        if not tail:
-            return
-        index = max(i for i, token in enumerate(self._held) if not token.special)
-        token = self._held[index]
-        self._held[index] = replace(token, text=token.text + tail)
