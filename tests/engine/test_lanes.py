@@ -86,6 +86,17 @@ def test_beside_busy_lanes_the_next_one_is_a_neighbour() -> None:
     assert lanes == [1, 0, 3, 4, 5]
 
 
+def test_an_idle_lane_with_much_of_the_prompt_is_taken_even_if_it_is_no_neighbour() -> None:
+    pool = LanePool(5, n_cells=N_CELLS, reuse=True)
+    held = [sequence([n] * 50) for n in range(5)]
+    for one in held:
+        pool.acquire(one)
+    for one in held[1:]:
+        pool.release(one, n_valid=50)
+
+    assert pool.acquire(sequence([*held[4].token_ids, 7, 8, 9])) == LaneEdit(4, 4, 50)
+
+
 def test_a_gap_between_busy_lanes_is_filled_first() -> None:
     pool = LanePool(4, n_cells=N_CELLS, reuse=True)
     held = [sequence([n, 2, 3]) for n in range(3)]
@@ -105,6 +116,17 @@ def test_a_busy_lane_with_the_prefix_is_copied() -> None:
     edit = pool.acquire(sequence([*SHARED, 7, 8, 9]))
 
     assert edit == LaneEdit(1, 0, len(SHARED))
+
+
+def test_an_idle_lane_goes_before_a_busy_one_with_the_same_prefix() -> None:
+    pool = LanePool(3, n_cells=N_CELLS, reuse=True)
+    busy, idle = sequence([*SHARED, 1, 2, 3]), sequence([*SHARED, 1, 2, 3])
+    for one in (busy, idle):
+        pool.acquire(one)
+        one.n_computed = len(one.token_ids)
+    pool.release(idle, n_valid=len(idle.token_ids))
+
+    assert pool.acquire(sequence([*SHARED, 4, 5, 6])) == LaneEdit(1, 1, len(SHARED))
 
 
 @pytest.mark.parametrize(("n_shared", "n_kept"), [(8, 0), (9, 9)])
@@ -142,21 +164,21 @@ def test_the_last_prompt_tokens_are_always_computed() -> None:
 
 def test_nothing_is_reused_when_reuse_is_off() -> None:
     pool = LanePool(2, n_cells=N_CELLS, reuse=False)
-    before = sequence([1, 2, 3])
+    before = sequence(9)
     pool.acquire(before)
-    pool.release(before, n_valid=3)
+    pool.release(before, n_valid=9)
 
-    assert pool.acquire(sequence([1, 2, 3])) == LaneEdit(0, 0, 0)
+    assert pool.acquire(sequence(9)) == LaneEdit(0, 0, 0)
 
 
 def test_cells_that_are_not_valid_are_never_reused() -> None:
     pool = LanePool(1, n_cells=N_CELLS, reuse=True)
-    failed = sequence([1, 2, 3])
+    failed = sequence(9)
     pool.acquire(failed)
-    failed.n_computed = 3
-    pool.release(failed, n_valid=0)
+    failed.n_computed = 9
+    pool.release(failed, n_valid=2)
 
-    assert pool.acquire(sequence([1, 2, 3])).n_keep == 0
+    assert pool.acquire(sequence(9)).n_keep == 2
 
 
 def test_a_prefix_is_not_shared_with_another_key() -> None:
@@ -194,3 +216,10 @@ def test_lanes_with_an_adapter_lie_densely_beside_those_without() -> None:
         lanes.setdefault(adapter, []).append(edit.lane)
 
     assert lanes == {None: [0, 1, 2], "red": [5, 4]}
+
+
+def test_beside_one_with_an_adapter_those_without_lie_at_the_low_end() -> None:
+    pool = LanePool(6, n_cells=N_CELLS, reuse=True)
+    pool.acquire(sequence([1, 2, 3], adapter="red"))
+
+    assert [pool.acquire(sequence([1, 2, 3])).lane for _ in range(2)] == [0, 1]
