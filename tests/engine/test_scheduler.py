@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fakes import sampled, sequence
 from tgicli.core import FinishReason, SamplingParams
 from tgicli.engine.chunks import LEAST, SMALL, cut_small
@@ -15,12 +17,17 @@ GREEDY = SamplingParams(temperature=0)
 
 
 def new_scheduler(
-    n_lanes: int = 4, *, token_budget: int = 64, chunk: int = 16, reuse: bool = True
+    n_lanes: int = 4,
+    *,
+    token_budget: int = 64,
+    chunk: int = 16,
+    reuse: bool = True,
+    pace: Pace | None = None,
 ) -> Scheduler:
-    """Return a scheduler that puts `chunk` prompt tokens beside decodes."""
+    """Return a scheduler that puts `chunk` prompt tokens, or what `pace` allows, beside decodes."""
     return Scheduler(
         LanePool(n_lanes, n_cells=4096, reuse=reuse),
-        Pace(max_tokens=token_budget, fixed_tokens=chunk),
+        pace or Pace(max_tokens=token_budget, fixed_tokens=chunk),
         token_budget=token_budget,
         cut=cut_small,
     )
@@ -89,14 +96,17 @@ def test_prompts_share_the_budget_in_order_of_arrival() -> None:
     assert counts(step(scheduler)) == [("first", 0, 40), ("second", 0, 24)]
 
 
-def beside_a_decode(**n_tokens: int) -> Scheduler:
-    """Return a scheduler with prompts: 20 tokens take a pause, and 1 stands beside a decode."""
+def pausing(n_tokens: int) -> Pace:
+    """Return the pace of a device on which so many tokens of a prompt take a pause."""
     pace = Pace(max_tokens=64)
     pace.observe_decodes(0.010)
-    pace.observe_chunk(1, PAUSE_S / 20)
-    scheduler = Scheduler(
-        LanePool(5, n_cells=4096, reuse=False), pace, token_budget=64, cut=cut_small
-    )
+    pace.observe_chunk(1, PAUSE_S / n_tokens)
+    return pace
+
+
+def beside_a_decode(**n_tokens: int) -> Scheduler:
+    """Return a scheduler with prompts: 20 tokens take a pause, and 1 stands beside a decode."""
+    scheduler = new_scheduler(5, reuse=False, pace=pausing(20))
     decoding(scheduler, "chatting")
     for name, length in n_tokens.items():
         scheduler.add(sequence(length, name=name))
@@ -109,6 +119,35 @@ def test_a_short_prompt_and_a_long_one_do_not_wait_for_each_other() -> None:
     assert counts(step(scheduler))[1:] == [("short", 0, 20), ("long", 0, LEAST)]
     assert counts(step(scheduler))[2:] == [("shorter", 0, 5), ("long", LEAST, LEAST)]
     assert counts(step(scheduler))[3:] == [("long", 2 * LEAST, LEAST)]
+
+
+@pytest.mark.parametrize(("n_more", "count"), [(0, 20), (1, LEAST)])
+def test_a_prompt_is_either_short_or_long(n_more: int, count: int) -> None:
+    scheduler = beside_a_decode(prompt=MAX_PAUSES * 20 + n_more)
+
+    assert counts(step(scheduler))[1:] == [("prompt", 0, count)]
+
+
+def test_a_long_prompt_of_which_a_lane_held_nearly_all_is_a_short_one() -> None:
+    scheduler = new_scheduler(pace=pausing(20))
+    earlier = sequence(300, name="earlier", max_new_tokens=1)
+    scheduler.add(earlier)
+    while earlier.finish_reason is None:
+        step(scheduler)
+    decoding(scheduler, "chatting")
+
+    scheduler.add(sequence(320, name="later"))
+
+    assert counts(step(scheduler))[1:] == [("later", 300, 20)]
+
+
+def test_where_a_pause_holds_more_than_a_step_the_decodes_still_have_room_in_it() -> None:
+    scheduler = new_scheduler(token_budget=64, reuse=False, pace=pausing(10_000))  # as on a GPU
+    decoding(scheduler, "chatting")
+    scheduler.add(sequence(50, name="a"))
+    scheduler.add(sequence(100, name="b"))
+
+    assert counts(step(scheduler))[1:] == [("a", 0, 50), ("b", 0, 64 - 1 - 50)]
 
 
 def test_a_prompt_of_several_pauses_comes_in_pieces_of_one_size() -> None:
@@ -199,6 +238,29 @@ def test_a_request_that_waits_for_a_prefix_lets_others_pass() -> None:
     assert [running.request_id for running in scheduler.running] == ["leader", "other"]
 
 
+def test_a_prompt_that_is_scored_waits_for_nobodys_prefix() -> None:
+    scheduler = new_scheduler()
+    scheduler.add(sequence(200, name="leader"))
+    scored = Sequence("scored", list(range(1_000, 1_200)), GREEDY, 4, wants_prompt_logprobs=True)
+    scheduler.add(scored)
+
+    step(scheduler)
+
+    assert scored in scheduler.running
+
+
+def test_a_follower_that_is_aborted_is_forgotten() -> None:
+    scheduler = new_scheduler(n_lanes=4, token_budget=50)
+    for i in range(2):
+        scheduler.add(sequence([*range(200), 900 + i], name=f"r{i}"))
+    step(scheduler)
+    assert scheduler._leads
+
+    scheduler.abort("r1")
+
+    assert not scheduler._leads
+
+
 def test_a_follower_goes_on_alone_when_its_leader_is_aborted() -> None:
     scheduler = new_scheduler(n_lanes=4, token_budget=50)
     prefix = list(range(200))
@@ -268,15 +330,15 @@ def test_a_finished_sequence_frees_its_lane_with_what_it_computed() -> None:
 
 
 def test_a_failed_sequence_ends_and_leaves_nothing_to_reuse() -> None:
-    scheduler = new_scheduler(n_lanes=1)
-    scheduler.add(sequence([1, 2, 3], name="failing"))
-    admit(scheduler)
+    scheduler = new_scheduler(n_lanes=1, token_budget=64)
+    scheduler.add(sequence(100, name="failing"))
+    step(scheduler)
     rows = scheduler.schedule()
 
     outputs = scheduler.update([(rows[0], DecodeFailed("x"))])
 
     assert str(outputs[0].error) == "x"
-    after = sequence([1, 2, 3], name="after")
+    after = sequence(100, name="after")
     scheduler.add(after)
     step(scheduler)
     assert after.n_cached == 0
