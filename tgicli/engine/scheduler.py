@@ -179,9 +179,8 @@ class Scheduler:
             return rows
         left = self.token_budget - len(rows)
         prompts = [s for s in self.running if s.n_pending > 1]
-        n_short = self._pace.n_short_tokens  # of a prompt, as far as no lane held it
-        short = [s for s in prompts if s.n_prompt - s.n_cached <= n_short]
-        long = [s for s in prompts if s.n_prompt - s.n_cached > n_short]
+        short = [s for s in prompts if self._is_short(s)]
+        long = [s for s in prompts if not self._is_short(s)]
         if not rows:
             allowed = min(self._pace.n_prompt_tokens(0), left)
             chunks = self._chunks(short, math.ceil(allowed / 2) if long else allowed)
@@ -190,6 +189,10 @@ class Scheduler:
         left -= sum(row.count for row in pieces)
         allowed = self._pace.n_prompt_tokens(len(rows), len(long))
         return rows + pieces + self._chunks(long, min(allowed, left))
+
+    def _is_short(self, sequence: Sequence) -> bool:
+        """Whether a prompt takes a few pauses at most, as far as no lane held it."""
+        return sequence.n_prompt - sequence.n_cached <= self._pace.n_short_tokens
 
     def _pieces(self, prompts: list[Sequence], budget: int) -> list[Row]:
         """Return the next pieces of short prompts: as many as a pause holds, and one at least."""
