@@ -1,0 +1,65 @@
+"""Which rows are computed together."""
+
+from __future__ import annotations
+
+from tests.fakes import sequence
+from tgicli.engine.batches import apart, by_adapter
+from tgicli.engine.scheduler import Row
+
+
+def decode(lane: int) -> Row:
+    """Return the last token of an answer of five."""
+    answering = sequence(5)
+    answering.lane = lane
+    return Row(answering, 4, 1)
+
+
+def chunk(lane: int, count: int, *, adapter: str | None = None) -> Row:
+    """Return the first tokens of a prompt that has more of them."""
+    prompt = sequence(count + 10, adapter=adapter)
+    prompt.lane = lane
+    return Row(prompt, 0, count)
+
+
+def lanes(rows: list[Row]) -> list[tuple[int | None, int]]:
+    return [(row.sequence.lane, row.count) for row in rows]
+
+
+def test_chunks_are_computed_apart_from_decodes() -> None:
+    together, chunks = apart([decode(0), decode(1), chunk(2, 8)])
+
+    assert (lanes(together), lanes(chunks)) == ([(0, 1), (1, 1)], [(2, 8)])
+
+
+def test_the_first_token_of_a_chunk_closes_the_gap_between_decodes() -> None:
+    rows = [decode(0), decode(3), chunk(1, 8), chunk(2, 8), chunk(4, 8)]
+
+    together, chunks = apart(rows)
+
+    assert lanes(together) == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert lanes(chunks) == [(1, 7), (2, 7), (4, 8)]
+    assert [row.start for row in chunks] == [1, 1, 0]
+
+
+def test_a_lone_decode_takes_one_chunks_first_token_along() -> None:
+    together, chunks = apart([decode(2), chunk(0, 8), chunk(1, 8)])
+
+    assert (lanes(together), lanes(chunks)) == ([(0, 1), (2, 1)], [(0, 7), (1, 8)])
+
+
+def test_a_chunk_of_one_token_is_not_split() -> None:
+    together, chunks = apart([decode(2), chunk(0, 1)])
+
+    assert (lanes(together), lanes(chunks)) == ([(2, 1)], [(0, 1)])
+
+
+def test_without_decodes_nothing_is_split() -> None:
+    rows = [chunk(0, 8), chunk(1, 8)]
+
+    assert apart(rows) == ([], rows)
+
+
+def test_the_rows_of_each_adapter_keep_their_order_one_adapters_first() -> None:
+    a, b, c, d = (chunk(i, 3, adapter=name) for i, name in enumerate((None, "red", "blue", "red")))
+
+    assert by_adapter([a, b, c, d], first="red") == [("red", [b, d]), (None, [a]), ("blue", [c])]
