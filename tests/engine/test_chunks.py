@@ -51,6 +51,11 @@ def test_each_token_gets_the_kernel_that_a_whole_micro_batch_would_get(n_tokens,
         assert (end - start == 1) == (whole == 1)
 
 
+def test_a_whole_micro_batch_is_not_cut_where_the_budget_holds_it():
+    assert tiles(0, 2000, 512) == 512
+    assert tiles(512, 300, 600) == 300
+
+
 def test_a_chunk_of_tiles_keeps_to_its_budget_where_it_can():
     assert tiles(0, 2000, 200) == 200
     assert tiles(200, 1800, 300) == 248  # the rest of the micro-batch is a tile of 64

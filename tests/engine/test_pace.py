@@ -81,6 +81,14 @@ def test_chunks_of_nearly_one_size_do_not_make_tokens_look_cheap() -> None:
     assert learning.n_pause_tokens == pytest.approx(pace.PAUSE_S / 0.050 * 12.5, abs=1)
 
 
+def test_between_two_sizes_and_beyond_them_the_cost_lies_on_a_line() -> None:
+    cost = ChunkCost()
+    cost.observe(10, 0.125)
+    cost.observe(90, 0.625)
+
+    assert [cost.n_within(s) for s in (0.0625, 0.375, 1.25)] == [5, 50, 180]
+
+
 def test_a_chunk_grows_until_it_takes_its_time() -> None:
     """From a single one of 3 tokens on, each as large as was learned until then."""
     learning = Pace(max_tokens=512)

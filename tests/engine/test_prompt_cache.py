@@ -10,7 +10,7 @@ from tgicli.core import Finish
 from tgicli.engine.engine import Emitted, Engine
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.prefix import LITTLE_TOKENS
-from tgicli.engine.prompt_cache import PromptCache
+from tgicli.engine.prompt_cache import N_ASKED, PromptCache
 from tgicli.engine.sequence import Sequence
 
 NOBODY = ("", None)
@@ -126,6 +126,23 @@ def test_a_prompt_that_only_begins_like_an_earlier_one_does_not_come_back() -> N
     assert not cache.comes_back([*first, 7], ("another's key", None))
     assert cache.comes_back([*first, 7], NOBODY)
     assert cache.comes_back(first, NOBODY)
+
+
+def test_of_many_prompts_only_the_last_ones_are_remembered() -> None:
+    cache = PromptCache(1_000)
+    for number in range(1, N_ASKED + 2):
+        cache.comes_back(conversation(number), NOBODY)
+
+    assert not cache.comes_back(conversation(1), NOBODY)
+    assert cache.comes_back(conversation(N_ASKED), NOBODY)
+
+
+def test_what_begins_with_a_little_prompt_does_not_come_back() -> None:
+    cache = PromptCache(1_000)
+
+    cache.comes_back(conversation(1, LITTLE_TOKENS - 1), NOBODY)
+
+    assert not cache.comes_back(conversation(1), NOBODY)
 
 
 def test_what_came_from_ram_goes_back_there() -> None:

@@ -102,3 +102,12 @@ def test_an_end_token_is_passed_over_when_asked() -> None:
     running.accept(Sampled(0, b"</s>", special=True, ends=True))
 
     assert running.finish_reason is None
+
+
+def test_the_text_of_a_control_token_is_no_stop_string() -> None:
+    params = SamplingParams(temperature=0, stop=("</s>",), keep_stop=True)
+    running = Sequence("a", [1, 2, 3], params, 9)
+
+    running.accept(Sampled(5, b"</s>", special=True))
+
+    assert running.finish_reason is None
