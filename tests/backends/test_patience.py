@@ -29,9 +29,28 @@ def test_each_stage_has_its_own_limit():
     limits.heard()
     assert limits.rest_s() == 10
 
-    clock.advance(5)
+    clock.advance(1)
     limits.ended()
     assert limits.rest_s() == ENDING_S
+    assert str(limits.error()) == "the end of the answer did not come"
+
+
+def test_the_limit_of_the_end_begins_once():
+    limits, clock = patience()
+    limits.ended()
+
+    clock.advance(2)
+    limits.ended()
+
+    assert limits.rest_s() == ENDING_S - 2
+
+
+def test_nothing_is_left_of_a_limit_that_has_passed():
+    limits, clock = patience()
+
+    clock.advance(31)
+
+    assert limits.rest_s() == 0
 
 
 def test_the_limit_of_all_holds_through_all_stages_and_tries():
