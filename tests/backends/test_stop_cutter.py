@@ -16,11 +16,11 @@ def tokens_of(*texts: str) -> list[Token]:
     return [Token(index, text, logprob=-float(index)) for index, text in enumerate(texts)]
 
 
-def cut(stop: tuple[str, ...], *tokens: Token) -> tuple[list[Token], bool]:
-    """Return what is given out of an answer, and whether it was cut."""
+def cut(stop: tuple[str, ...], *tokens: Token, n_at_once: int = 1) -> tuple[list[Token], bool]:
+    """Return what is given out of an answer that comes so, and whether it was cut."""
     cutter, given = StopCutter(stop), list[Token]()
-    for token in tokens:
-        given += cutter.push((token,))
+    for start in range(0, len(tokens), n_at_once):  # itertools.batched: Python 3.12
+        given += cutter.push(tokens[start : start + n_at_once])
         if cutter.has_cut:
             break
     given += cutter.close()
@@ -64,9 +64,27 @@ def test_a_control_tokens_text_is_no_part_of_the_answer():
     assert given[-1] == EOS
 
 
-@given(st.lists(st.text("abE", max_size=4), min_size=1), st.text("abE", min_size=1, max_size=3))
-def test_the_text_is_what_stands_before_the_first_stop_string(texts: list[str], stop: str):
-    given, has_cut = cut((stop,), *tokens_of(*texts))
+def test_a_stop_string_in_a_thought_ends_nothing():
+    thought = Token(1, "at the END", reasoning=True)
+
+    assert cut(("END",), thought, *tokens_of("one")) == ([thought, *tokens_of("one")], False)
+
+
+def test_nothing_behind_a_stop_string_is_given_out():
+    tokens = tokens_of("one", "END", "two")
+
+    assert cut(("END",), *tokens, EOS, n_at_once=4) == cut(("END",), *tokens)
+
+
+@given(
+    texts=st.lists(st.text("abE", max_size=4), min_size=1),
+    stop=st.text("abE", min_size=1, max_size=3),
+    n_at_once=st.integers(1, 4),
+)
+def test_the_text_is_what_stands_before_the_first_stop_string(
+    texts: list[str], stop: str, n_at_once: int
+):
+    given, has_cut = cut((stop,), *tokens_of(*texts), n_at_once=n_at_once)
 
     whole = "".join(texts)
     assert visible_text(given) == whole.partition(stop)[0]
