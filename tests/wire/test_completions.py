@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.wire.answers import EOS, LIMITS, THOUGHT, finish, head, run, word
-from tgicli.core import Delta, FinishReason, Run, Token, TopToken
+from tgicli.core import UNKNOWN_ID, Delta, FinishReason, Run, Token, TopToken
 from tgicli.errors import RequestError
 from tgicli.wire.completions import CompletionCall, CompletionEncoder, decode_completion
 from tgicli.wire.openai import BatchTooLarge, SuffixRefused
@@ -272,6 +272,22 @@ def test_an_echoed_prompt_has_log_probabilities_too():
         "top_logprobs": [None, {"ce": -3.0}, {" a": -1.5}],
         "text_offset": [0, 2, 4],
     }
+
+
+def test_the_alternatives_are_the_best_first():
+    (chunk,) = stream(encoder(logprobs=2), Delta((word("c", "a", "b"),)))
+
+    (top,) = chunk["choices"][0]["logprobs"]["top_logprobs"]
+    assert list(top) == ["a", "b", "c"]
+
+
+def test_of_tokens_without_ids_the_chosen_one_is_among_the_alternatives():
+    best = (TopToken(UNKNOWN_ID, "a", -0.5, special=False),)
+    chosen = Token(UNKNOWN_ID, "c", -3.0, top=best)
+
+    (chunk,) = stream(encoder(logprobs=1), Delta((chosen,)))
+
+    assert chunk["choices"][0]["logprobs"]["top_logprobs"] == [{"a": -0.5, "c": -3.0}]
 
 
 def test_of_two_likely_tokens_with_one_text_the_likelier_one_counts():

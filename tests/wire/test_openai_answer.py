@@ -84,6 +84,10 @@ def test_reasoning_is_told_apart(name: str):
     assert [(token.text, token.reasoning) for token in tokens] == [("hm", True), ("Yes", False)]
 
 
+def test_the_settings_of_reasoning_are_no_thought():
+    assert reader().read_event(event({"reasoning": {"effort": "high"}, "content": ""})) == ()
+
+
 def test_empty_pieces_are_no_tokens():
     for delta in ({}, {"role": "assistant"}, {"content": ""}, {"content": None}):
         assert reader().read_event(event(delta)) == ()
@@ -144,6 +148,24 @@ def test_an_answer_is_complete_with_its_counts_or_when_it_is_done():
     assert read.is_complete
     finish = read.finish()
     assert (finish.n_prompt_tokens, finish.n_generated_tokens, finish.has_usage) == (3, 2, True)
+
+
+def test_an_answer_without_counts_is_complete_when_it_is_done():
+    read = reader()
+    read.read_event(event({"content": "a"}, finish_reason="stop"))
+    assert not read.is_complete
+
+    assert read.read_event("[DONE]") == ()
+
+    assert read.is_complete
+
+
+def test_a_greedy_answer_has_no_seed():
+    read = reader(temperature=0, seed=7)
+
+    read.read_event(event(finish_reason="stop"))
+
+    assert read.finish().seed is None
 
 
 def test_counts_that_are_null_are_not_told():
@@ -258,6 +280,15 @@ def test_a_call_that_was_cut_off_stays_open(written: str):
 
     assert text.endswith(written)
     assert not read_calls(text, ["f"])
+
+
+def test_an_answer_that_ends_twice_closes_its_call_once():
+    read = reader()
+    read.read_event(event(call(0, name="f", arguments="{}")))
+
+    ends = [read.read_event(event(finish_reason="tool_calls")) for _ in range(2)]
+
+    assert [[token.text for token in end] for end in ends] == [["}\n</tool_call>\n"], []]
 
 
 def test_arguments_that_are_an_object_are_written_as_json():
