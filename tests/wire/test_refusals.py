@@ -114,6 +114,20 @@ def test_a_refusal_keeps_the_servers_words_and_gets_our_kind(
     assert words in str(error)
 
 
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, Unauthorized),
+        (408, DeadlineExceeded),
+        (500, ModelError),
+        (501, RequestError),
+        (529, Overloaded),
+    ],
+)
+def test_of_a_refusal_without_words_the_status_says_the_kind(status: int, kind: type[TgicliError]):
+    assert type(refused(status, b"")) is kind
+
+
 def test_words_are_one_line_of_a_bearable_length():
     error = refused(400, b"a\n" * 10_000)
 
@@ -126,6 +140,10 @@ EVENTS: list[tuple[Any, type[TgicliError]]] = [
     ({"error": "Model is overloaded", "error_type": "overloaded"}, Overloaded),
     ({"error": "x", "error_type": "incomplete_generation_stream"}, StreamBroken),
     ({"error": "x", "error_type": "something new"}, StreamBroken),
+    (
+        {"error": "`inputs` must have less than 9 tokens. Given: 10", "error_type": "validation"},
+        ContextOverflow,
+    ),
     ({"error": {"message": "Model is overloaded", "http_status_code": 422}}, Overloaded),
     ({"error": {"message": "Input validation error: x", "http_status_code": 422}}, RequestError),
     ({"error": {"message": "Incomplete generation stream", "code": 422}}, StreamBroken),
