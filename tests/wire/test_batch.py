@@ -55,6 +55,14 @@ def test_a_lines_parameters_win_over_the_common_ones():
     assert (ask.system, ask.truncate) == ("Rhyme.", 4)
 
 
+def test_what_a_line_does_not_say_the_options_say():
+    params = SamplingParams(temperature=0.5, max_new_tokens=9, stop=("END",), seed=3, top_k=5)
+    common = Ask(params=params, system="Be brief.", truncate=4, best_of=2)
+
+    assert decode_json_line(line(prompt="x"), common).ask == common
+    assert decode_json_line(line(prompt="x", stop=[]), common).ask.params.stop == ()
+
+
 def test_null_is_the_same_as_absence():
     assert decode_json_line(line(prompt="x", temperature=None, system=None), COMMON).ask == COMMON
 
@@ -169,6 +177,11 @@ def test_a_misspelt_parameter_is_refused_with_what_may_be_meant(name: str, meant
         decode_json_line(line(prompt="x", **{name: 1}), COMMON)
 
 
+@pytest.mark.parametrize("nothing", [None, False])
+def test_a_parameter_that_is_not_carried_may_say_that_it_is_not_wanted(nothing: bool | None):
+    assert "echo" in decode_json_line(line(prompt="x", echo=nothing), COMMON).kept
+
+
 def test_parameters_that_are_null_are_none():
     assert decode_json_line(line(prompt="x", parameters=None), COMMON).ask == COMMON
 
@@ -251,12 +264,22 @@ def test_counts_that_a_server_did_not_tell_are_null():
 
 
 def test_answers_and_failures_are_known_again():
-    answer = encode_answer(Key(4, "d"), {}, Answer((), finish(), 0.0))
+    answer = encode_answer(Key(0, "d"), {}, Answer((), finish(), 0.0))
     failure = encode_failure(Key(5, "e"), {}, Overloaded("busy"))
 
-    assert decode_record(answer) == Record(Key(4, "d"), is_answer=True)
+    assert decode_record(answer) == Record(Key(0, "d"), is_answer=True)
     assert decode_record(failure) == Record(Key(5, "e"), is_answer=False)
     assert json.loads(failure)["error"] == {"type": "overloaded", "message": "busy"}
+
+
+def test_no_line_may_have_a_key_of_the_answers():
+    tokens = (Token(1, "hm", reasoning=True), Token(2, "yes"))
+    answer = encode_answer(Key(0, "d"), {}, Answer(tokens, finish(), 1.0))
+    failure = encode_failure(Key(0, "d"), {}, Overloaded("busy"))
+
+    for key in (json.loads(answer) | json.loads(failure)).keys() - {"seed"}:  # a parameter, too
+        with pytest.raises(RequestError, match=f"`{key}` is a key of the answers"):
+            decode_json_line(line(prompt="x", **{key: 1}), COMMON)
 
 
 @pytest.mark.parametrize(
