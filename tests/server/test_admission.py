@@ -139,3 +139,14 @@ def test_a_closed_server_refuses_everybody():
 
     with pytest.raises(Overloaded, match="shutting down"), admission.places(1):
         pass
+
+
+def test_a_server_is_full_when_all_places_are_taken_or_when_it_is_closed():
+    admission = Admission(1, clock=FakeClock())
+    assert not admission.is_full
+
+    with admission.places(1):
+        assert admission.is_full
+
+    admission.close()
+    assert admission.is_full
