@@ -263,5 +263,6 @@ def test_an_interval_that_reaches_zero_decides_nothing():
     assert ratio_of(Estimate(1, -1, 3), Estimate(1, 0.9, 1.1)) == (1, None, None)
 
 
-def test_figures_of_zero_have_no_ratio():
-    assert ratio_of(Estimate(0, 0, 0), Estimate(1, 1, 1)) is None
+@pytest.mark.parametrize(("base", "new"), [(0, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_a_base_of_zero_and_figures_below_it_have_no_ratio(base: float, new: float):
+    assert ratio_of(Estimate(base, base, base), Estimate(new, new, new)) is None

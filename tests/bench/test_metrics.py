@@ -7,6 +7,7 @@ from tgicli.bench.metrics import (
     PER_REQUEST,
     FirstTokens,
     conn_ms,
+    content_tokens,
     decode_tps,
     done_ns,
     e2e_ms,
@@ -216,3 +217,12 @@ def test_every_metric_has_its_unit_in_its_name():
     bare = {"stall_ratio", "chunks", "tok_per_chunk", "prefill_tps_est"}
 
     assert all(name.endswith(("_ms", "_tps")) for name in PER_REQUEST.keys() - bare)
+
+
+@pytest.mark.parametrize(("n_counted", "n_tokens"), [(7, 7), (3, 2), (2, 2), (0, None)])
+def test_pieces_that_tell_no_tokens_hold_what_the_server_counted_but_for_the_end(
+    n_counted: int, n_tokens: int | None
+):
+    request = record(chunks=pieces(100, 110, n_tokens=0), n_tokens=n_counted)
+
+    assert content_tokens(request) == n_tokens

@@ -53,8 +53,9 @@ def test_all_limits_must_be_kept(text: str, expected: bool | None):
     assert parse_slo(text).is_kept(request) is expected
 
 
-def test_time_per_token_of_a_single_token_is_undetermined_and_not_good():
-    assert parse_slo("tpot:50").is_kept(answer(0, n_tokens=1)) is None
+@pytest.mark.parametrize("text", ["tpot:50", "icl:50"])
+def test_what_lies_between_tokens_of_a_single_one_is_undetermined_and_not_good(text: str):
+    assert parse_slo(text).is_kept(answer(0, n_tokens=1)) is None
 
 
 def test_time_per_token_of_an_answer_that_came_at_once_is_kept():

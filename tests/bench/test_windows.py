@@ -33,6 +33,12 @@ def requests(draw: st.DrawFn) -> Record:
 many = st.lists(requests(), min_size=1, max_size=12)
 
 
+def test_what_was_sent_is_in_the_order_of_sending():
+    late, early = answer(50), answer(10)
+
+    assert sent_inside([late, early], Span(0, 100 * MS)) == [early, late]
+
+
 def test_full_is_the_first_send_to_the_last_content():
     records = [answer(50), answer(400), answer(200)]
 
