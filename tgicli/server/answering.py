@@ -52,7 +52,7 @@ async def accepted(
         for index, request in enumerate(requests):
             events = _Counted(service, record, request, prompt=index // n).events()
             await stack.enter_async_context(aclosing(events))
-            await anext(events)  # accepted
+            await while_connected(asked, anext(events))  # accepted
             streams.append(events)
         if service.options.max_queue_wait_s is not None:
             await while_connected(asked, _begun(streams))
