@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,20 @@ def cli() -> Cli:
         return Outcome(status, stdout.getvalue(), stderr.getvalue())
 
     return call
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate that nobody knows, with its key in the same file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    what = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout - -out - -subj /CN=localhost"
+    made = subprocess.run(
+        [*what.split(), "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, check=True
+    )
+    path.write_bytes(made.stdout)
+    return path
 
 
 @pytest.fixture

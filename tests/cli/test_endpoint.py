@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import shlex
-import shutil
 import signal
 import ssl
 import subprocess
@@ -557,20 +556,6 @@ def test_a_broken_environment_is_said_to_be_so(
 
     assert outcome.status == ExitStatus.USAGE
     assert "that the environment names can't be used" in outcome.stderr
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate that nobody knows, with its key in the same file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    what = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout - -out - -subj /CN=localhost"
-    made = subprocess.run(
-        [*what.split(), "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, check=True
-    )
-    path.write_bytes(made.stdout)
-    return path
 
 
 @pytest.mark.parametrize("variable", [None, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import re
+import ssl
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import (
@@ -46,6 +48,8 @@ EVENT_STREAM = "text/event-stream"
 _CONNECTED = frozenset(
     f"connection.{what}.complete" for what in ("connect_tcp", "connect_unix_socket", "start_tls")
 )
+# A connection breaks; of TLS httpcore lets what breaks a read through as it is.
+_BREAKS = (httpx.HTTPError, ssl.SSLError)
 
 
 class ConnectionRefused(Unreachable):
@@ -188,8 +192,8 @@ class HttpClient:
             raise _no_connection(error, shown) from error
         except httpx.ProxyError as error:
             raise Unreachable(f"the proxy does not lead to {shown}: {error}") from error
-        except httpx.HTTPError as error:
-            words = str(error) or type(error).__name__
+        except _BREAKS as error:
+            words = _words(error) or "the connection broke"
             raise Unreachable(f"{shown} gave no answer: {words}") from error
 
 
@@ -242,7 +246,7 @@ class Answer:
                     body += chunk
                     if len(body) > MAX_WORDS_BYTES:
                         break
-        except (httpx.HTTPError, TimeoutError):
+        except (*_BREAKS, TimeoutError):
             pass  # the status says enough
         return bytes(body)
 
@@ -313,9 +317,9 @@ async def _chunks(
                 try:
                     with watch:
                         chunk = await anext(chunks, None)
-                except httpx.HTTPError as error:
-                    words = str(error) or type(error).__name__
-                    raise StreamBroken(f"the connection broke: {words}") from error
+                except _BREAKS as error:
+                    words = ": ".join(filter(None, ("the connection broke", _words(error))))
+                    raise StreamBroken(words) from error
                 if observation is not None:
                     _tell(observation, response, chunk)
                 if chunk is None:
@@ -370,8 +374,13 @@ def _no_connection(error: httpx.ConnectError, shown: str) -> Unreachable:
     causes = list(_causes(error))
     if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
         return ConnectionRefused(f"nobody listens at {shown}: connection refused")
-    words = next((str(cause) for cause in reversed(causes) if str(cause)), "no connection")
+    words = next(filter(None, map(_words, reversed(causes))), "no connection")
     return Unreachable(f"can't connect to {shown}: {words}")
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error says, without OpenSSL's names and numbers of lines."""
+    return re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", str(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
