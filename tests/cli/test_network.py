@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cli, Outcome
-from tests.faulty import Connection, chunk, head, serving, stall, tgi_event
+from tests.faulty import Connection, Step, chunk, head, serving, stall, tgi_event
 from tgicli.errors import ExitStatus
 
 ROUTE = "/generate_stream"
@@ -41,7 +44,7 @@ def test_a_broken_tls_record_is_a_broken_connection(
     cli: Cli,
     monkeypatch: pytest.MonkeyPatch,
     certificate: Path,
-    before: list[object],
+    before: list[Step],
     status: ExitStatus,
     words: str,
     text: str,
@@ -55,3 +58,23 @@ def test_a_broken_tls_record_is_a_broken_connection(
 
     assert (outcome.status, outcome.stdout) == (status, text)
     assert words in outcome.stderr
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_limit(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+):
+    answered = threading.Event()
+
+    def look_up(*_: object, **__: object) -> object:
+        answered.wait(40)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    began_s = time.monotonic()
+
+    outcome = generate(cli, "http://far.example" + ROUTE, "--timeout", "0.3")
+
+    took_s = time.monotonic() - began_s
+    answered.set()
+    assert outcome.status == ExitStatus.DEADLINE_EXCEEDED
+    assert took_s < 20

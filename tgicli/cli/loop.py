@@ -2,14 +2,18 @@
 
 Used on the main thread. The first signal cancels the command, which then closes what it opened: the
 model stops within a step. A second one ends the process at once, whatever hangs: the handlers are
-plain ones, which run where the thread waits for something else than its loop, too.
+plain ones, which run where the thread waits for something else than its loop, too. A name server
+that does not answer is never waited for at the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -23,6 +27,30 @@ SIGNALS = {
 _T = TypeVar("_T")
 
 
+class Loop(asyncio.SelectorEventLoop):
+    """asyncio's own, but for names: a look-up that nobody waits for any more holds up no end.
+
+    asyncio's executor is joined when a loop closes, and its threads again when the process ends.
+    """
+
+    # What it returns is socket.getaddrinfo's affair.
+    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
+        """Return what socket.getaddrinfo does, which a thread of its own waits for."""
+        found = Future[Any]()
+
+        def look_up() -> None:
+            try:
+                result = socket.getaddrinfo(host, port, **how)
+            except (OSError, ValueError, OverflowError) as error:
+                found.set_exception(error)
+            else:
+                found.set_result(result)
+
+        found.set_running_or_notify_cancel()
+        threading.Thread(target=look_up, name="look up", daemon=True).start()
+        return await asyncio.wrap_future(found)
+
+
 def run(
     main: Coroutine[Any, Any, _T],
     *,
@@ -30,7 +58,7 @@ def run(
     timeout_s: float | None = None,
     spent_s: float = 0.0,
 ) -> _T:
-    """Run a coroutine to its end, on asyncio's own loop or another one.
+    """Run a coroutine to its end, on a Loop or another one.
 
     Of its time, spent_s have passed before it.
 
@@ -40,7 +68,7 @@ def run(
     """
     heard: list[signal.Signals] = []
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
+        with asyncio.Runner(loop_factory=loop_factory or Loop) as runner:
             return runner.run(_interruptible(_within(timeout_s, main, spent_s), heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
