@@ -41,7 +41,7 @@ from tests.faulty import (
     wait,
 )
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
-from tgicli.backends.http import ConnectionRefused
+from tgicli.backends.faults import ConnectionRefused
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.core import (

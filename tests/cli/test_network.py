@@ -7,12 +7,24 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Cli, Outcome
-from tests.faulty import Connection, Step, chunk, head, serving, stall, tgi_event
+from tests.faulty import (
+    Connection,
+    Step,
+    chunk,
+    head,
+    refusing_url,
+    serving,
+    stall,
+    stream,
+    tgi_event,
+    tgi_stream,
+)
 from tgicli.errors import ExitStatus
 
 ROUTE = "/generate_stream"
@@ -58,6 +70,53 @@ def test_a_broken_tls_record_is_a_broken_connection(
 
     assert (outcome.status, outcome.stdout) == (status, text)
     assert words in outcome.stderr
+
+
+@pytest.fixture
+def set_proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that sets variables as the only ones about proxies."""
+
+    def set_variables(**variables: str) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_variables
+
+
+@pytest.mark.parametrize("proxy", ["http://h:abc", "socks9://h"])
+def test_a_proxy_that_can_not_be_used_is_named_unless_none_is_needed(
+    cli: Cli, set_proxy: Callable[..., None], proxy: str
+):
+    set_proxy(ALL_PROXY=proxy)
+    outcome = generate(cli, "http://far.example" + ROUTE)
+    set_proxy(ALL_PROXY=proxy, NO_PROXY="far.invalid")
+    spared = generate(cli, "http://far.invalid" + ROUTE)
+
+    assert outcome.status == ExitStatus.USAGE
+    assert f"the proxy {proxy} that the environment names can't be used" in outcome.stderr
+    assert spared.status == ExitStatus.UNREACHABLE
+    assert "proxy" not in spared.stderr
+
+
+def test_no_proxy_may_name_networks(cli: Cli, set_proxy: Callable[..., None]):
+    with serving(stream(*tgi_stream("Hello"))) as proxy:
+        set_proxy(HTTP_PROXY=proxy.url, NO_PROXY="localhost,::1,fe80::/10,[fd00::1]")
+        outcome = generate(cli, "http://192.0.2.2" + ROUTE)
+
+    assert (outcome.status, outcome.stdout) == (ExitStatus.OK, "Hello")
+
+
+def test_a_proxy_that_is_down_is_not_the_servers_fault(cli: Cli, set_proxy: Callable[..., None]):
+    proxy = refusing_url()
+    set_proxy(HTTP_PROXY=proxy)
+
+    outcome = generate(cli, "http://far.example" + ROUTE)
+
+    assert outcome.status == ExitStatus.UNREACHABLE
+    assert f"can't connect to the proxy {proxy}: connection refused" in outcome.stderr
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_limit(

@@ -10,31 +10,41 @@ import os
 import ssl
 
 from tgicli.backends.connections import DirectTransport
-from tgicli.backends.endpoint import Endpoint, RemoteOptions
+from tgicli.backends.endpoint import Endpoint, RemoteOptions, shown_url
 from tgicli.backends.http_library import httpx
+from tgicli.errors import ConfigError
 
 IDLE_S = 2.0  # that a connection is kept for the next request
 OBSERVED_IDLE_S = 60.0  # the same, where connecting would be measured
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # beside those that httpx reads
 
 
-def new_client(options: RemoteOptions, *, is_observed: bool) -> httpx.AsyncClient:
+def new_client(
+    options: RemoteOptions, *, proxy: str | None, is_observed: bool
+) -> httpx.AsyncClient:
     """Return a client; one for observed requests stamps what it reads, but not through a proxy.
 
     Raises:
-        ImportError, ValueError, OSError: the environment's proxy or certificates can't be used.
+        ConfigError: the environment's proxy or certificates can't be used.
     """
     endpoint = options.endpoint
     verify = _certificates() if endpoint.origin.startswith("https") else _no_certificates()
     # Servers close idle connections, many after 5 s; a request had better not meet that.
     idle_s = OBSERVED_IDLE_S if is_observed else IDLE_S
-    return httpx.AsyncClient(
-        transport=None if _has_proxy(endpoint) else _direct(endpoint, verify, idle_s, is_observed),
-        verify=verify,
-        limits=httpx.Limits(max_connections=None, keepalive_expiry=idle_s),
-        timeout=httpx.Timeout(None, connect=options.timeouts.connect_s),
-        trust_env=not endpoint.is_local,
-    )
+    try:
+        return httpx.AsyncClient(
+            transport=_direct(endpoint, verify, idle_s, is_observed) if proxy is None else None,
+            proxy=proxy,
+            verify=verify,
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=idle_s),
+            timeout=httpx.Timeout(None, connect=options.timeouts.connect_s),
+            trust_env=False,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(
+            f"the proxy {shown_url(proxy or '')} that the environment names can't be used: "
+            f"{error}; see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY"
+        ) from error
 
 
 def _direct(
@@ -49,15 +59,17 @@ def _direct(
     return DirectTransport(verify, idle_s=idle_s, socket=socket, network=network)
 
 
-def _has_proxy(endpoint: Endpoint) -> bool:
-    if endpoint.is_local:
-        return False
-    from urllib.request import getproxies
-
-    return not {"all", endpoint.origin.partition(":")[0]}.isdisjoint(getproxies())
-
-
 def _certificates() -> ssl.SSLContext:
+    try:
+        return _named_certificates()
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"the certificates that the environment names can't be used: {error}; "
+            f"see SSL_CERT_FILE, SSL_CERT_DIR, {', '.join(_CA_VARIABLES)}"
+        ) from error
+
+
+def _named_certificates() -> ssl.SSLContext:
     for name in _CA_VARIABLES:
         if (path := os.environ.get(name)) and not os.environ.get("SSL_CERT_FILE"):
             is_folder = os.path.isdir(path)

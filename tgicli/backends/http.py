@@ -1,7 +1,7 @@
 """HTTP to one server, by httpx; its event streams by httpx-sse.
 
 Used by the remote backend on the event loop; nothing of httpx gets past this module but by our own
-names. What httpx raises becomes one of our errors here.
+names. What httpx raises becomes one of our errors by `faults`.
 
 Never follows a redirect, writes no log, and reads no more of a body or of an event than a limit
 allows.
@@ -11,32 +11,35 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import re
-import ssl
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     aclosing,
     asynccontextmanager,
     closing,
-    contextmanager,
 )
 from dataclasses import dataclass, field
 from typing import cast
 
 from tgicli import __version__
 from tgicli.backends.clients import new_client
-from tgicli.backends.endpoint import MASK, Endpoint, RemoteOptions, shown_header, shown_query
+from tgicli.backends.endpoint import (
+    MASK,
+    Endpoint,
+    RemoteOptions,
+    shown_header,
+    shown_query,
+)
+from tgicli.backends.faults import BREAKS, Faults, words_of_fault
 from tgicli.backends.http_library import httpx, httpx_sse
 from tgicli.backends.observing import Observation
 from tgicli.backends.patience import Patience
+from tgicli.backends.proxies import proxy_for
 from tgicli.backends.watch import Watch
 from tgicli.errors import (
     ConfigError,
-    DeadlineExceeded,
     StreamBroken,
-    Unreachable,
 )
 from tgicli.wire.refusals import event_error
 
@@ -48,12 +51,6 @@ EVENT_STREAM = "text/event-stream"
 _CONNECTED = frozenset(
     f"connection.{what}.complete" for what in ("connect_tcp", "connect_unix_socket", "start_tls")
 )
-# A connection breaks; of TLS httpcore lets what breaks a read through as it is.
-_BREAKS = (httpx.HTTPError, ssl.SSLError)
-
-
-class ConnectionRefused(Unreachable):
-    """Nobody listens there, now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +82,10 @@ class HttpClient:
         """
         self._endpoint = options.endpoint
         self._headers = _headers(options)
-        self._connect_s = options.timeouts.connect_s
         _check_host(self._endpoint)
-        try:
-            self._client = new_client(options, is_observed=is_observed)
-        except (ImportError, ValueError, OSError) as error:
-            raise ConfigError(
-                f"the proxy or the certificates that the environment names can't be used: "
-                f"{type(error).__name__}; see HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE"
-            ) from error
+        proxy = proxy_for(self._endpoint)
+        self._client = new_client(options, proxy=proxy, is_observed=is_observed)
+        self._faults = Faults(self._endpoint.shown, proxy, options.timeouts.connect_s)
 
     async def get(self, path: str, patience: Patience) -> Reply:
         """Ask for a page.
@@ -152,7 +144,7 @@ class HttpClient:
         patience: Patience,
         observation: Observation | None = None,
     ) -> AsyncGenerator[Answer, None]:
-        with self._translated(), closing(Watch(patience)) as watch, watch:
+        with self._faults.translated(), closing(Watch(patience)) as watch, watch:
             response = await self._send(method, path, body, observation)
         try:
             yield Answer(response, observation)
@@ -177,24 +169,6 @@ class HttpClient:
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 if connecting.is_new:
                     raise
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn what goes wrong before an answer begins into our errors."""
-        shown = self._endpoint.shown
-        try:
-            yield
-        except httpx.ConnectTimeout as error:
-            raise DeadlineExceeded(
-                f"no connection to {shown} within {self._connect_s:g} s", aside="--connect-timeout"
-            ) from error
-        except httpx.ConnectError as error:
-            raise _no_connection(error, shown) from error
-        except httpx.ProxyError as error:
-            raise Unreachable(f"the proxy does not lead to {shown}: {error}") from error
-        except _BREAKS as error:
-            words = _words(error) or "the connection broke"
-            raise Unreachable(f"{shown} gave no answer: {words}") from error
 
 
 class _Connecting:
@@ -246,7 +220,7 @@ class Answer:
                     body += chunk
                     if len(body) > MAX_WORDS_BYTES:
                         break
-        except (*_BREAKS, TimeoutError):
+        except (*BREAKS, TimeoutError):
             pass  # the status says enough
         return bytes(body)
 
@@ -317,8 +291,8 @@ async def _chunks(
                 try:
                     with watch:
                         chunk = await anext(chunks, None)
-                except _BREAKS as error:
-                    words = ": ".join(filter(None, ("the connection broke", _words(error))))
+                except BREAKS as error:
+                    words = ": ".join(filter(None, ("the connection broke", words_of_fault(error))))
                     raise StreamBroken(words) from error
                 if observation is not None:
                     _tell(observation, response, chunk)
@@ -368,26 +342,3 @@ def _headers(options: RemoteOptions) -> list[tuple[str, str]]:
     for name, _ in options.headers:
         usual.pop(name.lower(), None)
     return [*usual.items(), *options.headers]
-
-
-def _no_connection(error: httpx.ConnectError, shown: str) -> Unreachable:
-    causes = list(_causes(error))
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
-        return ConnectionRefused(f"nobody listens at {shown}: connection refused")
-    words = next(filter(None, map(_words, reversed(causes))), "no connection")
-    return Unreachable(f"can't connect to {shown}: {words}")
-
-
-def _words(error: BaseException) -> str:
-    """Return what an error says, without OpenSSL's names and numbers of lines."""
-    return re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", str(error))
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and all that it came from."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:
-                yield from _causes(inner)
-        error = error.__cause__ or error.__context__

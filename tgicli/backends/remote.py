@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from tgicli.backends.discovery import Discovery, Routes, to_error
 from tgicli.backends.endpoint import RemoteOptions, Route, Timeouts
-from tgicli.backends.http import ConnectionRefused, HttpCall, HttpClient, Reply
+from tgicli.backends.faults import ConnectionRefused
+from tgicli.backends.http import HttpCall, HttpClient, Reply
 from tgicli.backends.observing import Observer
 from tgicli.backends.patience import Patience
 from tgicli.backends.reading import AnswerReading

@@ -64,7 +64,7 @@ async def _answer(
 ) -> Finish | None:
     import asyncio
 
-    from tgicli.backends.http import ConnectionRefused
+    from tgicli.backends.faults import ConnectionRefused
     from tgicli.backends.remote import RemoteBackend
     from tgicli.backends.retrying import RetryPolicy
 
