@@ -47,7 +47,7 @@ from tgicli.core import (
     SamplingParams,
     visible_text,
 )
-from tgicli.errors import Overloaded, RequestError, StreamBroken, Unauthorized
+from tgicli.errors import Overloaded, RequestError, StreamBroken, Unauthorized, Unreachable
 from tgicli.wire.api import Api
 
 PATIENCE_S = 20.0
@@ -380,11 +380,27 @@ def test_a_request_that_meets_the_end_of_a_kept_connection_is_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setattr("tgicli.backends.reading.DRAIN_S", 5)
+    monkeypatch.setattr("tgicli.backends.http.RESENT_WITHIN_S", 30)
     once = [KEPT_HEAD, *map(chunk, HELLO), end, next_request, reset]
     with serving(once, stream(*HELLO)) as server:
         asked(server, "/generate_stream", PROMPT, PROMPT)
 
     assert (len(server.posts), server.n_connections) == (3, 2)
+
+
+def test_a_request_that_a_server_works_on_before_it_dies_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("tgicli.backends.reading.DRAIN_S", 5)
+    monkeypatch.setattr("tgicli.backends.http.RESENT_WITHIN_S", 0.1)
+    once = [KEPT_HEAD, *map(chunk, HELLO), end, next_request, wait(0.5), reset]
+    with (
+        serving(once, stream(*HELLO)) as server,
+        pytest.raises(Unreachable, match="gave no answer: the connection broke"),
+    ):
+        asked(server, "/generate_stream", PROMPT, PROMPT)
+
+    assert len(server.posts) == 2
 
 
 def test_a_reader_that_takes_its_time_loses_nothing():

@@ -47,6 +47,7 @@ MAX_EVENT_BYTES = 16 << 20  # more without an event's end is no event
 MAX_BODY_BYTES = 64 << 20  # of an answer that is no stream
 MAX_WORDS_BYTES = 64 << 10  # of a refusal
 WORDS_S = 5.0  # to read a refusal
+RESENT_WITHIN_S = 1.0  # a round trip to anywhere, and not much work
 EVENT_STREAM = "text/event-stream"
 _CONNECTED = frozenset(
     f"connection.{what}.complete" for what in ("connect_tcp", "connect_unix_socket", "start_tls")
@@ -156,18 +157,20 @@ class HttpClient:
     ) -> httpx.Response:
         """Send a request; again if it met the end of a connection that was kept from another one.
 
-        A server may close such a connection at any time: then nothing has become of the request.
+        A server may close such a connection at any time, and that is seen at once. An end that
+        comes later may come of the request itself: a body is not sent again then.
         """
         if observation is not None:
             observation.sent(time.perf_counter_ns())
         while True:
-            connecting = _Connecting(observation)
+            connecting, sent_s = _Connecting(observation), time.monotonic()
             request = self._request(method, path, body)
             request.extensions["trace"] = connecting
             try:
                 return await self._client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                if connecting.is_new:
+                is_late = time.monotonic() - sent_s > RESENT_WITHIN_S
+                if connecting.is_new or (is_late and body is not None):
                     raise
 
 
