@@ -56,7 +56,7 @@ class Connection:
         head, _, body = data.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-        while len(body) < int(headers.get("content-length", 0)):
+        while self.server.reads_bodies and len(body) < int(headers.get("content-length", 0)):
             body += self._more()
         method, path, _ = first.split(" ")
         self.server.seen.append(Seen(method, path, headers, body))
@@ -92,6 +92,7 @@ class FaultyServer:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._pages = pages or {}
+        self.reads_bodies = True
         self._tls = tls
         self.seen: list[Seen] = []
         self.n_gone = 0  # clients that closed while they were waited for

@@ -20,6 +20,7 @@ from tests.faulty import (
     answer,
     chat_event,
     chunk,
+    close,
     end,
     head,
     next_request,
@@ -401,6 +402,16 @@ def test_a_request_that_a_server_works_on_before_it_dies_is_not_sent_again(
         asked(server, "/generate_stream", PROMPT, PROMPT)
 
     assert len(server.posts) == 2
+
+
+def test_a_server_that_takes_no_such_long_request_is_told_from_one_that_breaks():
+    long = replace(PROMPT, prompt="x" * 20_000_000)
+    told = r"before it had taken all of the request, 20,000,\d+ bytes"
+
+    with serving([close]) as server:
+        server.reads_bodies = False
+        with pytest.raises(Unreachable, match=told):
+            asked(server, "/generate_stream", long)
 
 
 def test_a_reader_that_takes_its_time_loses_nothing():

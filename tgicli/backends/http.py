@@ -37,10 +37,7 @@ from tgicli.backends.observing import Observation
 from tgicli.backends.patience import Patience
 from tgicli.backends.proxies import proxy_for
 from tgicli.backends.watch import Watch
-from tgicli.errors import (
-    ConfigError,
-    StreamBroken,
-)
+from tgicli.errors import ConfigError, StreamBroken, Unreachable
 from tgicli.wire.refusals import event_error
 
 MAX_EVENT_BYTES = 16 << 20  # more without an event's end is no event
@@ -168,10 +165,16 @@ class HttpClient:
             request.extensions["trace"] = connecting
             try:
                 return await self._client.send(request, stream=True)
-            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 is_late = time.monotonic() - sent_s > RESENT_WITHIN_S
-                if connecting.is_new or (is_late and body is not None):
-                    raise
+                if not connecting.is_new and not (is_late and body is not None):
+                    continue
+                if connecting.has_cut_body and body is not None:
+                    raise Unreachable(
+                        f"{self._endpoint.shown} closed the connection before it had taken all of "
+                        f"the request, {len(body):,} bytes: is that too much for it?"
+                    ) from error
+                raise
 
 
 class _Connecting:
@@ -179,11 +182,14 @@ class _Connecting:
 
     def __init__(self, observation: Observation | None) -> None:
         self.is_new = False  # a connection was made for it
+        self.has_cut_body = False  # the connection broke while the request was sent
         self._observation = observation
 
     async def __call__(self, event: str, info: Mapping[str, object]) -> None:
         if event.startswith("connection.connect_"):
             self.is_new = True
+        elif event == "http11.send_request_body.failed":
+            self.has_cut_body = True
         if self._observation is not None and event in _CONNECTED:
             self._observation.connected(time.perf_counter_ns())
 
