@@ -80,6 +80,8 @@ def test_a_password_is_sent_and_never_shown():
     [
         ("http://me:pw@h:1/v1?key=x&v=1", "http://***@h:1/v1?key=***&v=1"),
         ("me:p@w?@h", "***@h"),
+        ("http://me:p/w@h:1", "http://***@h:1"),
+        ("http://h:1/@cf/x?sig=x", "http://h:1/@cf/x?sig=***"),
         ("http://h/models/@cf/x", "http://h/models/@cf/x"),
         ("unix:/a@b", "unix:/a@b"),
         ("org/name:Q4_K_M", "org/name:Q4_K_M"),

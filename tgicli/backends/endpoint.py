@@ -17,7 +17,7 @@ from tgicli.wire.api import Api
 MASK = "***"
 _UNIX = "unix:"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_HIDDEN_IN_NAMES = ("auth", "key", "token", "secret", "cookie", "password")
+_HIDDEN_IN_NAMES = ("auth", "key", "token", "secret", "cookie", "password", "credential", "sig")
 
 
 class Route(enum.Enum):
@@ -200,10 +200,16 @@ def shown_url(url: str) -> str:
     """Return an address as it may be shown, whether it is a good one or not."""
     scheme, mark, rest = url.rpartition("://")
     before, at, after = rest.rpartition("@")
-    place, question, query = (f"{MASK}@{after}" if at and "/" not in before else rest).partition(
-        "?"
-    )
+    hides = at and _may_be_password(before)
+    place, question, query = (f"{MASK}@{after}" if hides else rest).partition("?")
     return f"{scheme}{mark}{place}{question}{shown_query(query)}"
+
+
+def _may_be_password(before: str) -> bool:
+    """Whether one may stand before an @: there is no path, or one behind what is no port."""
+    place, slash, _ = before.partition("/")
+    _, _, port = place.rpartition(":")
+    return not slash or (":" in place and port != "" and not port.isdecimal())
 
 
 def shown_query(query: str) -> str:
