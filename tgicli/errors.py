@@ -14,6 +14,7 @@ are raised; each is a kind of one of these.
     │  ├─ BodyTooLarge          413
     │  ├─ WrongMediaType        415
     │  ├─ Unauthorized          401   its API key is missing or wrong
+    │  ├─ WrongAddress                another server has no such page, or has moved
     │  ├─ TemplateFailed              the chat template is missing or fails
     │  └─ GrammarInvalid              the grammar does not compile
     ├─ Overloaded           6   429   busy; the same request may succeed later
@@ -154,6 +155,10 @@ class Unauthorized(RequestError):
 
     http_status = 401
     error_type = "authentication"
+
+
+class WrongAddress(RequestError):
+    """A server has no such page, or has moved: its address must be another one."""
 
 
 class Overloaded(TgicliError):

@@ -16,6 +16,7 @@ from tests.cli.conftest import Cli, Outcome
 from tests.faulty import (
     Connection,
     Step,
+    answer,
     chunk,
     head,
     refusing_url,
@@ -117,6 +118,32 @@ def test_a_proxy_that_is_down_is_not_the_servers_fault(cli: Cli, set_proxy: Call
 
     assert outcome.status == ExitStatus.UNREACHABLE
     assert f"can't connect to the proxy {proxy}: connection refused" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "location", "words"),
+    [
+        ("", "https://h.example/info", "{url} has moved to https://h.example (name that"),
+        ("", "/login", "{url}/info has moved to {url}/login (name that"),
+        ("/v1", "/api/v1/chat/completions", "{url}/v1 has moved to {url}/api/v1 (name that"),
+        (ROUTE, "https://h.example" + ROUTE, "{url}" + ROUTE + " has moved to https://h.example/g"),
+        (
+            ROUTE + "?api-key=ours",
+            "https://u:pw@h.example/x?api-key=ours",
+            "https://***@h.example/",
+        ),
+    ],
+    ids=["an address", "a page", "a relative address", "a route", "secrets"],
+)
+def test_a_server_that_has_moved_says_where_to(cli: Cli, path: str, location: str, words: str):
+    moved = answer(307, location=location)
+    with serving(moved, pages={"/info": moved, "/v1/models": moved, "/props": moved}) as server:
+        outcome = generate(cli, server.url + path)
+
+    assert outcome.status == ExitStatus.BAD_REQUEST
+    assert words.format(url=server.url) in outcome.stderr
+    assert "ours" not in outcome.stderr
+    assert "pw" not in outcome.stderr
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_limit(

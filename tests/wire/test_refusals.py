@@ -22,6 +22,7 @@ from tgicli.errors import (
     TgicliError,
     Unauthorized,
     Unreachable,
+    WrongAddress,
 )
 from tgicli.wire.refusals import event_error, parse_retry_after, redirect_error, refusal_error
 
@@ -78,7 +79,7 @@ REFUSALS: list[tuple[int, Any, type[TgicliError], str]] = [
         ModelNotFound,
         "try pulling",
     ),
-    (404, {"detail": "Not Found"}, RequestError, "is no route of this server"),
+    (404, {"detail": "Not Found"}, WrongAddress, "is no route of this server"),
     (413, b"length limit exceeded", BodyTooLarge, "length limit"),
     (
         429,
@@ -195,3 +196,10 @@ def test_an_overload_knows_when_to_come_back():
 
     assert isinstance(error, Overloaded)
     assert error.retry_after_s == 3.0
+
+
+@pytest.mark.parametrize(
+    ("path", "flag"), [("/v1/chat/completions", "see --no-chat,"), ("/v1/completions", "--chat,")]
+)
+def test_a_server_may_have_one_of_openais_routes_only(path: str, flag: str):
+    assert flag in str(refusal_error(404, b"", url=f"http://h{path}"))

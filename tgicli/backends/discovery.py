@@ -12,8 +12,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from urllib.parse import urljoin
 
-from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route
+from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route, shown_url
 from tgicli.backends.http import HttpClient, Reply
 from tgicli.backends.patience import Patience
 from tgicli.backends.watch import Watch
@@ -55,6 +56,7 @@ class Discovery:
         self._routes: Routes | None = None
         self._facts: ServerFacts | None = None
         self._has_asked_props = False
+        self._moved: TgicliError | None = None  # what a page says that is elsewhere
         self._asking: asyncio.Future[None] | None = None  # while somebody asks for the routes
 
     async def routes(self, patience: Patience) -> Routes:
@@ -116,7 +118,7 @@ class Discovery:
         if await self._info(patience) is not None:
             return self._tgi()
         if await self._models(patience) is None and await self._props(patience) is None:
-            raise RequestError(
+            raise self._moved or RequestError(
                 f"{endpoint.shown}{endpoint.path} is no server that is known here: neither "
                 f"{endpoint.prefix}/info nor {endpoint.openai_prefix}/models answers as one",
                 aside="name the whole URL of a route, or the dialect with --api",
@@ -217,6 +219,8 @@ class Discovery:
         reply = await self._http.get(path, patience)
         if reply.status in _ANSWERS_FOR_ALL:
             raise to_error(reply, self._endpoint, path)
+        if _is_redirect(reply):  # perhaps another page is not
+            self._moved = self._moved or to_error(reply, self._endpoint, path)
         return read(reply.body) if reply.status == HTTPStatus.OK else None
 
 
@@ -225,7 +229,26 @@ def to_error(reply: Reply, endpoint: Endpoint, path: str) -> TgicliError:
     from datetime import UTC, datetime
 
     url = f"{endpoint.shown}{path}"
-    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
-        return redirect_error(reply.status, reply.headers.get("location", ""), url=url)
+    if _is_redirect(reply):
+        url, there = _moved(reply.headers.get("location", ""), endpoint, path)
+        return redirect_error(reply.status, there, url=url)
     advised = parse_retry_after(reply.headers.get("retry-after", ""), datetime.now(UTC))
     return refusal_error(reply.status, reply.body, url=url, retry_after_s=advised)
+
+
+def _is_redirect(reply: Reply) -> bool:
+    return HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST
+
+
+def _moved(location: str, endpoint: Endpoint, path: str) -> tuple[str, str]:
+    """Return what has moved where, as it may be shown: the address that was given, if all of it."""
+    url = f"{endpoint.shown}{path}"
+    try:
+        there = shown_url(urljoin(url, location)) if location else ""
+    except ValueError:  # it is no URL
+        there = shown_url(location)
+    place, question, query = there.partition("?")
+    added = path.removeprefix(endpoint.path)
+    if added and place.endswith(added):
+        return url.removesuffix(added), f"{place.removesuffix(added)}{question}{query}"
+    return url, there

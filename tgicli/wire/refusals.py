@@ -26,6 +26,7 @@ from tgicli.errors import (
     TgicliError,
     Unauthorized,
     Unreachable,
+    WrongAddress,
 )
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ def refusal_error(
     words = refusal.words or _phrase(status)
     kind = _kind_of_status(refusal, status)
     if status == HTTPStatus.NOT_FOUND and kind is RequestError:
-        aside = "status 404; see --endpoint and --api"
-        return RequestError(f"{words}: {url} is no route of this server", aside=aside)
+        aside = f"status 404; see {_other_route(url)}--endpoint and --api"
+        return WrongAddress(f"{words}: {url} is no route of this server", aside=aside)
     if kind is Unauthorized:
         words += "; is the API key right?"
     words, aside = _stripped(words), f"status {status}"
@@ -117,11 +118,18 @@ def refusal_error(
     return kind(words, aside=aside)
 
 
+def _other_route(url: str) -> str:
+    """Name the flag that asks for the other one of OpenAI's routes: a server may have just one."""
+    if url.endswith("/chat/completions"):
+        return "--no-chat, "
+    return "--chat, " if url.endswith("/completions") else ""
+
+
 def redirect_error(status: int, location: str, *, url: str) -> TgicliError:
     """Return the error that a redirect means: a request with a key in it is sent nowhere else."""
     where = f"to {location}" if location else "without saying where"
     advice = "name that with --endpoint; " if location else ""
-    return RequestError(f"{url} has moved {where}", aside=f"{advice}status {status}")
+    return WrongAddress(f"{url} has moved {where}", aside=f"{advice}status {status}")
 
 
 def event_error(data: str) -> TgicliError:
