@@ -68,7 +68,7 @@ REFUSED = b'{"error":"Input validation error: too hot","error_type":"validation"
         ([answer(422, REFUSED)], "", Timeouts(), "too hot"),
         ([], "/v1/chat/completions", Timeouts(), "names the chat route"),
         ([[stall]], "", Timeouts(first_token_s=0.1), "no token came within 0.1 s"),
-        ([answer(401)], "", Timeouts(), "the gateway is not let in: "),
+        ([answer(401)], "", Timeouts(), "the gateway is not let in; its log has more"),
     ],
     ids=["a status", "a flag", "a limit's flag", "a key"],
 )

@@ -73,6 +73,10 @@ class Discovery:
                     await asyncio.shield(self._asking)
         return self._routes
 
+    def forget(self) -> None:
+        """Ask again next time: another server is there now, or another model."""
+        self._routes = self._facts = self._moved = None
+
     async def _ask_for_all(self, patience: Patience) -> None:
         """Find the routes; an error is for all who wait, too."""
         asking = self._asking = asyncio.get_running_loop().create_future()

@@ -1,7 +1,8 @@
 """A remote server behind our own: the backend of `tgicli serve --connect`.
 
-Lives on the event loop. The remote server's errors are passed on, except that it refuses our API
-key, which our clients can't mend.
+Lives on the event loop. What the remote server says to us is said to our clients, except what
+concerns us alone, such as that it does not take our key: they could mend nothing, so that is for
+the log. Never tells our key, to neither, whatever the remote server says.
 
 Where the server cannot keep a stop string in the text, which is TGI's rule, the text ends before
 it: TGI's clients never ask for the rule, so they could not drop it. OpenAI's servers mostly do not
@@ -10,16 +11,19 @@ tell which stop string it was, or that it was one.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TypeGuard
 
-from tgicli.backends.endpoint import RemoteOptions
+from tgicli.backends.endpoint import MASK, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
-from tgicli.errors import TgicliError, Unauthorized, Unreachable
+from tgicli.errors import TgicliError, Unauthorized, Unreachable, WrongAddress
+
+_LOG = logging.getLogger(__name__)
 
 
 class Gateway:
@@ -32,10 +36,11 @@ class Gateway:
             ConfigError: the environment's proxy or certificates can't be used.
         """
         self._remote = RemoteBackend(options, retries=RetryPolicy(n_retries=0))
+        self._key = options.key
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the remote server's answer."""
-        with _with_our_key():
+        with self._for_clients():
             request = await self._without_kept_stop(request)
             async with aclosing(self._remote.generate(request)) as events:
                 async for event in events:
@@ -60,8 +65,26 @@ class Gateway:
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the remote server's model sees a request's prompt."""
-        with _with_our_key():
+        with self._for_clients():
             return await self._remote.tokenize(request)
+
+    @contextmanager
+    def _for_clients(self) -> Iterator[None]:
+        """Make of the remote server's errors what our clients are told; log what we must mend."""
+        try:
+            yield
+        except TgicliError as error:
+            if self._key is not None:
+                error.message = error.message.replace(self._key, MASK)
+            if isinstance(error, (Unauthorized, WrongAddress, Unreachable)):
+                _LOG.warning("%s", error)
+            match error:
+                case Unauthorized():
+                    raise Unreachable("the gateway is not let in; its log has more") from error
+                case WrongAddress():
+                    words = "the gateway looks for its server in a wrong place; its log has more"
+                    raise Unreachable(words) from error
+            raise
 
     async def count_tokens(self, request: GenerationRequest) -> int | None:
         """Return None: the remote server checks the length, without being asked twice."""
@@ -91,12 +114,3 @@ class Gateway:
 def _is_uncounted(event: Event) -> TypeGuard[Finish]:
     """Whether a stream ended without its counts: one is left where a stop string cuts it off."""
     return isinstance(event, Finish) and not event.has_usage
-
-
-@contextmanager
-def _with_our_key() -> Iterator[None]:
-    """Take a key that is refused for ours, not for our client's."""
-    try:
-        yield
-    except Unauthorized as error:
-        raise Unreachable(f"the gateway is not let in: {error.message}") from error

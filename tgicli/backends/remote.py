@@ -32,7 +32,7 @@ from tgicli.core import (
     Progress,
     TokenizedPrompt,
 )
-from tgicli.errors import Overloaded, RequestError, TgicliError
+from tgicli.errors import ModelNotFound, Overloaded, RequestError, TgicliError, WrongAddress
 from tgicli.wire.answers import AnswerReader
 from tgicli.wire.carrying import Uncarried
 
@@ -121,7 +121,10 @@ class RemoteBackend:
             async with self._http.stream(plan.path, plan.body, patience, observation) as answer:
                 if answer.status != HTTPStatus.OK:
                     words = await answer.words()
-                    raise self._error(Reply(answer.status, words, answer.headers), plan.path)
+                    error = self._error(Reply(answer.status, words, answer.headers), plan.path)
+                    if isinstance(error, (ModelNotFound, WrongAddress)):
+                        self._discovery.forget()
+                    raise error
                 accept()
                 yield Progress(0, 0)
                 reading = AnswerReading(

@@ -23,7 +23,7 @@ from tgicli.server.recording import Report
 from tgicli.server.service import Service
 from tgicli.ui.log import Log
 from tgicli.ui.panel import Panel, RequestLine, ServerView
-from tgicli.ui.terminal import Terminal
+from tgicli.ui.terminal import Terminal, harmless
 
 REFRESH_S = 0.25
 QUIET_PATHS = frozenset({"/health", "/ping", "/metrics"})  # asked every few seconds by machines
@@ -66,7 +66,7 @@ class _TextLog:
 
     def complaint(self, text: str) -> str:
         """Write what went wrong, a traceback perhaps."""
-        return text
+        return harmless(text)
 
 
 class _JsonLog:
