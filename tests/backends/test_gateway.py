@@ -83,3 +83,33 @@ def test_clients_are_told_of_no_status_and_no_flag(
         assert words in body
         assert "--" not in body
         assert "status" not in body
+
+
+TWO_MODELS = answer(200, b'{"data":[{"id":"a"},{"id":"b"}]}')
+
+
+@pytest.mark.parametrize(
+    ("pages", "words"),
+    [
+        ({"/v1/models": TWO_MODELS}, "has 2 models: a, b (choose one with --connect-model)"),
+        ({}, "(name the whole URL of a route, or the dialect with --connect-api)"),
+        ({"/info": answer(301, location="/x")}, "/x (name that with --connect; status 301)"),
+    ],
+    ids=["several models", "no server that is known", "a redirect"],
+)
+def test_who_starts_a_gateway_is_told_of_its_own_flags(pages: dict[str, Script], words: str):
+    async def main(url: str) -> None:
+        async with aclosing(Gateway(RemoteOptions(endpoint=Endpoint.from_url(url)))) as gateway:
+            await gateway.info()
+
+    with serving([stall], pages=pages) as server, pytest.raises(TgicliError) as caught:
+        asyncio.run(asyncio.wait_for(main(server.url), PATIENCE_S))
+
+    assert str(caught.value).endswith(words)
+
+
+def test_a_log_names_no_flag_that_a_gateway_has_not(caplog: pytest.LogCaptureFixture):
+    with pytest.raises(TgicliError):
+        finish_of([answer(404)], ASKED, "/v1/completions")
+
+    assert "is no route of this server (status 404; see --connect and --connect-api)" in caplog.text

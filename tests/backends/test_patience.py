@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes import FakeClock
 from tgicli.backends.endpoint import Timeouts
-from tgicli.backends.patience import ENDING_S, Patience
+from tgicli.backends.patience import ENDING_S, Patience, ShortPatience
 from tgicli.backends.watch import Watch
 from tgicli.errors import DeadlineExceeded
 
@@ -65,6 +65,10 @@ def test_the_limit_of_all_holds_through_all_stages_and_tries():
     assert limits.rest_s() == 5
     assert limits.outlasts(4)
     assert not limits.outlasts(5)
+
+
+def test_a_short_question_has_a_limit_that_no_flag_sets():
+    assert str(ShortPatience("http://h", 9).error()) == "http://h gave no answer within 9 s"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ tell which stop string it was, or that it was one.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -24,6 +25,8 @@ from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInf
 from tgicli.errors import TgicliError, Unauthorized, Unreachable, WrongAddress
 
 _LOG = logging.getLogger(__name__)
+# Asides name flags of commands that ask a server; these are what a gateway has instead.
+_FLAGS = {"--endpoint": "--connect", "--api": "--connect-api", "--model": "--connect-model"}
 
 
 class Gateway:
@@ -76,6 +79,7 @@ class Gateway:
         except TgicliError as error:
             if self._key is not None:
                 error.message = error.message.replace(self._key, MASK)
+            _name_own_flags(error)
             if isinstance(error, (Unauthorized, WrongAddress, Unreachable)):
                 _LOG.warning("%s", error)
             match error:
@@ -92,7 +96,11 @@ class Gateway:
 
     async def info(self) -> ModelInfo:
         """Say what answers."""
-        return await self._remote.info()
+        try:
+            return await self._remote.info()
+        except TgicliError as error:
+            _name_own_flags(error)
+            raise
 
     async def isolates(self) -> bool:
         """Say whether the remote server can keep the prefixes of our clients apart."""
@@ -109,6 +117,15 @@ class Gateway:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._remote.aclose()
+
+
+def _name_own_flags(error: TgicliError) -> None:
+    """Put our flags into an error's aside; those that we have not are left out."""
+
+    def own(match: re.Match[str]) -> str:
+        return f"{_FLAGS[match[1]]}{match[2]}" if match[1] in _FLAGS else ""
+
+    error.aside = re.sub(r"(--[a-z-]+)((?:, )?)", own, error.aside)
 
 
 def _is_uncounted(event: Event) -> TypeGuard[Finish]:

@@ -96,5 +96,18 @@ class Patience:
         )
 
 
+class ShortPatience(Patience):
+    """The limit of questions that cost a server nothing. No flag sets it."""
+
+    def __init__(self, shown: str, limit_s: float) -> None:
+        """Wait for a server, as it may be shown."""
+        super().__init__(Timeouts(first_token_s=limit_s))
+        self._words = f"{shown} gave no answer within {limit_s:g} s"
+
+    def error(self) -> DeadlineExceeded:
+        """Return the error for the limit that has run out."""
+        return DeadlineExceeded(self._words)
+
+
 def _or_ever(limit_s: float | None) -> float:
     return _EVER if limit_s is None else limit_s

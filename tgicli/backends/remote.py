@@ -17,11 +17,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tgicli.backends.discovery import Discovery, Routes, to_error
-from tgicli.backends.endpoint import RemoteOptions, Route, Timeouts
+from tgicli.backends.endpoint import RemoteOptions, Route
 from tgicli.backends.faults import ConnectionRefused
 from tgicli.backends.http import HttpCall, HttpClient, Reply
 from tgicli.backends.observing import Observer
-from tgicli.backends.patience import Patience
+from tgicli.backends.patience import Patience, ShortPatience
 from tgicli.backends.reading import AnswerReading
 from tgicli.backends.retrying import Retry, RetryPolicy
 from tgicli.core import (
@@ -314,7 +314,7 @@ class RemoteBackend:
         return to_error(reply, self._options.endpoint, path)
 
     def _short(self) -> Patience:
-        return Patience(Timeouts(first_token_s=FACTS_S))
+        return ShortPatience(self._shown, FACTS_S)
 
 
 def _is_native(request: GenerationRequest, routes: Routes) -> bool:
