@@ -178,6 +178,7 @@ def test_a_redirect_says_where_to():
         ("0", 0.0),
         ("-3", None),
         ("inf", None),
+        ("1e300", None),
         ("nan", None),
         ("", None),
         ("soon", None),
@@ -203,3 +204,9 @@ def test_an_overload_knows_when_to_come_back():
 )
 def test_a_server_may_have_one_of_openais_routes_only(path: str, flag: str):
     assert flag in str(refusal_error(404, b"", url=f"http://h{path}"))
+
+
+def test_a_busy_server_that_says_when_is_told_to_do_so():
+    error = refusal_error(429, b'{"error":"full"}', url=URL, retry_after_s=3600)
+
+    assert str(error) == "full (status 429, asks to wait 3,600 s)"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_WORDS = 500  # characters of a server's words that are worth showing
+_NEVER_S = 1e9  # no server means so long a wait
 _Kind = type[TgicliError]
 
 # What servers call it: TGI's error_type, OpenAI's code and type, and what vLLM, SGLang and
@@ -114,6 +115,8 @@ def refusal_error(
         words += "; is the API key right?"
     words, aside = _stripped(words), f"status {status}"
     if kind is Overloaded:
+        if retry_after_s:
+            aside += f", asks to wait {retry_after_s:,.0f} s"
         return Overloaded(words, aside=aside, retry_after_s=retry_after_s)
     return kind(words, aside=aside)
 
@@ -151,7 +154,7 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
         seconds = float(value)
     except ValueError:
         return _seconds_until(value, now)
-    return seconds if 0 <= seconds < float("inf") else None
+    return seconds if 0 <= seconds < _NEVER_S else None
 
 
 def _seconds_until(value: str, now: datetime) -> float | None:
