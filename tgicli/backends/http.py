@@ -38,7 +38,7 @@ from tgicli.backends.patience import Patience
 from tgicli.backends.proxies import proxy_for
 from tgicli.backends.watch import Watch
 from tgicli.errors import ConfigError, StreamBroken, Unreachable
-from tgicli.wire.refusals import event_error
+from tgicli.wire.refusals import event_error, words_of
 
 MAX_EVENT_BYTES = 16 << 20  # more without an event's end is no event
 MAX_BODY_BYTES = 64 << 20  # of an answer that is no stream
@@ -243,13 +243,16 @@ class Answer:
         text = _EventText(self._response, patience, self._observation)
         async with aclosing(httpx_sse.EventSource(text).aiter_sse()) as events:
             async for event in events:
-                text.n_unread = 0
+                text.has_events, text.n_unread = True, 0
                 if event.event == "error":
                     if self._observation is not None:
                         self._observation.understood(event.data, ())
                     raise event_error(event.data)
                 if event.data:
                     yield event.data
+        if not text.has_events and text.beginning.lstrip()[:1] in (b"{", b"<"):
+            words = words_of(text.beginning)  # an error's JSON, or a page
+            raise StreamBroken(f"the server sent no event; it says: {words}")
 
 
 class _EventText(httpx.Response):
@@ -263,6 +266,8 @@ class _EventText(httpx.Response):
     ) -> None:
         super().__init__(200, headers={"content-type": EVENT_STREAM})
         self.n_unread = 0  # bytes since the last event; set to 0 by whoever sees one
+        self.has_events = False  # set by the same
+        self.beginning = b""  # of the body, up to the first event
         self._source = response
         self._patience = patience
         self._observation = observation
@@ -278,6 +283,8 @@ class _EventText(httpx.Response):
                     )
                 if text := decode(chunk):
                     yield text
+                if not self.has_events and len(self.beginning) < MAX_WORDS_BYTES:
+                    self.beginning += chunk
         # The last event is one also where its blank line is missing.
         yield decode(b"", True) + "\n\n"
 

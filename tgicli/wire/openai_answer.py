@@ -23,7 +23,7 @@ from tgicli.core import (
 )
 from tgicli.errors import StreamBroken
 from tgicli.wire.answers import DONE, check_ended, read_json, to_reason
-from tgicli.wire.refusals import event_error
+from tgicli.wire.refusals import event_error, words_of
 from tgicli.wire.tool_calls import CLOSE, OPEN
 
 
@@ -149,6 +149,8 @@ class OpenAIReader:
         tokens = self._read(read_json(_CHUNK, body), body.decode("utf-8", "replace"))
         if self._broken is not None:
             raise self._broken
+        if not tokens and not self.has_ended:
+            raise StreamBroken(f"the server sent no answer; it says: {words_of(body)}")
         check_ended(self)
         return tokens
 

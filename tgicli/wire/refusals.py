@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 500  # characters of a server's words that are worth showing
 _NEVER_S = 1e9  # no server means so long a wait
+_WORDS = ("message", "error", "detail", "error_msg", "msg", "title")
 _Kind = type[TgicliError]
 
 # What servers call it: TGI's error_type, OpenAI's code and type, and what vLLM, SGLang and
@@ -210,16 +211,17 @@ def _read(body: bytes) -> _Refusal:
         parsed = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return _Refusal(_shortened(_without_tags(text)))
-    return _of_json(parsed) if isinstance(parsed, dict) else _Refusal(_shortened(text))
+    return _of_json(parsed, text) if isinstance(parsed, dict) else _Refusal(_shortened(text))
 
 
-def _of_json(parsed: dict[str, Any]) -> _Refusal:
-    """Read `{error: {...}}` (OpenAI), `{error: ..., error_type: ...}` (TGI) or `{message: ...}`."""
-    error = parsed.get("error")
-    inner = error if isinstance(error, dict) else parsed
-    words = next(
-        (inner[key] for key in ("message", "error", "detail", "error_msg") if inner.get(key)), ""
-    )
+def _of_json(parsed: dict[str, Any], text: str) -> _Refusal:
+    """Read `{error: {...}}` (OpenAI), `{error: ..., error_type: ...}` (TGI), `{message: ...}`, or
+    `{errors: [...]}` (Cloudflare); of another shape all of it is words.
+    """
+    errors = parsed.get("errors")
+    error = parsed.get("error") or (errors[0] if isinstance(errors, list) and errors else None)
+    inner = error if isinstance(error, dict) else {**parsed, "error": error}
+    words = next((inner[key] for key in _WORDS if inner.get(key)), text if parsed else "")
     codes = (inner.get("code"), inner.get("http_status_code"), parsed.get("code"))
     names = (inner.get("code"), inner.get("type"), parsed.get("error_type"))
     return _Refusal(

@@ -136,6 +136,43 @@ FAULTS = [
         shows="Hello",
     ),
     fault("ends without a finish", [*BEGUN, end], is_=BROKEN, says="before", shows="Hello"),
+    fault(
+        "ends with a comment",
+        stream(b": working\n\n"),
+        is_=BROKEN,
+        says="closed before the answer's end",
+    ),
+    fault(
+        "sends an error for a stream",
+        [head(), chunk(b'{"detail"'), wait(0.05), chunk(b':"nope"}'), end],
+        is_=BROKEN,
+        says="the server sent no event; it says: nope",
+    ),
+    fault(
+        "sends a page for a stream",
+        stream(A_WHOLE_HTML_PAGE),
+        is_=BROKEN,
+        says="the server sent no event; it says: Sign in",
+    ),
+    fault(
+        "answers in no known shape",
+        answer(200, b'{"detail":"nope"}'),
+        is_=BROKEN,
+        says="the server sent no answer; it says: nope",
+        route=CHAT,
+    ),
+    fault(
+        "refuses in an unknown shape",
+        answer(403, b'{"success":false,"why":"region"}'),
+        is_=REFUSED,
+        says='{"success":false,"why":"region"}; is the API key right?',
+    ),
+    fault(
+        "refuses in a list",
+        answer(403, b'{"success":false,"errors":[{"code":10000,"message":"Region blocked"}]}'),
+        is_=REFUSED,
+        says="error: Region blocked; is the API key right?",
+    ),
     fault("ends with nothing", [head(), end], is_=BROKEN, says="before the answer's end"),
     fault("chunks wrongly", [*BEGUN, send(b"zz\r\n")], is_=BROKEN, says="broke", shows="Hello"),
     fault(
