@@ -27,6 +27,9 @@ SECRET = "geheim"
         ("http://h:8080/", Route.NONE, "", "/v1"),
         ("h:8080", Route.NONE, "", "/v1"),
         ("http://h/tgi/", Route.NONE, "/tgi", "/tgi/v1"),
+        ("http://h/tgi/info", Route.NONE, "/tgi", "/tgi/v1"),
+        ("http://h/health", Route.NONE, "", "/v1"),
+        ("https://h/openai/v1/models", Route.V1, "/openai", "/openai/v1"),
         ("http://h/generate", Route.GENERATE, "", "/v1"),
         ("http://h/a/generate_stream", Route.GENERATE_STREAM, "/a", "/a/v1"),
         ("http://h/v1", Route.V1, "", "/v1"),
@@ -55,7 +58,11 @@ def test_a_unix_socket_is_a_path(url: str):
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://", "ftp://h", "http://h:x", "http://h:0", "http://h h", "unix:", "unix:s"]
+    "url",
+    [
+        *("", "http://", "ftp://h", "http://h:x", "http://h:0", "http://h h", "unix:", "unix:s"),
+        *("8000", "http:/h", "http:h:8000/"),
+    ],
 )
 def test_what_is_no_address_is_refused(url: str):
     with pytest.raises(ConfigError, match="is no address of a server"):
@@ -108,6 +115,7 @@ def test_a_key_is_in_no_repr():
         (None, (("", "x"),), "is no name of a header"),
         (None, (("a:b", "x"),), "is no name of a header"),
         (None, (("a", "x\r\nb: y"),), "the header a has characters"),
+        (None, (("Content-Length", "5"),), "the header Content-Length follows from the request"),
     ],
 )
 def test_what_no_header_can_carry_is_refused_without_being_shown(

@@ -248,6 +248,15 @@ def test_an_empty_endpoint_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch):
     assert outcome.status == ExitStatus.MODEL
 
 
+def test_a_body_has_one_content_type(cli: Cli):
+    with serving(stream(*HELLO)) as server:
+        args = ("--header", "Content-Type: text/plain", "--dry-run")
+        outcome = generate(cli, server.url + "/generate_stream", "Hi", *args)
+
+    assert outcome.stdout.lower().count("content-type: ") == 1
+    assert "text/plain" in outcome.stdout
+
+
 def test_headers_are_sent_and_win_over_ours(cli: Cli):
     seen = asked(cli, "-H", "X-A: b", "-H", "User-Agent: me", "-H", "X-A: c", "--no-chat")
 

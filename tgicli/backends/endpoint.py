@@ -38,7 +38,7 @@ class Endpoint:
     origin: str = field(repr=False)  # with a password, if the URL has one
     shown: str  # without it
     host: str
-    path: str  # as given, without a slash at its end
+    path: str  # as given, without a slash or a page that takes no request at its end
     route: Route
     query: str = field(default="", repr=False)
     socket: Path | None = None  # a Unix socket instead
@@ -57,6 +57,8 @@ class Endpoint:
         try:
             parts = urlsplit(url)
             has_host = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            if parts.netloc.isdecimal() or parts.netloc.endswith(":"):  # a port, or `http:/`
+                has_host = False
         except ValueError:
             has_host = False
         if not has_host or not url.isprintable() or " " in url:
@@ -68,7 +70,7 @@ class Endpoint:
 
     @classmethod
     def _from_parts(cls, parts: SplitResult) -> Endpoint:
-        path = parts.path.rstrip("/")
+        path = _without_page(parts.path.rstrip("/"))
         route = _route_of(path)
         place = parts.netloc.rpartition("@")[2]
         return cls(
@@ -130,6 +132,13 @@ class Endpoint:
         return any(self.host == one or self.host.endswith(f".{one}") for one in domains)
 
 
+def _without_page(path: str) -> str:
+    """Return what stands before a page that tells of the server, and takes no request."""
+    if path.endswith("/v1/models"):
+        return path.removesuffix("/models")
+    return path.removesuffix("/info").removesuffix("/health")
+
+
 def _route_of(path: str) -> Route:
     said = (route for route in Route if route is not Route.NONE and path.endswith(route.value))
     return next(said, Route.NONE)
@@ -174,6 +183,8 @@ class RemoteOptions:
                 raise ConfigError(f"{name!r} is no name of a header")
             if value and not _can_be_sent(value):
                 raise ConfigError(f"the header {name} has characters that no header can carry")
+            if name.lower() in ("content-length", "transfer-encoding"):
+                raise ConfigError(f"the header {name} follows from the request; leave it out")
         if self.key is not None and self.endpoint.has_password:
             raise ConfigError("the URL has a password, and there is an API key; give one of them")
         if self.model is not None and not _is_utf8(self.model):

@@ -128,7 +128,7 @@ class HttpClient:
 
     def _request(self, method: str, path: str, body: bytes | None) -> httpx.Request:
         headers = [*self._headers]
-        if body is not None:
+        if body is not None and all(name.lower() != "content-type" for name, _ in headers):
             headers.append(("content-type", "application/json"))
         url = self._endpoint.url(path)
         return self._client.build_request(method, url, content=body, headers=headers)
