@@ -45,10 +45,20 @@ REFUSALS: list[tuple[int, Any, type[TgicliError], str]] = [
     ),
     (422, {"error": "Template error: x", "error_type": "template_error"}, TemplateFailed, "x"),
     (422, b"Failed to deserialize the JSON body", RequestError, "Failed to deserialize"),
-    (424, {"error": "Request failed during generation: x"}, ModelError, "x (status 424)"),
+    (
+        424,
+        {"error": "Request failed during generation: x"},
+        ModelError,
+        "x (status 424 of http://h/generate)",
+    ),
     (429, {"error": "Model is overloaded", "error_type": "overloaded"}, Overloaded, "overloaded"),
     (500, {"error": "Incomplete", "error_type": "incomplete_generation"}, StreamBroken, "Incom"),
-    (401, b"", Unauthorized, "Unauthorized; is the API key right? (status 401)"),
+    (
+        401,
+        b"",
+        Unauthorized,
+        "Unauthorized; is the API key right? (status 401 of http://h/generate)",
+    ),
     (
         401,
         {"error": {"message": "no", "type": "invalid_request_error", "code": "invalid_api_key"}},
@@ -100,7 +110,7 @@ REFUSALS: list[tuple[int, Any, type[TgicliError], str]] = [
     (502, b"<html><title>502 Bad\nGateway</title>x</html>", Unreachable, "502 Bad Gateway (st"),
     (503, b"<html><body><h1>Busy</h1> here<style>x</style></body></html>", Overloaded, "Busy here"),
     (504, b"", DeadlineExceeded, "Gateway Timeout"),
-    (523, b"", Unreachable, "the server gave no reason (status 523)"),
+    (523, b"", Unreachable, "the server gave no reason (status 523 of http://h/generate)"),
     (400, b"\xff\xfe", RequestError, "status 400"),
 ]
 
@@ -209,4 +219,4 @@ def test_a_server_may_have_one_of_openais_routes_only(path: str, flag: str):
 def test_a_busy_server_that_says_when_is_told_to_do_so():
     error = refusal_error(429, b'{"error":"full"}', url=URL, retry_after_s=3600)
 
-    assert str(error) == "full (status 429, asks to wait 3,600 s)"
+    assert str(error) == "full (status 429 of http://h/generate, asks to wait 3,600 s)"

@@ -299,6 +299,8 @@ async def _chunks(
         DeadlineExceeded: it stalls.
     """
     is_plain = "content-encoding" not in response.headers
+    if not is_plain:
+        _check_encoding(response.headers["content-encoding"])
     body = response.aiter_raw() if is_plain else response.aiter_bytes()
     chunks = cast("AsyncGenerator[bytes]", body)
     async with aclosing(chunks):
@@ -315,6 +317,12 @@ async def _chunks(
                 if chunk is None:
                     return
                 yield chunk
+
+
+def _check_encoding(names: str) -> None:
+    for name in names.lower().split(","):
+        if name.strip() not in ("", "identity", "gzip", "deflate"):
+            raise StreamBroken(f"the answer is compressed with {name.strip()}, unasked")
 
 
 def _tell(observation: Observation, response: httpx.Response, chunk: bytes | None) -> None:

@@ -114,7 +114,7 @@ def refusal_error(
         return WrongAddress(f"{words}: {url} is no route of this server", aside=aside)
     if kind is Unauthorized:
         words += "; is the API key right?"
-    words, aside = _stripped(words), f"status {status}"
+    words, aside = _stripped(words), f"status {status} of {url}"
     if kind is Overloaded:
         if retry_after_s:
             aside += f", asks to wait {retry_after_s:,.0f} s"

@@ -173,6 +173,12 @@ FAULTS = [
         is_=REFUSED,
         says="error: Region blocked; is the API key right?",
     ),
+    fault(
+        "compresses as nobody can read",
+        [head(content_encoding="gzip, br"), chunk(b"\x0b"), end],
+        is_=BROKEN,
+        says="the answer is compressed with br, unasked",
+    ),
     fault("ends with nothing", [head(), end], is_=BROKEN, says="before the answer's end"),
     fault("chunks wrongly", [*BEGUN, send(b"zz\r\n")], is_=BROKEN, says="broke", shows="Hello"),
     fault(
@@ -299,7 +305,7 @@ FAULTS = [
         "is a proxy's error page",
         answer(502, A_WHOLE_HTML_PAGE, "text/html"),
         is_=UNREACHABLE,
-        says="Sign in (status 502)",
+        says="Sign in (status 502 of http://127.0.0.1:",
     ),
     fault(
         "has moved",
