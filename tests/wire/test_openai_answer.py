@@ -316,3 +316,37 @@ def test_a_whole_answer_without_its_end_is_broken(reason: str | None):
 
     with pytest.raises(StreamBroken):
         reader().read_whole(json.dumps(body).encode(), None)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (r"a\ud83d", "a\ufffd"),
+        (r"\ude00b", "\ufffdb"),
+        (r"\ud83d\ud83d\ude00\ude00", "\ufffd\U0001f600\ufffd"),
+        (r"\\ud83d \\\ud83d", "\\ud83d \\\ufffd"),
+    ],
+)
+def test_half_a_character_ends_no_answer(escaped: str, text: str):
+    data = event({"content": "@"}).replace("@", escaped)
+
+    [token] = reader().read_event(data)
+
+    assert token.text == text
+
+
+def test_what_nobody_needs_may_be_null():
+    logprobs = {"content": [{"token": "Hi", "logprob": -0.1, "top_logprobs": None}]}
+    choice = {"index": None, "delta": {"content": "Hi"}, "logprobs": logprobs}
+
+    [token] = reader(logprobs=True).read_event(json.dumps({"choices": [choice]}))
+
+    assert (token.text, token.logprob) == ("Hi", -0.1)
+
+
+def test_the_models_own_length_is_a_length():
+    read = reader()
+
+    read.read_event(event(finish_reason="model_length"))
+
+    assert read.finish().reason is FinishReason.LENGTH

@@ -1,8 +1,8 @@
 """A remote server behind our own: the backend of `tgicli serve --connect`.
 
-Lives on the event loop. What the remote server says to us is said to our clients, except what
-concerns us alone, such as that it does not take our key: they could mend nothing, so that is for
-the log. Never tells our key, to neither, whatever the remote server says.
+Lives on the event loop. The remote server's errors are passed on, except those that only we can
+mend, such as a key that it refuses: these go to the log. Our key is told to nobody, whatever the
+remote server says.
 
 Where the server cannot keep a stop string in the text, which is TGI's rule, the text ends before
 it: TGI's clients never ask for the rule, so they could not drop it. OpenAI's servers mostly do not

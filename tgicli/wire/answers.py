@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -61,7 +63,7 @@ def check_ended(reader: AnswerReader) -> None:
 
 
 def read_json(decoder: msgspec.json.Decoder[_Read], data: str | bytes) -> _Read:
-    """Decode a piece of an answer.
+    """Decode a piece of an answer; half a character becomes U+FFFD.
 
     Raises:
         StreamBroken: it is no JSON, or of another shape.
@@ -70,6 +72,9 @@ def read_json(decoder: msgspec.json.Decoder[_Read], data: str | bytes) -> _Read:
         return decoder.decode(data)
     except _UNREADABLE as error:
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        if r"\ud" in text.lower():
+            with suppress(msgspec.DecodeError, ValueError, RecursionError):
+                return decoder.decode(_with_whole_characters(text))
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         raise StreamBroken(f"the server sent what can't be read ({error}): {shown}") from error
 
@@ -82,6 +87,12 @@ def try_json(kind: type[_Read], data: bytes) -> _Read | None:
         return None
 
 
+def _with_whole_characters(text: str) -> str:
+    """Return JSON without escaped halves of a pair, as programs write that cut a text there."""
+    kept = json.dumps(json.loads(text), ensure_ascii=False)
+    return kept.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def to_reason(word: str) -> FinishReason:
     """Return core's word for TGI's or OpenAI's.
 
@@ -91,7 +102,7 @@ def to_reason(word: str) -> FinishReason:
         StreamBroken: the server says that it gave up.
     """
     match word:
-        case "length" | "max_tokens":
+        case "length" | "max_tokens" | "model_length":
             return FinishReason.LENGTH
         case "stop_sequence":
             return FinishReason.STOP_SEQUENCE

@@ -57,7 +57,7 @@ class _Delta(msgspec.Struct, frozen=True):
 class _Choice(msgspec.Struct, frozen=True):
     """An answer, or a piece of one; a completion has `text`."""
 
-    index: int = 0
+    index: int | None = 0
     delta: _Delta | None = None
     message: _Delta | None = None
     text: str | None = None
@@ -96,7 +96,7 @@ class _TokenLogprob(msgspec.Struct, frozen=True):
     token: str
     logprob: float
     id: int = UNKNOWN_ID
-    top_logprobs: list[_TopLogprob] = []
+    top_logprobs: list[_TopLogprob] | None = None
 
 
 class _Logprobs(msgspec.Struct, frozen=True):
@@ -177,7 +177,7 @@ class OpenAIReader:
         tokens = [
             token
             for choice in chunk.choices or ()
-            if choice.index == 0
+            if not choice.index
             for token in self._read_choice(choice)
         ]
         self._n_pieces += len(tokens)
@@ -244,7 +244,7 @@ def _told_tokens(told: _Logprobs) -> list[Token]:
 
 
 def _of_chat(told: _TokenLogprob) -> Token:
-    top = tuple(TopToken(one.id, one.token, one.logprob, False) for one in told.top_logprobs)
+    top = tuple(TopToken(one.id, one.token, one.logprob, False) for one in told.top_logprobs or ())
     return Token(told.id, told.token, told.logprob, top=top)
 
 
