@@ -584,6 +584,8 @@ def test_a_certificate_must_be_known_and_may_be_named_by_the_environment(
     if variable is None:
         assert outcome.status == ExitStatus.UNREACHABLE
         assert "certificate verify failed" in outcome.stderr
+        assert "_ssl.c" not in outcome.stderr
+        assert "(SSL_CERT_FILE names a file of certificates to trust)" in outcome.stderr
     else:
         assert (outcome.status, outcome.stdout) == (ExitStatus.OK, "Hello")
 

@@ -17,6 +17,7 @@ from tgicli.errors import DeadlineExceeded, Unreachable
 
 # A connection breaks; of TLS httpcore lets what breaks a read through as it is.
 BREAKS = (httpx.HTTPError, ssl.SSLError)
+_UNKNOWN_SIGNER = (18, 19, 20, 21)  # OpenSSL's X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT and so on
 
 
 class ConnectionRefused(Unreachable):
@@ -63,7 +64,12 @@ def _no_connection(error: httpx.ConnectError, shown: str, proxy: str) -> Unreach
         words = "connection refused" if is_refused else words
         aside = "see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY"
         return Unreachable(f"can't connect to {proxy}: {words}", aside=aside)
-    return Unreachable(f"can't connect to {shown}: {words}")
+    is_strange = any(
+        isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _UNKNOWN_SIGNER
+        for cause in causes
+    )
+    aside = "SSL_CERT_FILE names a file of certificates to trust" if is_strange else ""
+    return Unreachable(f"can't connect to {shown}: {words}", aside=aside)
 
 
 def words_of_fault(error: BaseException) -> str:
