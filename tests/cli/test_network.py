@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.cli.conftest import Cli, Outcome
 from tests.faulty import (
@@ -26,6 +28,7 @@ from tests.faulty import (
     tgi_event,
     tgi_stream,
 )
+from tgicli.cli.loop import run
 from tgicli.errors import ExitStatus
 
 ROUTE = "/generate_stream"
@@ -146,21 +149,39 @@ def test_a_server_that_has_moved_says_where_to(cli: Cli, path: str, location: st
     assert "pw" not in outcome.stderr
 
 
-def test_a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_limit(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-):
-    answered = threading.Event()
+@pytest.fixture
+def _silent_name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no look-up of a name end before the test does."""
+    is_over = threading.Event()
 
     def look_up(*_: object, **__: object) -> object:
-        answered.wait(40)
+        is_over.wait(40)
         raise socket.gaierror(socket.EAI_AGAIN, "no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield
+    is_over.set()
+
+
+@pytest.mark.usefixtures("_silent_name_server")
+def test_a_name_server_that_does_not_answer_is_not_waited_for_beyond_the_limit(cli: Cli):
     began_s = time.monotonic()
 
     outcome = generate(cli, "http://far.example" + ROUTE, "--timeout", "0.3")
 
-    took_s = time.monotonic() - began_s
-    answered.set()
     assert outcome.status == ExitStatus.DEADLINE_EXCEEDED
-    assert took_s < 20
+    assert time.monotonic() - began_s < 20
+
+
+@pytest.mark.usefixtures("_silent_name_server")
+def test_a_servers_loop_does_not_wait_for_it_either():
+    async def look_up() -> None:
+        async with asyncio.timeout(0.1):
+            await asyncio.get_running_loop().getaddrinfo("far.example", 80)
+
+    began_s = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        run(look_up(), loop_factory=uvloop.new_event_loop)
+
+    assert time.monotonic() - began_s < 20

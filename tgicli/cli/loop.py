@@ -27,28 +27,33 @@ SIGNALS = {
 _T = TypeVar("_T")
 
 
-class Loop(asyncio.SelectorEventLoop):
-    """asyncio's own, but for names: a look-up that nobody waits for any more holds up no end.
+def new_loop(
+    factory: Callable[[], asyncio.AbstractEventLoop] | None,
+) -> asyncio.AbstractEventLoop:
+    """Return a loop, asyncio's own or another one, that looks names up in threads of their own.
 
-    asyncio's executor is joined when a loop closes, and its threads again when the process ends.
+    Those of its executor are joined when it closes, and again when the process ends.
     """
+    loop = asyncio.new_event_loop() if factory is None else factory()
+    loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]  # uvloop's is of another class
+    return loop
 
-    # What it returns is socket.getaddrinfo's affair.
-    async def getaddrinfo(self, host: Any, port: Any, **how: Any) -> Any:
-        """Return what socket.getaddrinfo does, which a thread of its own waits for."""
-        found = Future[Any]()
 
-        def look_up() -> None:
-            try:
-                result = socket.getaddrinfo(host, port, **how)
-            except (OSError, ValueError, OverflowError) as error:
-                found.set_exception(error)
-            else:
-                found.set_result(result)
+# What it returns is socket.getaddrinfo's affair.
+async def _getaddrinfo(host: Any, port: Any, **how: Any) -> Any:
+    found = Future[Any]()
 
-        found.set_running_or_notify_cancel()
-        threading.Thread(target=look_up, name="look up", daemon=True).start()
-        return await asyncio.wrap_future(found)
+    def look_up() -> None:
+        try:
+            result = socket.getaddrinfo(host, port, **how)
+        except (OSError, ValueError, OverflowError) as error:
+            found.set_exception(error)
+        else:
+            found.set_result(result)
+
+    found.set_running_or_notify_cancel()
+    threading.Thread(target=look_up, name="look up", daemon=True).start()
+    return await asyncio.wrap_future(found)
 
 
 def run(
@@ -58,7 +63,7 @@ def run(
     timeout_s: float | None = None,
     spent_s: float = 0.0,
 ) -> _T:
-    """Run a coroutine to its end, on a Loop or another one.
+    """Run a coroutine to its end, on asyncio's own loop or another one.
 
     Of its time, spent_s have passed before it.
 
@@ -68,7 +73,7 @@ def run(
     """
     heard: list[signal.Signals] = []
     try:
-        with asyncio.Runner(loop_factory=loop_factory or Loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: new_loop(loop_factory)) as runner:
             return runner.run(_interruptible(_within(timeout_s, main, spent_s), heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
