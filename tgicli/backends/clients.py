@@ -11,6 +11,7 @@ import ssl
 
 from tgicli.backends.connections import DirectTransport
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, shown_url
+from tgicli.backends.faults import words_of_fault
 from tgicli.backends.http_library import httpx
 from tgicli.errors import ConfigError
 
@@ -64,8 +65,8 @@ def _certificates() -> ssl.SSLContext:
         return _named_certificates()
     except (ValueError, OSError) as error:
         raise ConfigError(
-            f"the certificates that the environment names can't be used: {error}; "
-            f"see SSL_CERT_FILE, SSL_CERT_DIR, {', '.join(_CA_VARIABLES)}"
+            f"the certificates that the environment names can't be used: "
+            f"{words_of_fault(error)}; see SSL_CERT_FILE, SSL_CERT_DIR, {', '.join(_CA_VARIABLES)}"
         ) from error
 
 

@@ -73,8 +73,8 @@ def _no_connection(error: httpx.ConnectError, shown: str, proxy: str) -> Unreach
 
 
 def words_of_fault(error: BaseException) -> str:
-    """Return what an error says, without OpenSSL's names and numbers of lines."""
-    return re.sub(r"^\[\w+: \w+\] | \(_ssl\.c:\d+\)$", "", str(error))
+    """Return what an error says, without the names and numbers in C."""
+    return re.sub(r"^\[[\w: -]+\] | \(_ssl\.c:\d+\)$", "", str(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
