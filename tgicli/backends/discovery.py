@@ -94,14 +94,14 @@ class Discovery:
     async def facts(self, patience: Patience) -> ServerFacts:
         """Return what the server tells of itself, as far as it does."""
         routes = await self.routes(patience)
-        if self._facts is None:
+        facts = self._facts
+        if facts is None:
             found = await (self._info(patience) if routes.is_native else self._models(patience))
-            self._facts = found or ServerFacts(server=routes.server)
+            facts = self._facts = found or ServerFacts(server=routes.server)
         if routes.server is Server.LLAMA_SERVER and not self._has_asked_props:
-            known = self._facts
             if (props := await self._props(patience)) is not None:
-                self._facts = replace(known, n_ctx=props.n_ctx)
-        return self._facts
+                facts = self._facts = replace(facts, n_ctx=props.n_ctx)
+        return facts
 
     async def _find(self, patience: Patience) -> Routes:
         endpoint, api = self._endpoint, self._options.api

@@ -104,4 +104,4 @@ async def _within(timeout_s: float | None, main: Coroutine[Any, Any, _T], spent_
     except TimeoutError:
         if not limit.expired():
             raise
-        raise DeadlineExceeded(f"it took longer than {timeout_s:g} s (--timeout)") from None
+        raise DeadlineExceeded(f"it took longer than {timeout_s:g} s", aside="--timeout") from None
