@@ -27,7 +27,7 @@ SIGNALS = {
 _T = TypeVar("_T")
 
 
-def new_loop(
+def _new_loop(
     factory: Callable[[], asyncio.AbstractEventLoop] | None,
 ) -> asyncio.AbstractEventLoop:
     """Return a loop, asyncio's own or another one, that looks names up in threads of their own.
@@ -35,12 +35,22 @@ def new_loop(
     Those of its executor are joined when it closes, and again when the process ends.
     """
     loop = asyncio.new_event_loop() if factory is None else factory()
-    loop.getaddrinfo = _getaddrinfo  # type: ignore[method-assign]  # uvloop's is of another class
+    running: dict[object, Future[Any]] = {}  # who asks for the same waits for the same thread
+
+    async def getaddrinfo(host: Any, port: Any, **how: Any) -> Any:
+        asked = host, port, *how.items()
+        found = running.get(asked)
+        if found is None:
+            found = running[asked] = _look_up(host, port, how)
+            found.add_done_callback(lambda _: running.pop(asked))
+        return await asyncio.wrap_future(found)
+
+    loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign]  # uvloop's is of another class
     return loop
 
 
-# What it returns is socket.getaddrinfo's affair.
-async def _getaddrinfo(host: Any, port: Any, **how: Any) -> Any:
+def _look_up(host: Any, port: Any, how: dict[str, Any]) -> Future[Any]:
+    """Begin to ask socket.getaddrinfo, whose answer is its own affair; the end waits for no one."""
     found = Future[Any]()
 
     def look_up() -> None:
@@ -51,9 +61,9 @@ async def _getaddrinfo(host: Any, port: Any, **how: Any) -> Any:
         else:
             found.set_result(result)
 
-    found.set_running_or_notify_cancel()
+    found.set_running_or_notify_cancel()  # so that nobody who goes ends it for others
     threading.Thread(target=look_up, name="look up", daemon=True).start()
-    return await asyncio.wrap_future(found)
+    return found
 
 
 def run(
@@ -73,7 +83,7 @@ def run(
     """
     heard: list[signal.Signals] = []
     try:
-        with asyncio.Runner(loop_factory=lambda: new_loop(loop_factory)) as runner:
+        with asyncio.Runner(loop_factory=lambda: _new_loop(loop_factory)) as runner:
             return runner.run(_interruptible(_within(timeout_s, main, spent_s), heard))
     except asyncio.CancelledError:
         raise SIGNALS[heard[0]] from None
