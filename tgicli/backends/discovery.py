@@ -98,9 +98,9 @@ class Discovery:
         if facts is None:
             found = await (self._info(patience) if routes.is_native else self._models(patience))
             facts = self._facts = found or ServerFacts(server=routes.server)
-        if routes.server is Server.LLAMA_SERVER and not self._has_asked_props:
-            if (props := await self._props(patience)) is not None:
-                facts = self._facts = replace(facts, n_ctx=props.n_ctx)
+        tells_props = routes.server is Server.LLAMA_SERVER and not self._has_asked_props
+        if tells_props and (props := await self._props(patience)) is not None:
+            facts = self._facts = replace(facts, n_ctx=props.n_ctx)
         return facts
 
     async def _find(self, patience: Patience) -> Routes:
