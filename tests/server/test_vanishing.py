@@ -129,8 +129,14 @@ def test_while_the_prompt_is_computed(tiny: RunningServer, path: str):
     [
         ("/generate_stream", native()),
         ("/", native() | {"stream": True}),
-        ("/v1/completions", {"prompt": "Hello", "max_tokens": 19_000, "stream": True}),
-        ("/v1/completions", {"prompt": ["a", "b"], "max_tokens": 19_000, "stream": True}),
+        (
+            "/v1/completions",
+            {"prompt": "Hello", "max_tokens": 19_000, "temperature": 0, "stream": True},
+        ),
+        (
+            "/v1/completions",
+            {"prompt": ["a", "b"], "max_tokens": 19_000, "temperature": 0, "stream": True},
+        ),
     ],
     ids=["native", "root", "openai", "two choices"],
 )
@@ -155,7 +161,7 @@ def test_between_two_tokens(tiny: RunningServer, path: str, body: object):
     [
         ("/generate", native()),
         ("/generate", native(best_of=2, do_sample=True)),
-        ("/v1/completions", {"prompt": ["a", "b"], "max_tokens": 19_000}),
+        ("/v1/completions", {"prompt": ["a", "b"], "max_tokens": 19_000, "temperature": 0}),
     ],
     ids=["native", "best of two", "two choices"],
 )
