@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from hypothesis import example, given
 
 from tests.ui.documents import split_documents
@@ -108,6 +109,16 @@ def test_a_longer_fence_is_closed_by_a_longer_line() -> None:
 
 def test_a_table_waits_until_it_is_whole() -> None:
     assert finished("| a |\n|---|\n", "| 1 |\n" * 50) == []
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("\\[\n", "a \\]\n"), ("$$\n", "$$\n")])
+def test_a_formula_waits_until_it_is_whole(opening: str, closing: str) -> None:
+    assert finished("It is\n", opening, "- b\n", "- c\n") == ["It is\n"]
+    assert finished(opening, "- b\n", closing, "text\n") == [f"{opening}- b\n{closing}"]
+
+
+def test_a_formula_that_does_not_end_ends_at_a_blank_line() -> None:
+    assert finished("\\[\n", "- b\n", "\n", "text\n") == ["\\[\n- b\n\n"]
 
 
 def test_closing_returns_the_rest() -> None:

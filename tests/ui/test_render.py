@@ -202,6 +202,46 @@ def test_deep_nesting_is_shown(text: str) -> None:
     assert "deep" in "".join(rendered(text, n_columns=8))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"\( x_1 * x_2 * x_3 \) and \[ \left\{ a \\ b \right\} \]",
+        r"$a*b*c$ and $\{x\}_1$",
+        r"$$ a_b_c \\ d $$",
+        "\\[\nA = \\\\\n- b\n= c\n\\]",
+        "$$\n\\frac{1}{2} \\\\\n> 0\n$$",
+        "\\[\n\\text{cut off} \\\\",
+    ],
+    ids=["backslashes", "dollars", "two dollars", "lines", "lines in dollars", "half"],
+)
+def test_formulas_are_shown_as_they_were_written(text: str) -> None:
+    assert rendered(text, n_columns=80) == text.split("\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (r"$5 or *only* $10", "$5 or only $10"),
+        (r"5$ or *only* 10$", "5$ or only 10$"),
+        ("`$A` is *not* `$B`, and $C is `$D`", "$A is not $B, and $C is $D"),
+        (r"\$x*y*z\$", "$xyz$"),
+        (r"a \( that *never* ends", "a ( that never ends"),
+        (r"\\(*no*\\)", r"\(no\)"),
+    ],
+)
+def test_prices_and_variables_are_no_formulas(text: str, shown: str) -> None:
+    assert rendered(text) == [shown]
+
+
+def test_a_formula_on_lines_of_its_own_ends_with_its_last_one() -> None:
+    text = "It is\n\\[\n- x\n\\]\nwhere *x* is\n\n- \\[\n  + y\n  \\]\n- *z*"
+
+    assert rendered(text) == [
+        *["It is", "", r"\[", "- x", r"\]", "", "where x is", ""],
+        *[r" • \[", "   + y", r"   \]", " • z"],
+    ]
+
+
 @given(documents(), st.integers(1, 100))
 def test_any_document_becomes_rows_that_nothing_moves_in(text: str, n_columns: int) -> None:
     rows = Renderer(has_colour=True).commit(Piece(source=harmless(text)), n_columns)

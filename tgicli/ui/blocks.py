@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tgicli.ui.formulas import add_formulas
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
@@ -92,11 +94,12 @@ class Splitter:
 
 
 def new_parser() -> MarkdownIt:
-    """Return the Markdown that we read: CommonMark, tables and strikethrough, as Rich does.
+    """Return the Markdown that we read: CommonMark, tables, strikethrough and formulas.
 
     What is nested deeper than 50 levels isn't shown (Rich's limit is 20).
     """
-    return MarkdownIt("commonmark", {"maxNesting": 50}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"maxNesting": 50}).enable(["table", "strikethrough"])
+    return add_formulas(parser)
 
 
 def is_blank(line: str) -> bool:

@@ -11,6 +11,7 @@ What we show otherwise than Rich does
     quotes    a blank line where the source has one
     lines     a line break is kept, where Rich joins lines: models end lines on purpose
     HTML      shown as written, where Rich drops it; <br> breaks the line, <kbd>...</kbd> is bold
+    formulas  as written, where CommonMark takes backslashes and stars from them
     tables    a long word is folded, where Rich cuts it off; no blank lines around
     links     with the address, so that an answer can't hide it; images likewise
     headings  all at the left
