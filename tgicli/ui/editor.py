@@ -21,6 +21,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.shortcuts import CompleteStyle, PromptSession
@@ -28,7 +29,7 @@ from prompt_toolkit.styles import Style
 
 from tgicli.ui.multiline import goes_on, next_line
 from tgicli.ui.painting import ERASE_BELOW
-from tgicli.ui.terminal import Terminal
+from tgicli.ui.terminal import Terminal, harmless
 
 PROMPT, CONTINUATION = "> ", "  "
 HINT = "a question, or /help"
@@ -60,6 +61,7 @@ class Editor:
             reserve_space_for_menu=0,
             enable_suspend=True,
             enable_open_in_editor=True,
+            erase_when_done=True,
             tempfile_suffix=".md",
             style=_STYLE,
             color_depth=ColorDepth.DEPTH_4_BIT if has_colour else ColorDepth.DEPTH_1_BIT,
@@ -76,6 +78,13 @@ class Editor:
             return await self._session.prompt_async(default=beginning, handle_sigint=False)
         except EOFError:
             return None
+        finally:
+            self._leave_on_screen(self._session.default_buffer.text)
+
+    def _leave_on_screen(self, question: str) -> None:
+        """Print all of it: what was painted while it was typed is no more than the window holds."""
+        text = harmless(question).replace("\n", f"\n{CONTINUATION}")
+        self._session.app.print_text([("class:prompt", PROMPT), ("", f"{text}\n")])
 
     def _placeholder(self) -> StyleAndTextTuples:
         return [("class:hint", self._hint)]
@@ -91,6 +100,11 @@ class Editor:
         def _break_line(event: KeyPressEvent) -> None:
             event.current_buffer.insert_text("\n")
 
+        @bindings.add(Keys.BracketedPaste, filter=typing)
+        def _paste(event: KeyPressEvent) -> None:
+            lines = event.data.replace("\r\n", "\n").replace("\r", "\n")
+            event.current_buffer.insert_text(lines.rstrip("\n"))  # or the cursor leaves the text
+
         @bindings.add("c-c", filter=typing)
         def _clear(event: KeyPressEvent) -> None:
             self._hint = HINT if event.current_buffer.text else HINT_TO_LEAVE
@@ -98,7 +112,6 @@ class Editor:
 
         @bindings.add("c-d", filter=typing & Condition(lambda: not get_app().current_buffer.text))
         def _leave(event: KeyPressEvent) -> None:
-            self._hint = ""  # it would stay on the screen
             event.app.exit(exception=EOFError)
 
         return bindings

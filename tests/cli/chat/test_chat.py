@@ -281,6 +281,21 @@ def test_a_history_that_can_not_be_kept_is_said_and_does_no_harm(talk: Talk, tmp
         ask(chat, 1)
 
 
+def test_all_of_a_question_stays_on_a_screen_that_is_lower(talk: Talk, tmp_path: Path) -> None:
+    file, lines = tmp_path / "said.json", [f"line {n}" for n in range(20)]
+    with talk(*SHORT, lines=8) as chat:
+        chat.wait_for_prompt(1)
+        chat.type("\x1b[200~" + "\r".join([*lines, "", ""]) + "\x1b[201~")
+        chat.wait_for("line 19")
+        chat.type(ENTER)
+        rows = chat.wait_for_prompt(2)
+        ask(chat, 2, f"/save {file}")
+
+    at = rows.index("> line 0")
+    assert rows[at : at + 20] == ["> line 0", *(f"  {line}" for line in lines[1:])]
+    assert saved(file)[0]["content"] == "\n".join(lines)
+
+
 def test_tab_completes_commands(talk: Talk) -> None:
     with talk(*SHORT) as chat:
         chat.wait_for_prompt(1)
