@@ -64,6 +64,8 @@ class AnswerRecord:
             parts[-1] += f", {rate:,.1f}/s"
         if self.first_s is not None:
             parts.append(f"first after {self.first_s - self.began_s:.2f} s")
+        if self.finish is not None and self.finish.seed is not None:
+            parts.append(f"seed {self.finish.seed}")
         return "; ".join(parts)
 
     def _prompt(self) -> str:
