@@ -110,12 +110,13 @@ _tgicli() {
             'tgicli chat --tensor-split' | \
             'tgicli chat --batch-size' | \
             'tgicli chat --profile') is_value=yes ;;
-        'tgicli chat --reasoning') is_value=yes ;;
-        'tgicli chat --api') is_value=yes ;;
-        'tgicli chat --api-key-file' | \
+        'tgicli chat --load' | \
+            'tgicli chat --api-key-file' | \
             'tgicli chat -m' | \
             'tgicli chat --model' | \
             'tgicli chat --lora') is_value=yes ;;
+        'tgicli chat --reasoning') is_value=yes ;;
+        'tgicli chat --api') is_value=yes ;;
         'tgicli chat --gpu-layers') is_value=yes ;;
         'tgicli chat --flash-attn') is_value=yes ;;
         'tgicli chat --kv-type') is_value=yes ;;
@@ -393,12 +394,13 @@ _tgicli() {
             'tgicli chat --tensor-split' | \
             'tgicli chat --batch-size' | \
             'tgicli chat --profile') words='' files='' ;;
-        'tgicli chat --reasoning') words='show hide stdout' files='' ;;
-        'tgicli chat --api') words='tgi openai-chat openai-completions' files='' ;;
-        'tgicli chat --api-key-file' | \
+        'tgicli chat --load' | \
+            'tgicli chat --api-key-file' | \
             'tgicli chat -m' | \
             'tgicli chat --model' | \
             'tgicli chat --lora') words='' files='yes' ;;
+        'tgicli chat --reasoning') words='show hide stdout' files='' ;;
+        'tgicli chat --api') words='tgi openai-chat openai-completions' files='' ;;
         'tgicli chat --gpu-layers') words='auto' files='' ;;
         'tgicli chat --flash-attn') words='auto on off' files='' ;;
         'tgicli chat --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
@@ -587,7 +589,7 @@ _tgicli() {
                 'tgicli') words='generate chat serve bench models config doctor completion' files='' ;;
                 'tgicli generate -') words='-f --file --stdin --no-stdin -s --system --chat --no-chat --truncate --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --schema --regex --gbnf --best-of --raw --plain --json --stream --no-stream --details --top-n-tokens --special --reasoning --stats --dry-run -q --quiet --server --no-server -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout --input -o --output --concurrency --input-format --as-completed --redo-changed --restart --fail-fast --give-up-after -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli generate') words='' files='' ;;
-                'tgicli chat -') words='-s --system --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
+                'tgicli chat -') words='-s --system --load --history --no-history --max-new-tokens --temperature --top-k --top-p --typical-p --min-p --repetition-penalty --frequency-penalty --presence-penalty --stop --seed --plain --reasoning --stats -q --quiet -e --endpoint --api --api-key --api-key-file --api-key-command -H --header --retries --timeout --connect-timeout --first-token-timeout --token-timeout -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
                 'tgicli chat') words='' files='' ;;
                 'tgicli serve -') words='--hostname -p --port --uds --ssl-certfile --ssl-keyfile --max-concurrent-requests --max-batch-size --cache-ram --max-total-tokens --max-input-tokens --max-batch-prefill-tokens --max-queue-wait --payload-limit --max-best-of --max-stop-sequences --max-top-n-tokens --max-client-batch-size --grammar-support --no-grammar-support --shutdown-timeout --stall-timeout --json-output --live --no-live -q --quiet --api-key --api-key-file --isolate-keys --cors-allow-origin --connect --connect-api --connect-model --connect-key --connect-key-file -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --lora-adapters --traceback --profile -h --help' ;;
                 'tgicli serve') words='' files='' ;;

@@ -122,6 +122,8 @@ function __tgicli_at --description 'Whether the command before the cursor is thi
                 set is_value yes
             case 'tgicli chat -s' 'tgicli chat --system'
                 set is_value yes
+            case 'tgicli chat --load'
+                set is_value yes
             case 'tgicli chat --max-new-tokens'
                 set is_value yes
             case 'tgicli chat --temperature'
@@ -618,6 +620,7 @@ complete -c tgicli -n '__tgicli_at tgicli generate' -l profile -r -f -d 'Let the
 complete -c tgicli -n '__tgicli_at tgicli generate' -s h -l help -d 'Show this page and exit.'
 complete -c tgicli -n '__tgicli_at tgicli generate' -f
 complete -c tgicli -n '__tgicli_at tgicli chat' -s s -l system -r -f -d 'Tell the model how to behave.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -l load -r -F -d 'Go on with the conversation that /save has written to FILE.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l history -l no-history -d 'Keep what is typed for the next sessions, or forget it.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l max-new-tokens -r -f -d 'Generate at most N tokens.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l temperature -r -f -d 'Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left out, a server\'s own holds.'
@@ -662,6 +665,7 @@ complete -c tgicli -n '__tgicli_at tgicli chat' -l prefix-reuse -l no-prefix-reu
 complete -c tgicli -n '__tgicli_at tgicli chat' -l traceback -d 'With an error, show where it was raised.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l profile -r -f -d 'Let the configuration file\'s [profiles.NAME] win over the rest of it.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -s h -l help -d 'Show this page and exit.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -f
 complete -c tgicli -n '__tgicli_at tgicli serve' -l hostname -r -f -d 'Listen on this address; 0.0.0.0: on all.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -s p -l port -r -f -d 'Listen on this port; 0: on any free one, which is printed.'
 complete -c tgicli -n '__tgicli_at tgicli serve' -l uds -r -F -d 'Listen on a Unix socket instead.'

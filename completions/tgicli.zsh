@@ -117,6 +117,7 @@ _tgicli_generate() {
 _tgicli_chat() {
     _arguments -s -S \
         '(-s --system)'{-s+,--system=}'[Tell the model how to behave.]:TEXT: ' \
+        '(--load)--load=[Go on with the conversation that /save has written to FILE.]:FILE:_files' \
         '(--history --no-history)'{--history,--no-history}'[Keep what is typed for the next sessions, or forget it.]' \
         '(--max-new-tokens)--max-new-tokens=[Generate at most N tokens.]:N: ' \
         '(--temperature)--temperature=[Flatten (> 1) or sharpen (< 1) the odds; 0 always takes the likeliest token. Left out, a server'\''s own holds.]:T: ' \
@@ -160,7 +161,8 @@ _tgicli_chat() {
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
         '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
-        '(-h --help)'{-h,--help}'[Show this page and exit.]'
+        '(-h --help)'{-h,--help}'[Show this page and exit.]' \
+        '*:QUESTION: '
 }
 
 _tgicli_serve() {

@@ -296,6 +296,21 @@ def test_all_of_a_question_stays_on_a_screen_that_is_lower(talk: Talk, tmp_path:
     assert saved(file)[0]["content"] == "\n".join(lines)
 
 
+def test_a_session_can_begin_with_a_question_and_with_what_was_saved(
+    talk: Talk, tmp_path: Path
+) -> None:
+    file, again = tmp_path / "it's.json", tmp_path / "again.json"
+    with talk(*SHORT, "--system", "Be kind.", "Who?") as chat:
+        ask(chat, 1, f"/save {file}")
+    with talk(*SHORT, "--load", str(file), "And who else?") as chat:
+        chat.wait_for("loaded 3 messages")
+        chat.wait_for("its last question: Who?")
+        ask(chat, 1, f"/save {again}")
+
+    assert saved(again)[:3] == saved(file)
+    assert [message["content"] for message in saved(again)[0:4:3]] == ["Be kind.", "And who else?"]
+
+
 def test_tab_completes_commands(talk: Talk) -> None:
     with talk(*SHORT) as chat:
         chat.wait_for_prompt(1)

@@ -47,6 +47,27 @@ def test_each_line_is_a_question_and_each_answer_ends_with_a_newline(
     assert b"\x1b" not in result.stdout + result.stderr
 
 
+def test_the_first_question_may_be_an_argument(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "said.json"
+
+    result = chat(tiny_model, tmp_path, f"two\n/save {file}".encode(), "one")
+
+    asked = [turn["content"] for turn in json.loads(file.read_text()) if turn["role"] == "user"]
+    assert (result.returncode, asked) == (0, ["one", "two"])
+
+
+def test_a_file_s_system_prompt_holds_unless_another_one_is_said(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "said.json"
+    file.write_text('[{"role": "system", "content": "Be kind."}]')
+
+    for more, system in ({}, ["Be kind."]), ({"--system": "Be brief."}, ["Be brief."]):
+        words = [word for pair in more.items() for word in pair]
+        result = chat(tiny_model, tmp_path, b"/system", "--load", str(file), *words)
+        assert result.stderr.decode().splitlines()[-1:] == system
+
+
 def test_no_line_is_no_question(tiny_model: Path, tmp_path: Path) -> None:
     result = chat(tiny_model, tmp_path, b"")
 

@@ -117,12 +117,18 @@ async def _load(session: Session, name: str) -> None:
     path = _path(name)
     before = session.conversation
     session.conversation, session.unanswered = load(path)
-    gone = f", instead of {roles(before.turns)}" if before.turns else ""
-    session.say(f"loaded {path}: {roles(session.conversation.messages)}{gone}")
+    gone = f"{roles(before.turns)} gone; " if before.turns else ""
+    session.say(f"{gone}{where_it_is(session)}")
+
+
+def where_it_is(session: Session) -> str:
+    """Say how a conversation that was loaded goes on."""
+    loaded = f"loaded {roles(session.conversation.messages)}"
     if session.unanswered is not None:
-        session.say(f"/retry asks its last question: {first_words(session.unanswered)}")
-    elif session.conversation.last_question is not None:
-        session.say(f"its last question: {first_words(session.conversation.last_question)}")
+        return f"{loaded}\n/retry asks its last question: {first_words(session.unanswered)}"
+    if session.conversation.last_question is not None:
+        return f"{loaded}\nits last question: {first_words(session.conversation.last_question)}"
+    return loaded
 
 
 def _path(name: str) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Protocol
 
-from tgicli.cli.chat.commands import COMMANDS, Mistyped, run_command
+from tgicli.cli.chat.commands import COMMANDS, Mistyped, run_command, where_it_is
 from tgicli.cli.chat.lines import LineReader
 from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.session import Opened, Session
@@ -48,13 +48,15 @@ async def converse(
     opened = asyncio.create_task(opening)
     session = Session(options, terminal, status, opened)
     try:
+        if options.is_loaded and not options.quiet:
+            session.say(where_it_is(session))
         with ExitStack() as stack:
             if not terminal.stdin_is_terminal:
-                await _answer_lines(session, LineReader(terminal))
+                await _answer_lines(session, LineReader(terminal), options.question)
                 return
             reader = _open_reader(options, terminal, stack)
             stack.enter_context(_stopping(session, reader))
-            await _answer_questions(session, reader, status, opened, terminal)
+            await _answer_questions(session, reader, status, opened, terminal, options.question)
     finally:
         await _close(opened)
 
@@ -88,7 +90,9 @@ def _stopping(session: Session, reader: Reader) -> Iterator[None]:
         leave_on_signals()
 
 
-async def _answer_lines(session: Session, reader: LineReader) -> None:
+async def _answer_lines(session: Session, reader: LineReader, first: str | None) -> None:
+    if first is not None and not await _do(first, session):
+        return
     while (line := await reader.read()) is not None:
         if not await _do(line, session):
             return
@@ -100,23 +104,25 @@ async def _answer_questions(
     status: HeldStatus,
     opened: asyncio.Task[Opened],
     terminal: Terminal,
+    first: str | None,
 ) -> None:
-    beginning = ""
+    line, beginning = first, ""
     while True:
-        status.hold()
-        line = await _read(reader, beginning, opened)
-        beginning = ""
+        if line is None:
+            status.hold()
+            line = await _read(reader, beginning, opened)
         if line is None:
             return
+        asked, line, beginning = line, None, ""
         try:
-            if not await _do(line, session):
+            if not await _do(asked, session):
                 return
         except TgicliError as error:
             if opened.done() and opened.exception() is error:
                 raise
             terminal.complain(error)
             if isinstance(error, Mistyped):
-                beginning = line  # to be corrected
+                beginning = asked  # to be corrected
 
 
 async def _read(reader: Reader, beginning: str, opened: asyncio.Task[Opened]) -> str | None:

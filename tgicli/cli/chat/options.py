@@ -5,16 +5,19 @@ Called on the main thread before anything heavy is imported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from tgicli.cli.chat.conversation import Conversation, load
 from tgicli.cli.chat.flags import ChatFlags
 from tgicli.cli.endpoint import check_endpoint, sampling_for_server
 from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.output import Output
+from tgicli.cli.precedence import is_flag
+from tgicli.cli.warm import says_how_to_load
 from tgicli.config import state_path
 from tgicli.core import SamplingParams
 from tgicli.errors import ConfigError
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 class ChatOptions:
     """What to do, checked."""
 
-    system: str | None
+    conversation: Conversation  # how it begins
+    unanswered: str | None  # the last question of it
+    question: str | None  # to be answered first
     history: Path | None  # None: what is typed is not kept
     params: SamplingParams
     output: Output
@@ -35,8 +40,14 @@ class ChatOptions:
     stats: bool
     quiet: bool
     remote: RemoteOptions | None  # None: a model in this process
+    may_be_warm: bool  # or in a server of the user's, if it is loaded there
     n_retries: int
     loading: LoadingFlags
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether something was said before."""
+        return bool(self.conversation.turns) or self.unanswered is not None
 
 
 def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
@@ -48,8 +59,11 @@ def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
     """
     check_endpoint(ctx, flags.remote, "reasoning")
     is_remote = flags.remote.is_remote
+    conversation, unanswered = _beginning(ctx, flags)
     options = ChatOptions(
-        system=flags.system,
+        conversation=conversation,
+        unanswered=unanswered,
+        question=flags.question,
         history=state_path() / "chat_history" if flags.history else None,
         params=_params(ctx, flags),
         output=Output.PLAIN if flags.plain else Output.AUTO,
@@ -57,11 +71,27 @@ def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
         stats=flags.stats,
         quiet=flags.quiet,
         remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
+        may_be_warm=not is_remote and flags.server and not says_how_to_load(ctx),
         n_retries=flags.remote.retries,
         loading=flags.loading,
     )
     _check(options)
     return options
+
+
+def _beginning(ctx: typer.Context, flags: ChatFlags) -> tuple[Conversation, str | None]:
+    """Return the conversation as it begins, and its last question if nobody has answered it.
+
+    Raises:
+        ConfigError: there is no such file, or it holds something else.
+    """
+    if flags.load is None:
+        return Conversation(flags.system or None), None
+    conversation, unanswered = load(flags.load)
+    # The file's own system prompt is part of it: nothing less than a flag replaces it.
+    if conversation.system is None or is_flag(ctx, "system"):
+        conversation = replace(conversation, system=flags.system or None)
+    return conversation, unanswered
 
 
 def _params(ctx: typer.Context, flags: ChatFlags) -> SamplingParams:

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
 
-from tgicli.cli.chat.conversation import Conversation
 from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.record import AnswerRecord
 from tgicli.cli.chat.view import open_chat_view
@@ -56,8 +55,8 @@ class Session:
         self._terminal = terminal
         self._status = status
         self._opened = opened
-        self.conversation = Conversation(options.system)
-        self.unanswered: str | None = None
+        self.conversation = options.conversation
+        self.unanswered = options.unanswered
         self.last: AnswerRecord | None = None
         self._n_requests = 0
         self._n_retries = 0
