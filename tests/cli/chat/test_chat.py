@@ -64,7 +64,7 @@ def test_the_first_prompt_says_where_help_is_and_help_lists_every_command(talk: 
 
         named = [row.split()[0] for row in rows if row.startswith("/")]
         assert named == [
-            *["/help", "/system", "/retry", "/undo", "/clear", "/stats"],
+            *["/help", "/system", "/retry", "/undo", "/forget", "/clear", "/stats"],
             *["/save", "/save!", "/load", "/quit"],
         ]
         chat.type("/quit" + ENTER)

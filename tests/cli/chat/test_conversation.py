@@ -79,3 +79,14 @@ def test_a_link_stays_one(tmp_path: Path):
 
     assert link.is_symlink()
     assert load(path) == (SAID, None)
+
+
+def test_the_oldest_questions_are_forgotten_with_their_answers():
+    said = Conversation("Be kind.")
+    for n in "123":
+        said = said.answered(f"question {n}", f"answer {n}")
+
+    left = said.without_first(2)
+
+    assert left == Conversation("Be kind.").answered("question 3", "answer 3")
+    assert said.without_first(3) == said.without_first(9) == Conversation("Be kind.")

@@ -56,6 +56,19 @@ def test_the_first_question_may_be_an_argument(tiny_model: Path, tmp_path: Path)
     assert (result.returncode, asked) == (0, ["one", "two"])
 
 
+def test_the_oldest_questions_are_forgotten_when_that_is_said(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "said.json"
+    lines = f"one\ntwo\nthree\n/forget 2\n/save {file}\n/forget x"
+
+    result = chat(tiny_model, tmp_path, lines.encode())
+
+    assert json.loads(file.read_text())[0]["content"] == "three"
+    assert b"forgot 4 messages; the conversation goes on, its 2 messages stay" in result.stderr
+    assert b"'x' is no number of questions, such as /forget 2" in result.stderr
+
+
 def test_a_file_s_system_prompt_holds_unless_another_one_is_said(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -152,6 +152,17 @@ async def _undo(session: Session, _: str) -> None:
     session.say(f"took back: {first_words(question)}")
 
 
+async def _forget(session: Session, number: str) -> None:
+    if not number.isdecimal() and number:
+        raise Mistyped(f"{first_words(number)!r} is no number of questions, such as /forget 2")
+    before = session.conversation
+    if not before.turns:
+        raise ConfigError("there is no question to forget")
+    session.conversation = before.without_first(int(number or 1))
+    n_gone = len(before.turns) - len(session.conversation.turns)
+    session.say(f"forgot {roles(before.turns[:n_gone])}; {_goes_on(session.conversation)}")
+
+
 async def _clear(session: Session, _: str) -> None:
     gone = roles(session.conversation.turns)
     session.conversation = Conversation(session.conversation.system)
@@ -172,6 +183,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "/system": Command("TEXT", f"Show the system prompt, or set it; {NOBODY}: none.", _system),
         "/retry": Command("", "Answer the last question again, otherwise.", _retry),
         "/undo": Command("", "Take the last question and its answer back.", _undo),
+        "/forget": Command("[N]", "Drop the oldest N questions and their answers; 1.", _forget),
         "/clear": Command("", "Begin a new conversation.", _clear),
         "/stats": Command("", "Show the last answer's tokens and times.", _stats),
         "/save": Command("FILE", "Save the conversation as OpenAI's messages, in JSON.", _save),

@@ -51,6 +51,12 @@ class Conversation:
         places = [index for index, turn in enumerate(self.turns) if turn.role == USER]
         return replace(self, turns=self.turns[: places[-1]] if places else ())
 
+    def without_first(self, n_questions: int) -> Conversation:
+        """Drop the oldest questions, with all that came before the next one."""
+        places = [index for index, turn in enumerate(self.turns) if turn.role == USER]
+        rest = places[n_questions:]
+        return replace(self, turns=self.turns[rest[0] :] if rest else ())
+
     @classmethod
     def from_messages(cls, messages: tuple[Message, ...]) -> tuple[Conversation, str | None]:
         """Return the conversation, and a last question that nobody answered."""

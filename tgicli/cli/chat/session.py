@@ -188,7 +188,7 @@ class Session:
             cause = f"the context is full, {n_used:,} of {n_ctx:,} tokens"
             self.say(
                 f"the answer was cut off: {cause if n_ctx else 'the server has a limit'};\n"
-                "/undo takes the last question back, /clear begins anew"
+                "/forget drops the oldest question, /undo the last one, /clear begins anew"
             )
         if self._options.stats and record.tokens:
             self.say(record.line())
@@ -196,8 +196,8 @@ class Session:
     async def _overflow(self, request: GenerationRequest, error: ContextOverflow) -> TgicliError:
         """Say what is too long, by how much, and what can be done about it."""
         advice = (
-            "/undo takes the last answered question back, /clear begins anew;\n"
-            "/retry then asks this one"
+            "/forget drops the oldest question,\n"
+            "/undo takes the last answered one back, /clear begins anew; /retry then asks this one"
         )
         if self._options.remote is not None:
             return ContextOverflow(f"{error}\n{advice}")
