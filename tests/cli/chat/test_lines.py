@@ -79,6 +79,8 @@ def test_a_file_s_system_prompt_holds_unless_another_one_is_said(
         words = [word for pair in more.items() for word in pair]
         result = chat(tiny_model, tmp_path, b"/system", "--load", str(file), *words)
         assert result.stderr.decode().splitlines()[-1:] == system
+    result = chat(tiny_model, tmp_path, b"/system", "--system", "")
+    assert b"there is no system prompt" in result.stderr
 
 
 def test_no_line_is_no_question(tiny_model: Path, tmp_path: Path) -> None:
