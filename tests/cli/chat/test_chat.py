@@ -301,7 +301,7 @@ def test_a_session_can_begin_with_a_question_and_with_what_was_saved(
 ) -> None:
     file, again = tmp_path / "it's.json", tmp_path / "again.json"
     with talk(*SHORT, "--system", "Be kind.", "Who?") as chat:
-        ask(chat, 1, f"/save {file}")
+        ask(chat, 1, f'/save "{file}"')
     with talk(*SHORT, "--load", str(file), "And who else?") as chat:
         chat.wait_for("loaded 3 messages")
         chat.wait_for("its last question: Who?")
@@ -309,6 +309,23 @@ def test_a_session_can_begin_with_a_question_and_with_what_was_saved(
 
     assert saved(again)[:3] == saved(file)
     assert [message["content"] for message in saved(again)[0:4:3]] == ["Be kind.", "And who else?"]
+
+
+@pytest.mark.parametrize("words", ["/exit", "/bye", "exit", "quit"])
+def test_other_programs_words_leave_as_well(tmp_path: Path, words: str) -> None:
+    with Chatting("-e", "http://localhost:1", state=tmp_path) as chat:
+        chat.wait_for_prompt(1)
+        chat.type(words + ENTER)
+
+        assert chat.end() == 0
+
+
+def test_a_word_too_many_does_not_leave(tmp_path: Path) -> None:
+    with Chatting("-e", "http://localhost:1", state=tmp_path) as chat:
+        chat.wait_for_prompt(1)
+        chat.type("/quit smoking?" + ENTER)
+
+        chat.wait_for("error: /quit takes no 'smoking?'")
 
 
 def test_tab_completes_commands(talk: Talk) -> None:

@@ -16,11 +16,13 @@ from tgicli.cli.chat.session import Session, first_words, roles
 from tgicli.errors import ConfigError
 from tgicli.ui.multiline import split_command, whole
 
+_QUOTES = "\"'"
 NOBODY = "-"  # what /system takes for no system prompt at all
 KEYS = """\
 Alt-Enter, or a backslash at the end, goes on in the next line; so do
 three quotes (\"""), up to the next three, and a ``` block.
 Up, Down and Ctrl-R find earlier questions. Tab completes commands and files.
+Ctrl-X Ctrl-E opens $EDITOR, and asks what it was left with.
 Ctrl-C clears what is typed, or stops the answer and keeps what came of it."""
 
 
@@ -51,13 +53,13 @@ async def run_command(line: str, session: Session) -> bool:
         TgicliError: it asks, and the answer fails.
     """
     name, argument = split_command(line)
-    command, argument = COMMANDS.get(name), whole(argument).strip()
+    command, argument = COMMANDS.get(_ALIASES.get(name, name)), whole(argument).strip()
     if command is None:
         raise _unknown(name)
-    if command.run is None:
-        return False
     if argument and not command.argument:
         raise Mistyped(f"{name} takes no {first_words(argument)!r}")
+    if command.run is None:
+        return False
     await command.run(session, argument)
     return True
 
@@ -134,6 +136,8 @@ def where_it_is(session: Session) -> str:
 def _path(name: str) -> Path:
     if not name:
         raise ConfigError("say which file: /save FILE, /load FILE")
+    if name[0] in _QUOTES and name.endswith(name[0]):
+        name = name[1:-1]  # as for a shell; a blank needs none
     try:
         return Path(name).expanduser()
     except RuntimeError as error:
@@ -189,6 +193,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "/save": Command("FILE", "Save the conversation as OpenAI's messages, in JSON.", _save),
         "/save!": Command("FILE", "The same, over a file that is there.", _overwrite),
         "/load": Command("FILE", "Go on with a conversation in such a file.", _load),
-        "/quit": Command("", "Leave; so does Ctrl-D.", None),
+        "/quit": Command("", "Leave; so do /exit, /bye and Ctrl-D.", None),
     }
 )
+_ALIASES: Mapping[str, str] = MappingProxyType({"/exit": "/quit", "/bye": "/quit"})

@@ -25,6 +25,8 @@ from tgicli.ui.held_status import HeldStatus
 from tgicli.ui.multiline import MARK, whole
 from tgicli.ui.terminal import Terminal
 
+_LEAVING = frozenset({"exit", "quit"})  # typed alone, as elsewhere: nobody asks a model that
+
 
 class Reader(Protocol):
     """Where questions come from."""
@@ -111,7 +113,7 @@ async def _answer_questions(
         if line is None:
             status.hold()
             line = await _read(reader, beginning, opened)
-        if line is None:
+        if line is None or line.strip() in _LEAVING:
             return
         asked, line, beginning = line, None, ""
         try:
