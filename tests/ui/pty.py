@@ -39,10 +39,10 @@ class PseudoTerminal:
         self._reader.join()
         os.close(self._master)
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, *, behind: int = 0) -> None:
         """Wait until the text has been received, within what a busy machine may need."""
         with self._news:
-            assert self._news.wait_for(lambda: text.encode() in self.received, timeout=30)
+            assert self._news.wait_for(lambda: text.encode() in self.received[behind:], timeout=30)
 
     def _read(self) -> None:
         while data := self._read_some():

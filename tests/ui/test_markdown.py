@@ -178,3 +178,24 @@ def test_without_what_draws_it_an_answer_is_shown_as_it_is(
         view.close()
 
     assert pseudo.window.everything()[:2] == ["**One**", "two"]
+
+
+def test_what_was_taken_away_is_painted_again_though_no_token_follows() -> None:
+    with PseudoTerminal() as pseudo:
+        terminal = pseudo.terminal
+        view = open_view(terminal, markdown=True, raw=False)
+        view.append("finished\n\n- not\n- fini")
+        pseudo.wait_for("fini\x1b")
+
+        taken = terminal.wipe()
+        terminal.say("a shell's words")
+        n_before = len(pseudo.received)
+        for one in taken:
+            one.paint_again()
+        pseudo.wait_for("fini\x1b", behind=n_before)
+        view.append("shed")
+        view.close()
+
+        assert terminal.wipe() == []
+    shown = ["finished", "a shell's words", "", " • not", " • finished"]
+    assert pseudo.window.everything() == shown

@@ -107,6 +107,23 @@ def test_a_smaller_window_gets_fewer_rows_and_shorter_ones():
     assert [row.count("x") for row in rows if "x" in row] == [28] * 9
 
 
+def test_what_was_taken_away_is_painted_again():
+    with PseudoTerminal() as pseudo:
+        where = pseudo.terminal
+        painter = Painter(where, lambda size: lines("one", "two")).start()
+        painter.changed()
+        pseudo.wait_for("two")
+
+        taken = where.wipe()
+        where.say("a shell's words")
+        for one in taken:
+            one.paint_again()
+        painter.close(keeps=True)
+
+        assert where.wipe() == []
+    assert pseudo.window.everything() == ["a shell's words", "one", "two"]
+
+
 def test_elsewhere_nothing_is_painted():
     stderr = io.StringIO()
     painter = Painter(

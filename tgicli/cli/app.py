@@ -18,7 +18,7 @@ import typer
 
 from tgicli.cli.command import adopt, choose_profile
 from tgicli.cli.lazy import LazyCommand, LazyGroup
-from tgicli.cli.signals import Terminated
+from tgicli.cli.signals import Terminated, stop_tidily
 from tgicli.errors import ConfigError, ExitStatus, TgicliError
 from tgicli.ui.terminal import Terminal
 
@@ -241,4 +241,6 @@ def _open_closed_streams() -> None:
 def main() -> NoReturn:
     """Run the program and end the process with its exit status."""
     _open_closed_streams()
-    sys.exit(run(sys.argv[1:], Terminal.from_process()))
+    terminal = Terminal.from_process()
+    stop_tidily(terminal)
+    sys.exit(run(sys.argv[1:], terminal))

@@ -77,10 +77,15 @@ class _Bar:
             frame = f"{BEGIN_FRAME}{painted([row])}{END_FRAME}"
             self._terminal.write_stderr(frame.encode(errors="replace"))
         self._is_shown = True
+        self._terminal.painted[self] = self._terminal.stderr
 
     def close(self) -> None:
         if self._is_shown:
             self._terminal.write_stderr(f"\r{ERASE_BELOW}".encode())
+            self._terminal.painted.pop(self, None)
+
+    def paint_again(self) -> None:
+        """Leave it to the next numbers."""
 
 
 class _Lines:

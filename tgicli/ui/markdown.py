@@ -40,6 +40,7 @@ class MarkdownView:
         self._arrived_lock = threading.Lock()
         self._has_news = threading.Event()
         self._is_closing = threading.Event()
+        self._is_wiped = False
         self._unpainted = ""  # by the frames before the last one
         self._failure: Exception | None = None
         # A daemon: a terminal that takes no bytes must not keep the process alive.
@@ -47,6 +48,7 @@ class MarkdownView:
 
     def start(self) -> MarkdownView:
         """Begin to paint."""
+        self._terminal.painted[self] = self._terminal.stdout
         self._painter.start()
         return self
 
@@ -65,9 +67,15 @@ class MarkdownView:
             self._painter.join()
         if self._failure is None:
             self._try(lambda: self._paint(self._region.last_frame))
+        self._terminal.painted.pop(self, None)
         self._raise_if_gone()
         if self._failure is not None:
             self._print_plain(self._failure)
+
+    def paint_again(self) -> None:
+        """Paint the unfinished part anew: it was taken away."""
+        self._is_wiped = True
+        self._has_news.set()
 
     def tick(self) -> None:
         """Paint a frame, if there is news and a frame may be painted now."""
@@ -89,6 +97,9 @@ class MarkdownView:
         return "".join(arrived)
 
     def _paint(self, to_frame: Callable[[str, os.terminal_size], bytes]) -> None:
+        if self._is_wiped:
+            self._is_wiped = False
+            self._region.forget()
         arrived = self._take()
         self._unpainted = self._region.unfinished + arrived
         self._terminal.write_stdout(to_frame(arrived, self._terminal.size()))

@@ -44,11 +44,17 @@ class Painter:
     def start(self) -> Painter:
         """Begin to paint, if stderr can be painted over."""
         if self._terminal.stderr_can_animate:
+            self._terminal.painted[self] = self._terminal.stderr
             self._thread.start()
         return self
 
     def changed(self) -> None:
         """Say that there is something new to draw."""
+        self._has_news.set()
+
+    def paint_again(self) -> None:
+        """Paint all of it anew: it was taken away."""
+        self._painted = None
         self._has_news.set()
 
     def close(self, *, keeps: bool = False) -> None:
@@ -86,6 +92,7 @@ class Painter:
             return
         if self._keeps:
             self._paint()
+        self._terminal.painted.pop(self, None)
         if self._painted is not None:
             n_rows = len(self._painted[0])
             end = "\r\n" * n_rows if self._keeps else f"\r{ERASE_BELOW}"

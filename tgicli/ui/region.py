@@ -42,6 +42,10 @@ class LiveRegion:
         """The text that is not printed for good."""
         return self._splitter.tail.source
 
+    def forget(self) -> None:
+        """Know that nothing of the unfinished part is painted any more."""
+        self._tail, self._size = [], None
+
     def frame(self, text: str, size: os.terminal_size) -> bytes:
         """Add text; return what brings the screen up to date, empty when it is."""
         finished = self._feed(self._newlines.decode(text), size.columns)

@@ -37,12 +37,17 @@ class Status:
             line = _LINE.format(harmless(text).replace("\n", " "))
             self._terminal.write_stderr(line.encode("utf-8", errors="replace"))
         self._is_shown = True
+        self._terminal.painted[self] = self._terminal.stderr
 
     def clear(self) -> None:
         """Take the line away, if there is one."""
         if self._is_shown:
             self._terminal.write_stderr(_ERASE.encode())
+            self._terminal.painted.pop(self, None)
         self._is_shown = False
+
+    def paint_again(self) -> None:
+        """Leave it to the next line."""
 
     def close(self) -> None:
         """Take the line away for good, whoever still has something to show."""

@@ -20,9 +20,10 @@ import select
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Protocol
 
 from tgicli.errors import StreamBroken
+from tgicli.ui.painting import ERASE_BELOW
 
 _READER_IS_GONE = frozenset({errno.EPIPE, errno.EBADF, errno.EIO, errno.ECONNRESET})
 _USUAL_SIZE = os.terminal_size((80, 24))
@@ -38,6 +39,14 @@ _HARMLESS = (
 def harmless(text: str) -> str:
     """Return the text with what could drive a terminal, or turn its order around, made visible."""
     return text.translate(_HARMLESS)
+
+
+class Painting(Protocol):
+    """Something that is painted over and over where a cursor rests."""
+
+    def paint_again(self) -> None:
+        """Paint all of it anew: it was taken away."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,8 @@ class Terminal:
     _offered: bytearray = field(default_factory=bytearray, init=False, compare=False)
     # What would end the answer's last line, if that is unfinished.
     _line_end: bytearray = field(default_factory=bytearray, init=False, compare=False)
+    # What is painted, and on which stream.
+    painted: dict[Painting, IO[str] | None] = field(default_factory=dict, init=False, compare=False)
 
     @classmethod
     def from_process(cls) -> Terminal:
@@ -169,6 +180,19 @@ class Terminal:
         """Write `error: message` to stderr."""
         label = "\x1b[1;31merror:\x1b[0m" if self.stderr_has_colour else "error:"
         self.write_stderr(_encoded(f"{label} {harmless(str(error))}\n"))
+
+    def wipe(self) -> list[Painting]:
+        """Take away what is painted; return it, to be painted again.
+
+        Called inside a signal's handler: takes no lock and uses no buffer.
+        """
+        painted = self.painted.copy()
+        for stream in painted.values():
+            fd = _fileno(stream)
+            with contextlib.suppress(OSError):
+                if fd is not None:
+                    os.write(fd, f"\r{ERASE_BELOW}".encode())
+        return list(painted)
 
     def silence(self) -> None:
         """Point stdout to nowhere once its reader is gone, so that the last flush succeeds."""

@@ -1,4 +1,7 @@
-"""`tgicli chat` in a terminal: a real process on a pseudo-terminal, keys in, a Window out."""
+"""`tgicli chat` in a terminal: a real process on a pseudo-terminal, keys in, a Window out.
+
+Or another program.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.ui.screen import Window
 
 CHAT = [sys.executable, "-m", "tgicli", "chat"]
 ENTER, ALT_ENTER, TAB, UP = "\r", "\x1b\r", "\t", "\x1b[A"
-CTRL_C, CTRL_D, CTRL_R = "\x03", "\x04", "\x12"
+CTRL_C, CTRL_D, CTRL_R, CTRL_Z = "\x03", "\x04", "\x12", "\x1a"
 PATIENCE_S = 60  # a busy machine is no failure
 
 
@@ -30,14 +33,21 @@ def environment(state: Path, **variables: str) -> dict[str, str]:
 class Chatting:
     """A person at a terminal. Leaving it ends the program, if that has not ended by itself."""
 
-    def __init__(self, *args: str, state: Path, lines: int = 24, **variables: str) -> None:
+    def __init__(
+        self,
+        *args: str,
+        state: Path,
+        lines: int = 24,
+        program: Sequence[str] = CHAT,
+        **variables: str,
+    ) -> None:
         self.window = Window(80, lines)
         self.received = bytearray()
         self._news = threading.Condition()
         self._master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (lines, 80))
         self.process = subprocess.Popen(
-            [*CHAT, *args],
+            [*program, *args],
             stdin=slave,
             stdout=slave,
             stderr=slave,
