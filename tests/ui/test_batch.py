@@ -44,6 +44,22 @@ def test_elsewhere_a_line_is_said_every_few_seconds():
     )
 
 
+def test_a_long_night_is_no_long_log():
+    where, stderr = terminal()
+    clock = FakeClock()
+    progress = open_progress(where, clock=clock)
+
+    n_lines = []
+    for _ in range(10):
+        for _ in range(3600):
+            progress.show(VIEW)
+            clock.advance(1)
+        n_lines.append(stderr.getvalue().count("\n"))
+
+    assert n_lines[0] < 60
+    assert n_lines[-1] - n_lines[-2] == 12
+
+
 def test_what_is_not_so_is_not_said():
     calm = replace(VIEW, n_failed=0, trouble="", left_s=None)
 

@@ -22,7 +22,8 @@ from tgicli.ui.painting import BEGIN_FRAME, END_FRAME, ERASE_BELOW, painted
 from tgicli.ui.speed import Speed
 from tgicli.ui.terminal import Terminal
 
-LINE_S = 5.0
+LINE_S, _LONGEST_LINE_S = 5.0, 300.0
+_LINE_SHARE = 0.1  # of the time so far: what takes a night says less often
 _SHORTEST_BAR, _LONGEST_BAR = 8, 40
 
 
@@ -92,13 +93,16 @@ class _Lines:
     def __init__(self, terminal: Terminal, clock: Callable[[], float]) -> None:
         self._terminal = terminal
         self._clock = clock
-        self._next_s = clock() + LINE_S
+        self._began_s = clock()
+        self._next_s = self._began_s + LINE_S
         self._speed = Speed(clock)
 
     def show(self, view: BatchView) -> None:
         tokens_per_s = self._speed.measure(view.n_tokens)
-        if self._clock() >= self._next_s:
-            self._next_s = self._clock() + LINE_S
+        now = self._clock()
+        if now >= self._next_s:
+            share_s = _LINE_SHARE * (now - self._began_s)
+            self._next_s = now + min(max(share_s, LINE_S), _LONGEST_LINE_S)
             self._terminal.say(to_text(view, tokens_per_s))
 
     def close(self) -> None:
