@@ -25,6 +25,13 @@ def test_without_a_command_the_help_page_goes_to_stderr(cli: Cli):
     assert outcome.stderr.startswith("Usage: tgicli [OPTIONS] COMMAND")
 
 
+@pytest.mark.parametrize("name", ["models", "config", "bench"])
+def test_no_word_of_a_sub_commands_help_is_cut(cli: Cli, name: str):
+    page = cli(name, "--help").stdout
+
+    assert "..." not in page.partition("\nCommands:\n")[2]
+
+
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_goes_to_stdout(cli: Cli, flag: str):
     outcome = cli(flag)

@@ -170,6 +170,15 @@ class Group(TyperGroup):
         """Write the help page."""
         write_help(self, ctx, formatter)
 
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the list of sub-commands, with all of what they do."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [
+            (name, one.get_short_help_str(200)) for name, one in found if one and not one.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 class DefaultGroup(Group):
     """A group that means one of its commands where the first word names none."""
