@@ -1,8 +1,13 @@
 # This is what `tgicli completion bash` prints; a change here would not last.
 _tgicli() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local at=tgicli words='' files='' is_value='' word i
-    # Bash makes three words of --flag=value.
+    local at=tgicli words='' files='' names='' head='' is_value='' word i
+    # Bash makes three words of model:quant, and of --flag=value.
+    if [[ $cur == : ]]; then
+        head=$prev: cur='' prev=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [[ $prev == : ]]; then
+        head=${COMP_WORDS[COMP_CWORD - 2]}: prev=${COMP_WORDS[COMP_CWORD - 3]}
+    fi
     if [[ $cur == = ]]; then
         cur=''
     elif [[ $prev == = ]]; then
@@ -35,8 +40,6 @@ _tgicli() {
             'tgicli generate --input' | \
             'tgicli generate -o' | \
             'tgicli generate --output' | \
-            'tgicli generate -m' | \
-            'tgicli generate --model' | \
             'tgicli generate --lora') is_value=yes ;;
         'tgicli generate -s' | \
             'tgicli generate --system' | \
@@ -72,14 +75,16 @@ _tgicli() {
             'tgicli generate --threads' | \
             'tgicli generate --main-gpu' | \
             'tgicli generate --tensor-split' | \
-            'tgicli generate --batch-size' | \
-            'tgicli generate --profile') is_value=yes ;;
+            'tgicli generate --batch-size') is_value=yes ;;
         'tgicli generate --reasoning') is_value=yes ;;
         'tgicli generate --api') is_value=yes ;;
         'tgicli generate --input-format') is_value=yes ;;
+        'tgicli generate -m' | \
+            'tgicli generate --model') is_value=yes ;;
         'tgicli generate --gpu-layers') is_value=yes ;;
         'tgicli generate --flash-attn') is_value=yes ;;
         'tgicli generate --kv-type') is_value=yes ;;
+        'tgicli generate --profile') is_value=yes ;;
         'tgicli chat -s' | \
             'tgicli chat --system' | \
             'tgicli chat --max-new-tokens' | \
@@ -108,18 +113,18 @@ _tgicli() {
             'tgicli chat --threads' | \
             'tgicli chat --main-gpu' | \
             'tgicli chat --tensor-split' | \
-            'tgicli chat --batch-size' | \
-            'tgicli chat --profile') is_value=yes ;;
+            'tgicli chat --batch-size') is_value=yes ;;
         'tgicli chat --load' | \
             'tgicli chat --api-key-file' | \
-            'tgicli chat -m' | \
-            'tgicli chat --model' | \
             'tgicli chat --lora') is_value=yes ;;
         'tgicli chat --reasoning') is_value=yes ;;
         'tgicli chat --api') is_value=yes ;;
+        'tgicli chat -m' | \
+            'tgicli chat --model') is_value=yes ;;
         'tgicli chat --gpu-layers') is_value=yes ;;
         'tgicli chat --flash-attn') is_value=yes ;;
         'tgicli chat --kv-type') is_value=yes ;;
+        'tgicli chat --profile') is_value=yes ;;
         'tgicli serve --hostname' | \
             'tgicli serve -p' | \
             'tgicli serve --port' | \
@@ -147,20 +152,20 @@ _tgicli() {
             'tgicli serve --main-gpu' | \
             'tgicli serve --tensor-split' | \
             'tgicli serve --batch-size' | \
-            'tgicli serve --lora-adapters' | \
-            'tgicli serve --profile') is_value=yes ;;
+            'tgicli serve --lora-adapters') is_value=yes ;;
         'tgicli serve --uds' | \
             'tgicli serve --ssl-certfile' | \
             'tgicli serve --ssl-keyfile' | \
             'tgicli serve --api-key-file' | \
             'tgicli serve --connect-key-file' | \
-            'tgicli serve -m' | \
-            'tgicli serve --model' | \
             'tgicli serve --lora') is_value=yes ;;
         'tgicli serve --connect-api') is_value=yes ;;
+        'tgicli serve -m' | \
+            'tgicli serve --model') is_value=yes ;;
         'tgicli serve --gpu-layers') is_value=yes ;;
         'tgicli serve --flash-attn') is_value=yes ;;
         'tgicli serve --kv-type') is_value=yes ;;
+        'tgicli serve --profile') is_value=yes ;;
         'tgicli bench run') at='tgicli bench run' ;;
         'tgicli bench compare') at='tgicli bench compare' ;;
         'tgicli bench report') at='tgicli bench report' ;;
@@ -197,8 +202,7 @@ _tgicli() {
             'tgicli bench --threads' | \
             'tgicli bench --main-gpu' | \
             'tgicli bench --tensor-split' | \
-            'tgicli bench --batch-size' | \
-            'tgicli bench --profile') is_value=yes ;;
+            'tgicli bench --batch-size') is_value=yes ;;
         'tgicli bench --trace' | \
             'tgicli bench --dataset' | \
             'tgicli bench --vs-api-key-file' | \
@@ -210,14 +214,15 @@ _tgicli() {
             'tgicli bench --csv' | \
             'tgicli bench --records' | \
             'tgicli bench --api-key-file' | \
-            'tgicli bench -m' | \
-            'tgicli bench --model' | \
             'tgicli bench --lora') is_value=yes ;;
         'tgicli bench --warmup' | \
             'tgicli bench --gpu-layers') is_value=yes ;;
         'tgicli bench --api') is_value=yes ;;
+        'tgicli bench -m' | \
+            'tgicli bench --model') is_value=yes ;;
         'tgicli bench --flash-attn') is_value=yes ;;
         'tgicli bench --kv-type') is_value=yes ;;
+        'tgicli bench --profile') is_value=yes ;;
         'tgicli bench run -c' | \
             'tgicli bench run --concurrency' | \
             'tgicli bench run --rate' | \
@@ -250,8 +255,7 @@ _tgicli() {
             'tgicli bench run --threads' | \
             'tgicli bench run --main-gpu' | \
             'tgicli bench run --tensor-split' | \
-            'tgicli bench run --batch-size' | \
-            'tgicli bench run --profile') is_value=yes ;;
+            'tgicli bench run --batch-size') is_value=yes ;;
         'tgicli bench run --trace' | \
             'tgicli bench run --dataset' | \
             'tgicli bench run --vs-api-key-file' | \
@@ -263,16 +267,17 @@ _tgicli() {
             'tgicli bench run --csv' | \
             'tgicli bench run --records' | \
             'tgicli bench run --api-key-file' | \
-            'tgicli bench run -m' | \
-            'tgicli bench run --model' | \
             'tgicli bench run --lora') is_value=yes ;;
         'tgicli bench run --warmup' | \
             'tgicli bench run --gpu-layers') is_value=yes ;;
         'tgicli bench run --api') is_value=yes ;;
+        'tgicli bench run -m' | \
+            'tgicli bench run --model') is_value=yes ;;
         'tgicli bench run --flash-attn') is_value=yes ;;
         'tgicli bench run --kv-type') is_value=yes ;;
-        'tgicli bench compare --fail-on' | \
-            'tgicli bench compare --profile') is_value=yes ;;
+        'tgicli bench run --profile') is_value=yes ;;
+        'tgicli bench compare --fail-on') is_value=yes ;;
+        'tgicli bench compare --profile') is_value=yes ;;
         'tgicli bench report --html' | \
             'tgicli bench report --md' | \
             'tgicli bench report --csv' | \
@@ -298,19 +303,19 @@ _tgicli() {
             'tgicli doctor --threads' | \
             'tgicli doctor --main-gpu' | \
             'tgicli doctor --tensor-split' | \
-            'tgicli doctor --batch-size' | \
-            'tgicli doctor --profile') is_value=yes ;;
+            'tgicli doctor --batch-size') is_value=yes ;;
         'tgicli doctor -m' | \
-            'tgicli doctor --model' | \
-            'tgicli doctor --lora') is_value=yes ;;
+            'tgicli doctor --model') is_value=yes ;;
         'tgicli doctor --gpu-layers') is_value=yes ;;
         'tgicli doctor --flash-attn') is_value=yes ;;
         'tgicli doctor --kv-type') is_value=yes ;;
+        'tgicli doctor --lora') is_value=yes ;;
+        'tgicli doctor --profile') is_value=yes ;;
         'tgicli completion --profile') is_value=yes ;;
         esac
     done
     case "$at $prev" in
-        'tgicli --profile') words='' files='' ;;
+        'tgicli --profile') words='' files='' names='config profiles --names' ;;
         'tgicli generate -f' | \
             'tgicli generate --file' | \
             'tgicli generate --schema' | \
@@ -319,8 +324,6 @@ _tgicli() {
             'tgicli generate --input' | \
             'tgicli generate -o' | \
             'tgicli generate --output' | \
-            'tgicli generate -m' | \
-            'tgicli generate --model' | \
             'tgicli generate --lora') words='' files='yes' ;;
         'tgicli generate -s' | \
             'tgicli generate --system' | \
@@ -356,14 +359,16 @@ _tgicli() {
             'tgicli generate --threads' | \
             'tgicli generate --main-gpu' | \
             'tgicli generate --tensor-split' | \
-            'tgicli generate --batch-size' | \
-            'tgicli generate --profile') words='' files='' ;;
+            'tgicli generate --batch-size') words='' files='' ;;
         'tgicli generate --reasoning') words='show hide stdout' files='' ;;
         'tgicli generate --api') words='tgi openai-chat openai-completions' files='' ;;
         'tgicli generate --input-format') words='auto jsonl text' files='' ;;
+        'tgicli generate -m' | \
+            'tgicli generate --model') words='' files='yes' names='models list --names' ;;
         'tgicli generate --gpu-layers') words='auto' files='' ;;
         'tgicli generate --flash-attn') words='auto on off' files='' ;;
         'tgicli generate --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli generate --profile') words='' files='' names='config profiles --names' ;;
         'tgicli chat -s' | \
             'tgicli chat --system' | \
             'tgicli chat --max-new-tokens' | \
@@ -392,18 +397,18 @@ _tgicli() {
             'tgicli chat --threads' | \
             'tgicli chat --main-gpu' | \
             'tgicli chat --tensor-split' | \
-            'tgicli chat --batch-size' | \
-            'tgicli chat --profile') words='' files='' ;;
+            'tgicli chat --batch-size') words='' files='' ;;
         'tgicli chat --load' | \
             'tgicli chat --api-key-file' | \
-            'tgicli chat -m' | \
-            'tgicli chat --model' | \
             'tgicli chat --lora') words='' files='yes' ;;
         'tgicli chat --reasoning') words='show hide stdout' files='' ;;
         'tgicli chat --api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli chat -m' | \
+            'tgicli chat --model') words='' files='yes' names='models list --names' ;;
         'tgicli chat --gpu-layers') words='auto' files='' ;;
         'tgicli chat --flash-attn') words='auto on off' files='' ;;
         'tgicli chat --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli chat --profile') words='' files='' names='config profiles --names' ;;
         'tgicli serve --hostname' | \
             'tgicli serve -p' | \
             'tgicli serve --port' | \
@@ -431,20 +436,20 @@ _tgicli() {
             'tgicli serve --main-gpu' | \
             'tgicli serve --tensor-split' | \
             'tgicli serve --batch-size' | \
-            'tgicli serve --lora-adapters' | \
-            'tgicli serve --profile') words='' files='' ;;
+            'tgicli serve --lora-adapters') words='' files='' ;;
         'tgicli serve --uds' | \
             'tgicli serve --ssl-certfile' | \
             'tgicli serve --ssl-keyfile' | \
             'tgicli serve --api-key-file' | \
             'tgicli serve --connect-key-file' | \
-            'tgicli serve -m' | \
-            'tgicli serve --model' | \
             'tgicli serve --lora') words='' files='yes' ;;
         'tgicli serve --connect-api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli serve -m' | \
+            'tgicli serve --model') words='' files='yes' names='models list --names' ;;
         'tgicli serve --gpu-layers') words='auto' files='' ;;
         'tgicli serve --flash-attn') words='auto on off' files='' ;;
         'tgicli serve --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli serve --profile') words='' files='' names='config profiles --names' ;;
         'tgicli bench -c' | \
             'tgicli bench --concurrency' | \
             'tgicli bench --rate' | \
@@ -477,8 +482,7 @@ _tgicli() {
             'tgicli bench --threads' | \
             'tgicli bench --main-gpu' | \
             'tgicli bench --tensor-split' | \
-            'tgicli bench --batch-size' | \
-            'tgicli bench --profile') words='' files='' ;;
+            'tgicli bench --batch-size') words='' files='' ;;
         'tgicli bench --trace' | \
             'tgicli bench --dataset' | \
             'tgicli bench --vs-api-key-file' | \
@@ -490,14 +494,15 @@ _tgicli() {
             'tgicli bench --csv' | \
             'tgicli bench --records' | \
             'tgicli bench --api-key-file' | \
-            'tgicli bench -m' | \
-            'tgicli bench --model' | \
             'tgicli bench --lora') words='' files='yes' ;;
         'tgicli bench --warmup' | \
             'tgicli bench --gpu-layers') words='auto' files='' ;;
         'tgicli bench --api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli bench -m' | \
+            'tgicli bench --model') words='' files='yes' names='models list --names' ;;
         'tgicli bench --flash-attn') words='auto on off' files='' ;;
         'tgicli bench --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
+        'tgicli bench --profile') words='' files='' names='config profiles --names' ;;
         'tgicli bench run -c' | \
             'tgicli bench run --concurrency' | \
             'tgicli bench run --rate' | \
@@ -530,8 +535,7 @@ _tgicli() {
             'tgicli bench run --threads' | \
             'tgicli bench run --main-gpu' | \
             'tgicli bench run --tensor-split' | \
-            'tgicli bench run --batch-size' | \
-            'tgicli bench run --profile') words='' files='' ;;
+            'tgicli bench run --batch-size') words='' files='' ;;
         'tgicli bench run --trace' | \
             'tgicli bench run --dataset' | \
             'tgicli bench run --vs-api-key-file' | \
@@ -543,45 +547,46 @@ _tgicli() {
             'tgicli bench run --csv' | \
             'tgicli bench run --records' | \
             'tgicli bench run --api-key-file' | \
-            'tgicli bench run -m' | \
-            'tgicli bench run --model' | \
             'tgicli bench run --lora') words='' files='yes' ;;
         'tgicli bench run --warmup' | \
             'tgicli bench run --gpu-layers') words='auto' files='' ;;
         'tgicli bench run --api') words='tgi openai-chat openai-completions' files='' ;;
+        'tgicli bench run -m' | \
+            'tgicli bench run --model') words='' files='yes' names='models list --names' ;;
         'tgicli bench run --flash-attn') words='auto on off' files='' ;;
         'tgicli bench run --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
-        'tgicli bench compare --fail-on' | \
-            'tgicli bench compare --profile') words='' files='' ;;
+        'tgicli bench run --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli bench compare --fail-on') words='' files='' ;;
+        'tgicli bench compare --profile') words='' files='' names='config profiles --names' ;;
         'tgicli bench report --html' | \
             'tgicli bench report --md' | \
             'tgicli bench report --csv' | \
             'tgicli bench report -o' | \
             'tgicli bench report --out' | \
             'tgicli bench report --json') words='' files='yes' ;;
-        'tgicli bench report --profile') words='' files='' ;;
-        'tgicli bench selftest --profile') words='' files='' ;;
-        'tgicli models --profile') words='' files='' ;;
-        'tgicli models list --profile') words='' files='' ;;
-        'tgicli models pull --profile') words='' files='' ;;
-        'tgicli models info --profile') words='' files='' ;;
-        'tgicli config --profile') words='' files='' ;;
-        'tgicli config path --profile') words='' files='' ;;
-        'tgicli config profiles --profile') words='' files='' ;;
+        'tgicli bench report --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli bench selftest --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli models --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli models list --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli models pull --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli models info --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli config --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli config path --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli config profiles --profile') words='' files='' names='config profiles --names' ;;
         'tgicli doctor --max-batch-size' | \
             'tgicli doctor --ctx-size' | \
             'tgicli doctor --threads' | \
             'tgicli doctor --main-gpu' | \
             'tgicli doctor --tensor-split' | \
-            'tgicli doctor --batch-size' | \
-            'tgicli doctor --profile') words='' files='' ;;
+            'tgicli doctor --batch-size') words='' files='' ;;
         'tgicli doctor -m' | \
-            'tgicli doctor --model' | \
-            'tgicli doctor --lora') words='' files='yes' ;;
+            'tgicli doctor --model') words='' files='yes' names='models list --names' ;;
         'tgicli doctor --gpu-layers') words='auto' files='' ;;
         'tgicli doctor --flash-attn') words='auto on off' files='' ;;
         'tgicli doctor --kv-type') words='f32 f16 bf16 q8_0 q4_0' files='' ;;
-        'tgicli completion --profile') words='' files='' ;;
+        'tgicli doctor --lora') words='' files='yes' ;;
+        'tgicli doctor --profile') words='' files='' names='config profiles --names' ;;
+        'tgicli completion --profile') words='' files='' names='config profiles --names' ;;
         *)
             [[ $cur == -* ]] && at+=' -'
             case $at in
@@ -605,27 +610,29 @@ _tgicli() {
                 'tgicli bench selftest') words='' files='' ;;
                 'tgicli models -') words='--traceback --profile -h --help' ;;
                 'tgicli models') words='list pull info' files='' ;;
-                'tgicli models list -') words='--json --traceback --profile -h --help' ;;
+                'tgicli models list -') words='--json --names --traceback --profile -h --help' ;;
                 'tgicli models list') words='' files='' ;;
                 'tgicli models pull -') words='--traceback --profile -h --help' ;;
-                'tgicli models pull') words='' files='' ;;
+                'tgicli models pull') words='' files='' names='models list --names' ;;
                 'tgicli models info -') words='--json --template --traceback --profile -h --help' ;;
-                'tgicli models info') words='' files='' ;;
+                'tgicli models info') words='' files='' names='models list --names' ;;
                 'tgicli config -') words='--json --traceback --profile -h --help' ;;
                 'tgicli config') words='path profiles' files='' ;;
                 'tgicli config path -') words='--traceback --profile -h --help' ;;
                 'tgicli config path') words='' files='' ;;
-                'tgicli config profiles -') words='--json --traceback --profile -h --help' ;;
+                'tgicli config profiles -') words='--json --names --traceback --profile -h --help' ;;
                 'tgicli config profiles') words='' files='' ;;
                 'tgicli doctor -') words='--json --max-batch-size -m --model --offline --ctx-size --threads --gpu-layers --main-gpu --tensor-split --flash-attn --kv-type --batch-size --lora --mmap --no-mmap --mlock --prefix-reuse --no-prefix-reuse --traceback --profile -h --help' ;;
-                'tgicli doctor') words='' files='yes' ;;
+                'tgicli doctor') words='' files='yes' names='models list --names' ;;
                 'tgicli completion -') words='--traceback --profile -h --help' ;;
                 'tgicli completion') words='bash zsh fish' files='' ;;
             esac
             ;;
     esac
+    [[ $names ]] && words+=" $("${COMP_WORDS[0]}" $names 2>/dev/null)"
     # Where nothing matches, readline completes file names, unless it is told not to.
     [[ $files ]] || compopt +o default 2>/dev/null
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    COMPREPLY=($(compgen -W "$words" -- "$head$cur"))
+    COMPREPLY=("${COMPREPLY[@]#"$head"}")
 }
 complete -o default -F _tgicli tgicli

@@ -1,13 +1,18 @@
 #compdef tgicli
 # This is what `tgicli completion zsh` prints; a change here would not last.
 
+_tgicli_names() {
+    local -a names=(${(f)"$(tgicli $@ 2>/dev/null)"})
+    compadd -a names
+}
+
 _tgicli() {
     local context state state_descr line
     typeset -A opt_args
     _arguments -C -s -S \
         '(--version)--version[Show the versions of tgicli, Python and llama.cpp, and the devices; then exit.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -94,7 +99,7 @@ _tgicli_generate() {
         '(--restart)--restart[Drop the answers in --output, and ask all again.]' \
         '(--fail-fast)--fail-fast[Stop at the first prompt that fails. Otherwise the exit status is the greatest of all failures'\''.]' \
         '(--give-up-after)--give-up-after=[Stop when a server has been busy or gone for S seconds; what is answered stays.]:S: ' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -109,7 +114,7 @@ _tgicli_generate() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:PROMPT: '
 }
@@ -145,7 +150,7 @@ _tgicli_chat() {
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -160,7 +165,7 @@ _tgicli_chat() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:QUESTION: '
 }
@@ -199,7 +204,7 @@ _tgicli_serve() {
         '(--connect-model)--connect-model=[Ask for this model.]:NAME: ' \
         '(--connect-key)--connect-key=[Its key, in TGICLI_CONNECT_KEY or the configuration file\: others see a command line.]:CONNECT_KEY: ' \
         '(--connect-key-file)--connect-key-file=[Read its key from FILE.]:FILE:_files' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -215,7 +220,7 @@ _tgicli_serve() {
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '*--lora-adapters=[Load adapters that requests choose by name (adapter_id, or OpenAI'\''s model). Repeatable.]:NAME=FILE,...: ' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
@@ -271,7 +276,7 @@ _tgicli_bench() {
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -286,7 +291,7 @@ _tgicli_bench() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -361,7 +366,7 @@ _tgicli_bench_run() {
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -376,7 +381,7 @@ _tgicli_bench_run() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:TARGET: '
 }
@@ -387,7 +392,7 @@ _tgicli_bench_compare() {
         '(--strict)--strict[Return 5 when a condition can'\''t be decided.]' \
         '(--allow-differences)--allow-differences[Compare different work, too, such as two models; the differences are told.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:BASE:_files'
 }
@@ -399,7 +404,7 @@ _tgicli_bench_report() {
         '(--csv)--csv=[Write a table of all figures.]:FILE:_files' \
         '(-o --out --json)'{-o+,--out=,--json=}'[Write it as JSON; `-`\: stdout.]:FILE:_files' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:FILE:_files'
 }
@@ -407,7 +412,7 @@ _tgicli_bench_report() {
 _tgicli_bench_selftest() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
@@ -416,7 +421,7 @@ _tgicli_models() {
     typeset -A opt_args
     _arguments -C -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -442,17 +447,18 @@ _tgicli_models() {
 _tgicli_models_list() {
     _arguments -s -S \
         '(--json)--json[As JSON.]' \
+        '(--names)--names[The names alone, one a line.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_models_pull() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
-        '*:NAME: '
+        '*:NAME:{_tgicli_names models list --names; true}'
 }
 
 _tgicli_models_info() {
@@ -460,9 +466,9 @@ _tgicli_models_info() {
         '(--json)--json[As JSON.]' \
         '(--template)--template[Print the chat template and nothing else.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
-        '*:NAME: '
+        '*:NAME:{_tgicli_names models list --names; true}'
 }
 
 _tgicli_config() {
@@ -471,7 +477,7 @@ _tgicli_config() {
     _arguments -C -s -S \
         '(--json)--json[As one JSON object.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '1:command:->command' \
         '*::argument:->argument'
@@ -495,15 +501,16 @@ _tgicli_config() {
 _tgicli_config_path() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
 _tgicli_config_profiles() {
     _arguments -s -S \
         '(--json)--json[As one JSON object.]' \
+        '(--names)--names[The names alone, one a line.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
 }
 
@@ -511,7 +518,7 @@ _tgicli_doctor() {
     _arguments -s -S \
         '(--json)--json[As one JSON object.]' \
         '(--max-batch-size)--max-batch-size=[Requests computed at once, as in `serve`.]:N: ' \
-        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:_files' \
+        '(-m --model)'{-m+,--model=}'[A GGUF file, or ORG/NAME\[\:QUANT|\:FILE\] from a hub, downloaded once.]:MODEL:{_tgicli_names models list --names; _files}' \
         '(--offline)--offline[Use what is on disk; never ask a hub.]' \
         '(--ctx-size)--ctx-size=[Tokens that prompt and answer may have together; 0\: what the prompt needs (`serve`\: 4096), within what the model was trained for.]:N: ' \
         '(--threads)--threads=[Compute with N threads.]:N: ' \
@@ -526,15 +533,15 @@ _tgicli_doctor() {
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
-        '*:MODEL:_files'
+        '*:MODEL:{_tgicli_names models list --names; _files}'
 }
 
 _tgicli_completion() {
     _arguments -s -S \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
-        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME: ' \
+        '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]' \
         '*:bash|zsh|fish:(bash zsh fish)'
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,6 +77,58 @@ def test_bash_completes(line: str, expected: set[str]):
     assert set(found) == expected
 
 
+@pytest.fixture
+def speaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a program into PATH that says how it was called."""
+    program = tmp_path / "tgicli"
+    program.write_text("#!/bin/sh\nprintf '%s.\\n' \"$@\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+
+NAMES = [
+    ("tgicli chat --profile ", {"config.", "profiles.", "--names."}),
+    ("tgicli generate -m mod", {"models."}),
+    ("tgicli models info l", {"list."}),
+]
+# What our program would say, as bash cuts it into words: model : quant.
+COLONS = [("org/m : ", {"Q4", "Q8"}), ("org/m :", {"Q4", "Q8"}), ("org/m : Q4", {"Q4"})]
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize(("line", "expected"), NAMES)
+def test_bash_asks_for_names(line: str, expected: set[str]):
+    command = [needs("bash"), "--norc", "-c", BASH, "bash", str(script("bash")), line]
+
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize(("words", "expected"), COLONS)
+def test_bash_completes_behind_a_colon(tmp_path: Path, words: str, expected: set[str]):
+    program = tmp_path / "tgicli"
+    program.write_text("#!/bin/sh\necho org/m:Q4 org/m:Q8 org/other:Q4\n")
+    program.chmod(0o755)
+    line = f"{program} generate -m {words}"
+    command = [needs("bash"), "--norc", "-c", BASH, "bash", str(script("bash")), line]
+
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    assert set(found) == expected
+
+
+@pytest.mark.usefixtures("speaking")
+@pytest.mark.parametrize(("line", "expected"), NAMES)
+def test_fish_asks_for_names(line: str, expected: set[str]):
+    code = f"source {script('fish')}; complete -C '{line}'"
+    command = [needs("fish"), "--no-config", "-c", code]
+
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert {row.split("\t")[0] for row in found.stdout.splitlines()} == expected
+
+
 @pytest.mark.parametrize(
     "words", ["--flash-attn = o", "--flash-attn =", "--stop = x --flash-attn = o"]
 )
@@ -116,7 +169,7 @@ TREE = Node(
                     is_repeatable=True,
                 ),
             ),
-            arguments=(Word(name="X", choices=("a", "b")),),
+            arguments=(Word(name="X", choices=("a", "b"), listed_by="list x"),),
             children=(),
         ),
     ),
@@ -137,4 +190,4 @@ def test_zsh_is_told_everything_about_a_flag():
 
     assert r"'(--say)--say[It'\''s \[a\]\: b]'" in text
     assert "'*'{-f+,--file=}'[F.]:FILE:_files'" in text
-    assert "'*:X:(a b)'" in text
+    assert "'*:X:{_tgicli_names list x; true}'" in text

@@ -86,6 +86,8 @@ def test_models_are_listed_by_the_name_that_dash_m_takes(snapshot: Path) -> None
         ["org/gem-GGUF:odd.gguf", "5.4", "kB", "Q8_0", "2048", "no"],
     ]
     assert tgicli("models", "info", "org/gem-GGUF:odd.gguf").status == ExitStatus.OK
+    names = tgicli("models", "list", "--names").stdout
+    assert names == "org/gem-GGUF:Q8_0\norg/gem-GGUF:odd.gguf\n"
 
 
 @pytest.mark.model

@@ -177,6 +177,7 @@ def test_profiles_are_listed_with_what_they_set_but_no_key(cli: Cli, config_file
     assert "home (chosen)" in rows
     assert found["profiles"]["home"] == {"top-k": {"value": 3, "place": f"{path}:14"}}
     assert "sesame" not in str(found)
+    assert cli("config", "profiles", "--names").stdout.split() == list(found["profiles"])
 
 
 def test_a_list_of_no_profiles_says_how_to_write_one(cli: Cli, config_file: Write):

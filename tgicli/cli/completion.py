@@ -1,7 +1,7 @@
 """`tgicli completion SHELL`: print what makes a shell complete commands, options and values.
 
-Called by `app` on the main thread. The scripts are static: a shell asks nobody when TAB is pressed.
-Those in completions/ are this command's output.
+Called by `app` on the main thread. The scripts are static: a shell asks us when TAB is pressed for
+names of models and profiles alone. Those in completions/ are this command's output.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ if TYPE_CHECKING:  # the Click inside Typer: needed to spell signatures, never i
 
 _RENDERERS = {"bash": to_bash, "zsh": to_zsh, "fish": to_fish}
 _FILE_NAMES = ("FILE", "MODEL", "PATH")  # how metavars of files begin
+
+_LISTS = {  # by an option's or argument's name: what prints its values
+    "model": "models list --names",
+    "name": "models list --names",
+    "profile": "config profiles --names",
+}
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -90,4 +96,5 @@ def _word(param: TyperOption | TyperArgument) -> Word:
     choices = [str(getattr(choice, "value", choice)) for choice in kind.choices or ()]
     choices = choices or [word for word in name.split("|") if word.islower()]  # `auto` in auto|N
     is_file = kind.is_path or name.startswith(_FILE_NAMES)
-    return Word(name=name, choices=tuple(choices), is_file=is_file)
+    listed_by = _LISTS.get(param.name or "", "")
+    return Word(name=name, choices=tuple(choices), is_file=is_file, listed_by=listed_by)

@@ -93,6 +93,7 @@ def path(ctx: typer.Context) -> None:
 def profiles(
     ctx: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    names: Annotated[bool, typer.Option("--names", help="The names alone, one a line.")] = False,
 ) -> None:
     """Show the profiles, and what each one sets.
 
@@ -106,6 +107,9 @@ def profiles(
         raise ConfigError(
             f"there is no profile; write [{PROFILES}.NAME] into {config_path()}, and options below"
         )
+    if names:
+        ctx.obj.terminal.write_stdout("".join(f"{name}\n" for name in file.profiles).encode())
+        return
     checks = CommandChecks(ctx.find_root())
     found = {name: list(_profile(name, file, checks)) for name in file.profiles}
     chosen = _common_profile(_states(ctx.find_root()))

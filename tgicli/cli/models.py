@@ -25,6 +25,7 @@ from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal, harmless
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Names = Annotated[bool, typer.Option("--names", help="The names alone, one a line.")]
 _NO_MODELS = (
     "no model is on disk; get one with `tgicli models pull org/name`, or pip install 'tgicli[demo]'"
 )
@@ -66,7 +67,7 @@ class Damage:
 
 
 @models_app.command("list")
-def list_models(ctx: typer.Context, json: Json = False) -> None:
+def list_models(ctx: typer.Context, json: Json = False, names: Names = False) -> None:
     """List the models on disk: the demo, and what was downloaded from a hub, by any program.
 
     \b
@@ -75,6 +76,10 @@ def list_models(ctx: typer.Context, json: Json = False) -> None:
       tgicli models list --json | jq -r '.[].path'
     """
     terminal: Terminal = ctx.obj.terminal
+    if names:
+        for name in _names():
+            _print(terminal, name)
+        return
     found = list(_on_disk())
     if json:
         _print(terminal, jsonlib.dumps([asdict(model) for model in found], indent=2))
@@ -149,9 +154,12 @@ def info(
     _print(terminal, jsonlib.dumps(asdict(facts), indent=2) if json else _sheet(facts))
 
 
+def _names() -> list[str]:
+    return [*([DEMO] if demo_path() else []), *cached_names()]
+
+
 def _on_disk() -> Iterator[Facts | Damage]:
-    names = [DEMO] if demo_path() else []
-    for name in names + cached_names():
+    for name in _names():
         try:
             model = resolve(name, offline=True)
             yield _facts(name, model, [read_header(part) for part in model.parts])

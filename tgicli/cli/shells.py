@@ -17,6 +17,7 @@ class Word:
     name: str  # e.g. `FILE`
     choices: tuple[str, ...] = ()
     is_file: bool = False
+    listed_by: str = ""  # the command of ours that prints more choices, one a line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,13 @@ NOTE = "# This is what `tgicli completion {}` prints; a change here would not la
 _BASH = """\
 _tgicli() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}}
-    local at=tgicli words='' files='' is_value='' word i
-    # Bash makes three words of --flag=value.
+    local at=tgicli words='' files='' names='' head='' is_value='' word i
+    # Bash makes three words of model:quant, and of --flag=value.
+    if [[ $cur == : ]]; then
+        head=$prev: cur='' prev=${{COMP_WORDS[COMP_CWORD - 2]}}
+    elif [[ $prev == : ]]; then
+        head=${{COMP_WORDS[COMP_CWORD - 2]}}: prev=${{COMP_WORDS[COMP_CWORD - 3]}}
+    fi
     if [[ $cur == = ]]; then
         cur=''
     elif [[ $prev == = ]]; then
@@ -85,9 +91,11 @@ _tgicli() {{
             esac
             ;;
     esac
+    [[ $names ]] && words+=" $("${{COMP_WORDS[0]}}" $names 2>/dev/null)"
     # Where nothing matches, readline completes file names, unless it is told not to.
     [[ $files ]] || compopt +o default 2>/dev/null
-    COMPREPLY=($(compgen -W "$words" -- "$cur"))
+    COMPREPLY=($(compgen -W "$words" -- "$head$cur"))
+    COMPREPLY=("${{COMPREPLY[@]#"$head"}}")
 }}
 complete -o default -F _tgicli tgicli
 """
@@ -128,7 +136,16 @@ def _bash_known(values: Iterable[Word], children: Iterable[Node] = ()) -> str:
     words = [choice for word in values for choice in word.choices]
     words += [child.name for child in children]
     files = "yes" if any(word.is_file for word in values) else ""
-    return f"words='{' '.join(words)}' files='{files}'"
+    names = next((f" names='{word.listed_by}'" for word in values if word.listed_by), "")
+    return f"words='{' '.join(words)}' files='{files}'{names}"
+
+
+_ZSH_NAMES = """\
+_tgicli_names() {
+    local -a names=(${(f)"$(tgicli $@ 2>/dev/null)"})
+    compadd -a names
+}
+"""
 
 
 def to_zsh(root: Node) -> str:
@@ -136,7 +153,7 @@ def to_zsh(root: Node) -> str:
     functions = [_zsh_function(node) for node in root.walk()]
     ending = 'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then\n    _tgicli "$@"\nelse\n'
     ending += "    compdef _tgicli tgicli\nfi\n"
-    return "\n".join(["#compdef tgicli", NOTE.format("zsh"), *functions, ending])
+    return "\n".join(["#compdef tgicli", NOTE.format("zsh"), _ZSH_NAMES, *functions, ending])
 
 
 def _zsh_function(node: Node) -> str:
@@ -193,6 +210,8 @@ def _zsh_spelling(name: str, value: Word | None) -> str:
 
 def _zsh_value(word: Word) -> str:
     action = "_files" if word.is_file else f"({' '.join(word.choices)})" if word.choices else " "
+    if word.listed_by:
+        action = f"{{_tgicli_names {word.listed_by}; {action if word.is_file else 'true'}}}"
     return f"{_zsh_text(word.name)}:{action}"
 
 
@@ -246,6 +265,8 @@ def _fish_flag(flag: Flag) -> str:
 
 def _fish_value(word: Word) -> list[str]:
     choices = [f"-a '{' '.join(word.choices)}'"] if word.choices else []
+    if word.listed_by:
+        choices = [f"-a '(tgicli {word.listed_by} 2>/dev/null)'"]
     return ["-F" if word.is_file else "-f", *choices]
 
 
