@@ -637,6 +637,7 @@ complete -c tgicli -n '__tgicli_at tgicli chat' -l plain -d 'Text; no colours, n
 complete -c tgicli -n '__tgicli_at tgicli chat' -l reasoning -r -f -a 'show hide stdout' -d 'What a server\'s model thinks before its answer: on stderr, nowhere, or with it.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l stats -d 'Tokens and times after each answer, on stderr.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -s q -l quiet -d 'No progress and no notes before the answer.'
+complete -c tgicli -n '__tgicli_at tgicli chat' -l server -l no-server -d 'Without -m, let a `tgicli serve` of yours answer that has the model loaded.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -s e -l endpoint -r -f -d 'Ask a TGI or OpenAI server: http://HOST:PORT, the URL of one of its routes, or unix:/PATH. --model then names one of its models.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l api -r -f -a 'tgi openai-chat openai-completions' -d 'Speak tgi, openai-chat or openai-completions.'
 complete -c tgicli -n '__tgicli_at tgicli chat' -l api-key -r -f -d 'The key; in TGICLI_API_KEY or the configuration file, for others see a command line.'

@@ -139,6 +139,7 @@ _tgicli_chat() {
         '(--reasoning)--reasoning=[What a server'\''s model thinks before its answer\: on stderr, nowhere, or with it.]:show|hide|stdout:(show hide stdout)' \
         '(--stats)--stats[Tokens and times after each answer, on stderr.]' \
         '(-q --quiet)'{-q,--quiet}'[No progress and no notes before the answer.]' \
+        '(--server --no-server)'{--server,--no-server}'[Without -m, let a `tgicli serve` of yours answer that has the model loaded.]' \
         '(-e --endpoint)'{-e+,--endpoint=}'[Ask a TGI or OpenAI server\: http\://HOST\:PORT, the URL of one of its routes, or unix\:/PATH. --model then names one of its models.]:URL: ' \
         '(--api)--api=[Speak tgi, openai-chat or openai-completions.]:DIALECT:(tgi openai-chat openai-completions)' \
         '(--api-key)--api-key=[The key; in TGICLI_API_KEY or the configuration file, for others see a command line.]:KEY: ' \

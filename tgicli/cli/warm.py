@@ -1,4 +1,4 @@
-"""Where `generate` finds a server of the same user that has the model in memory already.
+"""Where `generate` and `chat` find a server of the same user that has the model in memory already.
 
 Such a server listens, beside its address, on a Unix socket in a folder that nobody else may enter.
 The socket's name is made from what was loaded, so looking there is all that finding takes. Who gets
@@ -13,10 +13,19 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
+import typer
+
 from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.precedence import is_flag
 from tgicli.config import state_path
+
+
+def says_how_to_load(ctx: typer.Context) -> bool:
+    """Say whether a flag does; then a model that is loaded already will not do."""
+    return any(is_flag(ctx, field.name) for field in fields(LoadingFlags))
 
 
 def servers_are_there() -> bool:

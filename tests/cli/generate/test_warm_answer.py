@@ -1,4 +1,4 @@
-"""`tgicli generate` beside a `tgicli serve` of the same user that has the model loaded."""
+"""`tgicli generate` and `chat` beside a `tgicli serve` of the same user with the model."""
 
 from __future__ import annotations
 
@@ -41,17 +41,35 @@ def server(tiny_model: Path, runtime: Path) -> Iterator[RunningServer]:
 def generate(tiny_model: Path, runtime: Path) -> Generate:
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         environ = {"XDG_RUNTIME_DIR": str(runtime), "TGICLI_MODEL": str(tiny_model), **more}
-        return subprocess.run(
-            [sys.executable, "-m", "tgicli", "generate", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env={**os.environ, "TGICLI_CONFIG": os.devnull, **environ},
-            timeout=60,
-        )
+        return started("generate", *arguments, environ=environ)
 
     return run
+
+
+@pytest.fixture
+def chat(tiny_model: Path, runtime: Path) -> Generate:
+    """Return a function that asks what it is given, a question a line."""
+
+    def run(lines: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environ = {"XDG_RUNTIME_DIR": str(runtime), "TGICLI_MODEL": str(tiny_model)}
+        return started("chat", *arguments, environ=environ, stdin=lines)
+
+    return run
+
+
+def started(
+    *words: str, environ: dict[str, str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "tgicli", *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "TGICLI_CONFIG": os.devnull, **environ},
+        timeout=120,
+    )
 
 
 @pytest.fixture
@@ -195,3 +213,57 @@ def test_a_server_that_answers_with_something_else_stays_where_it_is_found(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
+
+
+def test_a_server_answers_a_chat_as_a_model_here_would(server: RunningServer, chat: Generate):
+    before = n_served(server)
+
+    warm, cold = chat("One?\nTwo?", *ASKED[1:]), chat("One?\nTwo?", *ASKED[1:], "--no-server")
+
+    assert n_served(server) == before + 2
+    assert (warm.stdout, warm.stderr, warm.returncode) == (cold.stdout, "", 0)
+    assert warm.stdout
+
+
+def test_the_seed_that_a_chat_shows_repeats_a_servers_answer(server: RunningServer, chat: Generate):
+    before = n_served(server)
+
+    warm = chat("One?", "--max-new-tokens", "8", "--stats")
+    (seed,) = re.findall(r"seed (\d+)", warm.stderr)
+    cold = chat("One?", "--max-new-tokens", "8", "--no-server", "--seed", seed)
+
+    assert n_served(server) == before + 1
+    assert warm.stdout == cold.stdout
+
+
+def test_a_question_that_a_server_refuses_is_answered_here_and_so_are_the_next_ones(
+    server: RunningServer, chat: Generate
+):
+    lines, before = f"One?\n{'Two? ' * 60}\n/clear\nThree?", n_served(server)
+
+    warm, cold = chat(lines, *ASKED[1:]), chat(lines, *ASKED[1:], "--no-server")
+
+    assert n_served(server) == before + 1
+    assert (warm.stdout, warm.returncode) == (cold.stdout, 0)
+
+
+def test_a_chat_whose_server_is_gone_goes_on_here(chat: Generate, place: Path):
+    begun = stream(chat_event(content="Once"), chat_event(reason="stop"), b"data: [DONE]\n\n")
+    with faulty(place, begun):
+        done = chat("One?\n/retry\n/stats", *ASKED[1:])
+
+    assert done.stdout.startswith("Once\n")
+    assert len(done.stdout) > len("Once\n")
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("options", [["--threads", "1"], ["-m", "demo"]], ids=["threads", "model"])
+def test_who_says_how_to_load_chats_with_a_model_here(
+    server: RunningServer, chat: Generate, tiny_model: Path, options: list[str]
+):
+    before = n_served(server)
+    options = [str(tiny_model) if option == "demo" else option for option in options]
+
+    assert chat("One?", *ASKED[1:], *options).returncode == 0
+
+    assert n_served(server) == before

@@ -23,6 +23,8 @@ def chat(ctx: typer.Context, flags: ChatFlags) -> None:
     \b
     Examples:
       tgicli chat
+      tgicli chat "Why is the sky blue?"
+      tgicli chat --load sky.json
       tgicli chat -m ./model.gguf --system "Answer in one sentence."
       tgicli chat --endpoint http://localhost:8080
       tgicli chat --profile work

@@ -6,11 +6,12 @@ Imported by the command's module; nothing heavy is. `options` checks them and ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from tgicli.cli.endpoint import EndpointFlags
-from tgicli.cli.flags import LoadingFlags, SamplingFlags
-from tgicli.cli.signature import option
+from tgicli.cli.flags import LOADING, LoadingFlags, SamplingFlags
+from tgicli.cli.signature import argument, option
 
 CONVERSATION, OUTPUT = "Conversation", "Output"
 
@@ -19,6 +20,9 @@ CONVERSATION, OUTPUT = "Conversation", "Output"
 class ChatFlags:
     """What the command line, the variables and the file say."""
 
+    question: str | None = argument(
+        None, metavar="QUESTION", help="What to ask first; without it, you are asked."
+    )
     system: str | None = option(
         None,
         "--system",
@@ -26,6 +30,12 @@ class ChatFlags:
         metavar="TEXT",
         panel=CONVERSATION,
         help="Tell the model how to behave.",
+    )
+    load: Path | None = option(
+        None,
+        metavar="FILE",
+        panel=CONVERSATION,
+        help="Go on with the conversation that /save has written to FILE.",
     )
     history: bool = option(
         True, panel=CONVERSATION, help="Keep what is typed for the next sessions, or forget it."
@@ -45,6 +55,11 @@ class ChatFlags:
     )
     quiet: bool = option(
         False, "--quiet", "-q", panel=OUTPUT, help="No progress and no notes before the answer."
+    )
+    server: bool = option(
+        True,
+        panel=LOADING,
+        help="Without -m, let a `tgicli serve` of yours answer that has the model loaded.",
     )
     remote: EndpointFlags
     loading: LoadingFlags

@@ -60,7 +60,7 @@ async def converse(
             stack.enter_context(_stopping(session, reader))
             await _answer_questions(session, reader, status, opened, terminal, options.question)
     finally:
-        await _close(opened)
+        await _close(session.opened)
 
 
 def _open_reader(options: ChatOptions, terminal: Terminal, stack: ExitStack) -> Reader:
@@ -154,7 +154,7 @@ async def _do(line: str, session: Session) -> bool:
     return True
 
 
-async def _close(opened: asyncio.Task[Opened]) -> None:
+async def _close(opened: asyncio.Future[Opened]) -> None:
     """Close the backend, or stop opening it; why it did not open is said elsewhere."""
     opened.cancel()
     with suppress(asyncio.CancelledError, TgicliError):

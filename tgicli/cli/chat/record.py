@@ -42,6 +42,12 @@ class AnswerRecord:
         return visible_text(self.tokens)
 
     @property
+    def seed(self) -> int | None:
+        """What its tokens were drawn with; a server does not tell."""
+        told = None if self.finish is None else self.finish.seed
+        return self.request.params.seed if told is None else told
+
+    @property
     def n_tokens(self) -> int:
         """How many came; for some servers, pieces of text."""
         return len(self.tokens) if self.finish is None else self.finish.n_generated_tokens
@@ -64,8 +70,8 @@ class AnswerRecord:
             parts[-1] += f", {rate:,.1f}/s"
         if self.first_s is not None:
             parts.append(f"first after {self.first_s - self.began_s:.2f} s")
-        if self.finish is not None and self.finish.seed is not None:
-            parts.append(f"seed {self.finish.seed}")
+        if self.finish is not None and self.seed is not None:
+            parts.append(f"seed {self.seed}")
         return "; ".join(parts)
 
     def _prompt(self) -> str:
@@ -91,5 +97,5 @@ class AnswerRecord:
     def _end(self) -> str:
         if self.finish is None:
             return "Ctrl-C" if self.is_stopped else "an error"
-        seed = "" if self.finish.seed is None else f"; seed {self.finish.seed}"
+        seed = "" if self.seed is None else f"; seed {self.seed}"
         return f"{self.finish.reason}{seed}"

@@ -6,29 +6,78 @@ anything else is imported.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tgicli.cli.chat.options import ChatOptions
-from tgicli.cli.local import Loading, loading_model
-from tgicli.core import GenerationRequest, Token
+from tgicli.cli.local import Loading, find_model, loading_model
+from tgicli.cli.warm import server_sockets, servers_are_there
+from tgicli.errors import TgicliError
+from tgicli.models.resolve import resolve
 from tgicli.ui.held_status import HeldStatus
 from tgicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from tgicli.backends.endpoint import RemoteOptions
-    from tgicli.cli.chat.session import Opened
+    from tgicli.cli.chat.session import Opened, Opening
+
+_HINT = " (-m chooses another)"
 
 
 def run_chat(options: ChatOptions, terminal: Terminal) -> None:
     """Hold a conversation."""
     status = HeldStatus(terminal)
     try:
-        if options.remote is None:
-            _run_locally(options, terminal, status)
-        else:
+        if options.remote is not None:
             _run_remotely(options, options.remote, terminal, status)
+        elif sockets := _warm_sockets(options):
+            _run_warmly(options, sockets, terminal, status)
+        else:
+            _run_locally(options, terminal, status)
     finally:
         status.clear()
+
+
+def _warm_sockets(options: ChatOptions) -> list[Path]:
+    """Return where servers of the user's may have the model loaded."""
+    if not options.may_be_warm or not servers_are_there():
+        return []
+    try:
+        found = resolve(options.loading.model, offline=True)
+    except TgicliError:  # it is to be downloaded, or will be missed where it is loaded
+        return []
+    return server_sockets(found.path, options.loading)
+
+
+def _run_warmly(
+    options: ChatOptions, sockets: list[Path], terminal: Terminal, status: HeldStatus
+) -> None:
+    from tgicli.cli.chat.loop import converse
+    from tgicli.cli.loop import run
+
+    find_model(options.loading, terminal, status, quiet=options.quiet, hint=_HINT)  # says which
+    if terminal.stdin_is_terminal:
+        status.hold()
+    with ExitStack() as stack:
+
+        async def open_here() -> Opened:
+            here = loading_model(options.loading, terminal, status, quiet=True)
+            loading = stack.enter_context(here)
+            return await _open_local(loading, options)
+
+        run(converse(options, terminal, status, _open_warm(sockets, open_here)))
+
+
+async def _open_warm(sockets: list[Path], open_here: Opening) -> Opened:
+    """Take the first server that answers; what it refuses later is left to a model here."""
+    from tgicli.cli.chat.session import Opened, forget
+    from tgicli.cli.generate.warm_answer import reached
+
+    for path in sockets:
+        if (backend := await reached(path)) is not None:
+            return Opened(backend, forget, instead=open_here)
+    return await open_here()
 
 
 def _run_locally(options: ChatOptions, terminal: Terminal, status: HeldStatus) -> None:
@@ -66,16 +115,13 @@ async def _open_remote(
     """Prepare; nothing is sent yet. What a server keeps of a conversation is its own business."""
     from tgicli.backends.remote import RemoteBackend
     from tgicli.backends.retrying import Retry, RetryPolicy
-    from tgicli.cli.chat.session import Opened
+    from tgicli.cli.chat.session import Opened, forget
     from tgicli.cli.endpoint import announce
 
     def on_retry(retry: Retry) -> None:
         status.clear()
         if not options.quiet:
             announce(retry, terminal)
-
-    def forget(_request: GenerationRequest, _answer: list[Token]) -> None:
-        """Keep nothing: only the server knows tokens."""
 
     policy = RetryPolicy(n_retries=options.n_retries)
     return Opened(RemoteBackend(remote, retries=policy, on_retry=on_retry), forget)

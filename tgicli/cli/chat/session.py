@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.record import AnswerRecord
 from tgicli.cli.chat.view import open_chat_view
+from tgicli.cli.generate.warm_answer import with_seed
 from tgicli.core import (
     Backend,
     FinishReason,
@@ -30,6 +32,11 @@ from tgicli.ui.held_status import HeldStatus
 from tgicli.ui.terminal import Terminal
 
 Remember = Callable[[GenerationRequest, list[Token]], None]
+Opening = Callable[[], Coroutine[Any, Any, "Opened"]]
+
+
+def forget(_request: GenerationRequest, _answer: list[Token]) -> None:
+    """Keep nothing: only a server knows its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ class Opened:
 
     backend: Backend
     remember: Remember
+    instead: Opening | None = None  # what opens another one, once this one begins no answer
 
 
 class Session:
@@ -54,7 +62,7 @@ class Session:
         self._options = options
         self._terminal = terminal
         self._status = status
-        self._opened = opened
+        self.opened = opened
         self.conversation = options.conversation
         self.unanswered = options.unanswered
         self.last: AnswerRecord | None = None
@@ -113,10 +121,12 @@ class Session:
         return (await (await self._backend()).info()).n_ctx
 
     async def _backend(self) -> Backend:
-        return (await asyncio.shield(self._opened)).backend
+        return (await asyncio.shield(self.opened)).backend
 
     async def _ask(self, question: str, params: SamplingParams) -> None:
         self._n_requests += 1
+        if self._options.remote is None:
+            params = with_seed(params)
         request = GenerationRequest(
             id=f"chat-{self._n_requests}",
             prompt=self.conversation.asking(question),
@@ -143,13 +153,24 @@ class Session:
         """Write the answer while it comes; nothing is between two questions but it."""
         self._status.release()
         try:
-            opened = await asyncio.shield(self._opened)
+            opened = await asyncio.shield(self.opened)
             try:
+                await self._stream(opened.backend, record)
+            except TgicliError:
+                if opened.instead is None or record.tokens:
+                    raise
+                opened = await self._reopen(opened.backend, opened.instead)
                 await self._stream(opened.backend, record)
             finally:
                 opened.remember(record.request, record.tokens)
         finally:
             self._status.hold()
+
+    async def _reopen(self, before: Backend, opening: Opening) -> Opened:
+        """Leave a backend that refuses, or is gone, for another one."""
+        self.opened = asyncio.create_task(opening())
+        await before.aclose()
+        return await asyncio.shield(self.opened)
 
     async def _stream(self, backend: Backend, record: AnswerRecord) -> None:
         record.began_s = time.perf_counter()

@@ -5,7 +5,7 @@ Called on the main thread before anything heavy is imported. A prompt on stdin i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import typer
@@ -17,6 +17,7 @@ from tgicli.cli.generate.flags import GenerateFlags
 from tgicli.cli.output import Output
 from tgicli.cli.precedence import is_flag, only_one, refuse_flags
 from tgicli.cli.prompt import STDIN, read_prompt
+from tgicli.cli.warm import says_how_to_load
 from tgicli.core import GenerationRequest, SamplingParams
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
@@ -63,7 +64,7 @@ def to_options(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> 
     is_remote = flags.remote.is_remote
     return GenerateOptions(
         prompt=_prompt(ctx, flags, terminal),
-        system=None if flags.chat is False else flags.system,
+        system=None if flags.chat is False else flags.system or None,
         chat=flags.chat,
         params=_params(ctx, flags, output),
         truncate=flags.truncate,
@@ -95,7 +96,7 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
 
     common = Ask(
         params=_params(ctx, flags, Output.AUTO),
-        system=None if flags.chat is False else flags.system,
+        system=None if flags.chat is False else flags.system or None,
         truncate=flags.truncate,
         best_of=flags.best_of,
     )
@@ -190,6 +191,5 @@ def _may_be_warm(ctx: typer.Context, flags: GenerateFlags, output: Output) -> bo
 
     JSON and special tokens need what a chat route does not tell.
     """
-    says_how = any(is_flag(ctx, field.name) for field in fields(LoadingFlags))
     asks_more = output is Output.JSON or flags.special or flags.dry_run
-    return flags.server and not says_how and not asks_more
+    return flags.server and not says_how_to_load(ctx) and not asks_more

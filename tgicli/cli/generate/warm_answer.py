@@ -1,17 +1,18 @@
 """Answer one prompt by a server of the user's own that has the model in memory.
 
-Called by `answer` on the main thread; runs the event loop. It spares loading, and nothing else may
-change: whatever such a server refuses, or fails to begin, is left to a model in this process. An
-answer that was begun is never begun again.
+Called by `answer` on the main thread; runs the event loop. `chat` finds its server here, too. It
+spares loading, and nothing else may change: whatever such a server refuses, or fails to begin, is
+left to a model in this process. An answer that was begun is never begun again.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.cli.generate.options import GenerateOptions
@@ -22,6 +23,9 @@ from tgicli.errors import TgicliError
 from tgicli.models.resolve import Origin, resolve
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tgicli.backends.remote import RemoteBackend
 
 SIGN_OF_LIFE_S = 1.0  # a server that is stopped or hangs takes connections as if nothing were
 
@@ -36,7 +40,7 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
     from tgicli.cli.loop import run
 
     found = resolve(options.loading.model, offline=True)
-    options = replace(options, params=_with_seed(options.params))
+    options = replace(options, params=with_seed(options.params))
     status = Status(terminal)
     for path in server_sockets(found.path, options.loading):
         try:
@@ -52,7 +56,7 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
     return None
 
 
-def _with_seed(params: SamplingParams) -> SamplingParams:
+def with_seed(params: SamplingParams) -> SamplingParams:
     """Draw the seed here, if one is needed: a chat route does not tell the one that it draws."""
     if params.is_greedy:
         return replace(params, seed=None)
@@ -62,6 +66,21 @@ def _with_seed(params: SamplingParams) -> SamplingParams:
 async def _answer(
     options: GenerateOptions, path: Path, terminal: Terminal, status: Status
 ) -> Finish | None:
+    status.show(f"waiting for unix:{path}")
+    backend = await reached(path)
+    if backend is None:
+        return None
+    async with aclosing(backend):
+        try:
+            events = backend.generate(to_request(options, chats=options.chat is not False))
+            first = await _first(events)
+        except TgicliError:
+            return None  # it is not allowed there, or not now
+        return await stream(_with(first, events), options, terminal, status)
+
+
+async def reached(path: Path) -> RemoteBackend | None:
+    """Return the server that listens there; None: it gives no sign of life."""
     import asyncio
 
     from tgicli.backends.faults import ConnectionRefused
@@ -70,19 +89,19 @@ async def _answer(
 
     endpoint = Endpoint.from_url(f"unix:{path}")
     remote = RemoteOptions(endpoint=endpoint, timeouts=Timeouts(connect_s=SIGN_OF_LIFE_S))
-    async with aclosing(RemoteBackend(remote, retries=RetryPolicy(n_retries=0))) as backend:
-        status.show(f"waiting for {endpoint.shown}")
+    async with AsyncExitStack() as stack:
+        backend = RemoteBackend(remote, retries=RetryPolicy(n_retries=0))
+        await stack.enter_async_context(aclosing(backend))
         try:
             async with asyncio.timeout(SIGN_OF_LIFE_S):
                 await backend.info()
-            events = backend.generate(to_request(options, chats=options.chat is not False))
-            first = await _first(events)
         except ConnectionRefused:
             path.unlink(missing_ok=True)  # its server was killed
             return None
         except (TgicliError, TimeoutError):
-            return None  # it is not allowed there, or not now
-        return await stream(_with(first, events), options, terminal, status)
+            return None
+        stack.pop_all()
+        return backend
 
 
 async def _first(events: AsyncGenerator[Event, None]) -> Event:
