@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,6 +135,13 @@ def test_a_grammar_may_be_written_as_in_tgis_and_in_openais_requests():
     assert any_object == Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
 
 
+def test_a_form_may_be_written_by_the_names_of_the_options():
+    assert grammar_of(schema=SCHEMA) == OF_SCHEMA
+    assert grammar_of(schema=json.dumps(SCHEMA)) == OF_SCHEMA
+    assert grammar_of(regex="b") == Grammar(GrammarKind.REGEX, "b")
+    assert grammar_of(gbnf='root ::= "b"') == Grammar(GrammarKind.GBNF, 'root ::= "b"')
+
+
 @pytest.mark.parametrize("name", ["max_new_tokens", "max_tokens", "max_completion_tokens"])
 def test_the_longest_answer_has_three_names(name: str):
     assert decode_json_line(line(prompt="x", **{name: 3}), COMMON).ask.params.max_new_tokens == 3
@@ -163,6 +171,25 @@ def test_a_parameter_that_is_not_carried_is_refused_by_name(name: str):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("n_predict", 3, "say max_new_tokens"),
+        ("num_predict", 3, "say max_new_tokens"),
+        ("max_length", 3, "say max_new_tokens"),
+        ("repeat_penalty", 1.1, "say repetition_penalty"),
+        ("stop_sequences", ["a"], "say stop"),
+        ("system_prompt", "Rhyme.", "say system"),
+        ("options", {"num_predict": 3}, "write beside the prompt what it holds"),
+        ("format", "json", "say schema, or response_format"),
+    ],
+)
+def test_what_others_call_a_parameter_is_refused_with_our_name(name: str, value: Any, words: str):
+    assert decode_json_line(line(prompt="x", **{name: None}), COMMON).ask == COMMON
+    with pytest.raises(RequestError, match=f"`{name}` is no parameter; {words}"):
+        decode_json_line(line(prompt="x", **{name: value}), COMMON)
+
+
+@pytest.mark.parametrize(
     ("name", "meant"),
     [
         ("temprature", "temperature"),
@@ -170,6 +197,7 @@ def test_a_parameter_that_is_not_carried_is_refused_by_name(name: str):
         ("max-new-tokens", "max_new_tokens"),
         ("maxTokens", "max_tokens"),
         ("responseFormat", "response_format"),
+        ("stopSequences", "stop"),
     ],
 )
 def test_a_misspelt_parameter_is_refused_with_what_may_be_meant(name: str, meant: str):
@@ -188,10 +216,34 @@ def test_parameters_that_are_null_are_none():
 
 @pytest.mark.parametrize(
     "name",
-    ["prompt_id", "topic", "input", "label", "speed", "user", "type", "model", "stream", "details"],
+    [
+        *("prompt_id", "topic", "input", "label", "speed", "user", "type", "stream", "details"),
+        *("metadata", "meta_data", "source", "context", "body", "format", "options", "reference"),
+        *("expected_output", "max_score", "user_prompt", "length", "min", "stop_words", "answers"),
+    ],
 )
 def test_a_name_of_its_own_is_kept(name: str):
     assert name in decode_json_line(line(prompt="x", **{name: 1}), COMMON).kept
+
+
+def test_a_line_may_name_the_model_that_is_asked_and_no_other():
+    asked = replace(COMMON, model="gpt-4")
+
+    assert "model" in decode_json_line(line(prompt="x", model="gpt-4"), asked).kept
+    assert "model" in decode_json_line(line(prompt="x", model=None), COMMON).kept
+    for common in (asked, COMMON):
+        with pytest.raises(RequestError, match="`model` can't be chosen by a line"):
+            decode_json_line(line(prompt="x", model="other"), common)
+
+
+def test_a_line_of_openais_batches_is_read():
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3, "user": "u"}
+
+    asked = decode_json_line(line(custom_id="a", method="POST", url="/v1", body=body), COMMON)
+
+    assert asked.prompt == (Message("user", "Hi"),)
+    assert asked.ask.params.max_new_tokens == 3
+    assert list(asked.kept) == ["custom_id", "method", "url", "user"]
 
 
 @pytest.mark.parametrize(
@@ -200,6 +252,9 @@ def test_a_name_of_its_own_is_kept(name: str):
         (line(prompt="x", inputs="y"), "both `prompt` and `inputs`"),
         (line(inputs="x", parameters=3), "Expected `object"),
         (line(inputs="x", seed=1, parameters={"seed": 2}), "`seed` stands in `parameters` and"),
+        (line(id=1, body={"id": 2, "prompt": "x"}), "`id` stands in `body` and"),
+        (line(prompt="x", schema="person.json"), "schema: must be a JSON Schema, as an object"),
+        (line(prompt="x", schema=SCHEMA, regex="a"), "schema and regex exclude each other"),
         (line(inputs="x", parameters={"top_k": "many"}), "top_k: Expected"),
         (line(prompt="x", max_tokens=3, max_new_tokens=4), "names of one limit"),
         (line(prompt="x", grammar={"type": "json", "value": 3}), "grammar is not supported"),

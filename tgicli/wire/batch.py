@@ -1,11 +1,12 @@
 """One line of a file of prompts, and what it asks for.
 
 Pure; called by `tgicli generate --input` before anything is computed. A line is a prompt as it is,
-a JSON string, or a JSON object with `prompt` or `messages`. Beside these an object may have the
-sampling parameters by the names of their options, and the names that TGI and OpenAI give them, also
-in TGI's `parameters`. Whatever else it has is kept for its answer, unread and unchanged; but what
-looks like a parameter and is none of ours is refused, since an answer without it would look right.
-Null is the same as absence. What the answer's line says is `batch_answers`'.
+a JSON string, or a JSON object with `prompt` or `messages`, also in the `body` of OpenAI's batches.
+Beside these an object may have the sampling parameters and the form by the names of their options,
+and the names that TGI and OpenAI give them, also in TGI's `parameters`. Whatever else it has is
+kept for its answer, unread and unchanged; but what looks like a parameter and is none of ours is
+refused, since an answer without it would look right. Null is the same as absence. What the answer's
+line says is `batch_answers`'.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from tgicli.core import GenerationRequest, Message, SamplingParams
+from tgicli.core import GenerationRequest, Grammar, GrammarKind, Message, SamplingParams
 from tgicli.errors import RequestError
 from tgicli.wire.batch_answers import ANSWER_KEYS, Kept
 from tgicli.wire.chat import ChatMessage, is_begun_answer
@@ -35,6 +36,7 @@ class Ask:
     system: str | None = None
     truncate: int | None = None
     best_of: int = 1
+    model: str | None = None  # its name, if there is one; a line may repeat it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,9 @@ class _Foreign(_Sampling, frozen=True, kw_only=True):
     do_sample: bool | None = None  # true says nothing of how
     grammar: GrammarBody | None = None
     response_format: ResponseFormat | None = None
+    schema: str | dict[str, Any] | None = None  # these three as their options have them
+    regex: str | None = None
+    gbnf: str | None = None
 
     def onto(self, params: SamplingParams) -> SamplingParams:
         """Return the parameters with these in their places. Raises RequestError."""
@@ -115,13 +120,22 @@ class _Foreign(_Sampling, frozen=True, kw_only=True):
             own["max_new_tokens"] = longest
         if self.do_sample is False:
             own["temperature"] = 0.0
-        if self.grammar is not None and self.response_format is not None:
-            raise RequestError("grammar and response_format exclude each other; leave one out")
-        if self.grammar is not None:
-            own["grammar"] = to_grammar(self.grammar)
-        elif self.response_format is not None:
-            own["grammar"] = self.response_format.to_grammar()
+        if forms := [name for name in _FORMS if getattr(self, name) is not None]:
+            own["grammar"] = self._form(forms)
         return super().onto(replace(params, **own) if own else params)
+
+    def _form(self, names: list[str]) -> Grammar | None:
+        if len(names) > 1:
+            raise RequestError(f"{names[0]} and {names[1]} exclude each other; leave one out")
+        if self.grammar is not None:
+            return to_grammar(self.grammar)
+        if self.response_format is not None:
+            return self.response_format.to_grammar()
+        if self.schema is not None:
+            return Grammar(GrammarKind.JSON_SCHEMA, _schema(self.schema))
+        if self.regex is not None:
+            return Grammar(GrammarKind.REGEX, self.regex)
+        return Grammar(GrammarKind.GBNF, self.gbnf or "")
 
     def _longest(self) -> int | None:
         limits = {self.max_new_tokens, self.max_tokens, self.max_completion_tokens} - {None}
@@ -131,6 +145,19 @@ class _Foreign(_Sampling, frozen=True, kw_only=True):
                 "give one"
             )
         return limits.pop() if limits else None
+
+
+_FORMS = ("grammar", "response_format", "schema", "regex", "gbnf")
+
+
+def _schema(given: str | dict[str, Any]) -> str:
+    """Return a schema's text. Raises RequestError."""
+    if isinstance(given, dict):
+        return msgspec.json.encode(given).decode()
+    try:
+        return _schema(_OBJECT.decode(given))
+    except (msgspec.DecodeError, RecursionError):
+        raise RequestError("schema: must be a JSON Schema, as an object or as its text") from None
 
 
 class _Line(_Foreign, frozen=True, kw_only=True):
@@ -153,17 +180,44 @@ _NOT_OURS = frozenset(
         *("logprobs", "top_logprobs", "logit_bias", "reasoning_effort", "modalities"),
         *("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
         *("guided_json", "guided_regex", "guided_choice", "guided_grammar", "json_schema"),
-        *("structured_outputs", "min_tokens", "ignore_eos"),
+        *("structured_outputs", "min_tokens", "ignore_eos", "stop_token_ids", "bad_words"),
+        *("min_new_tokens", "min_length", "length_penalty", "no_repeat_ngram_size", "num_beams"),
+        *("use_beam_search", "include_stop_str_in_output", "skip_special_tokens"),
+        *("chat_template", "chat_template_kwargs", "add_generation_prompt"),
+        *("continue_final_message", "num_ctx", "n_probs", "repeat_last_n", "mirostat"),
+        *("mirostat_tau", "mirostat_eta", "tfs_z", "dynatemp_range", "dynatemp_exponent"),
+        *("xtc_probability", "xtc_threshold", "dry_multiplier", "dry_base", "top_n_sigma"),
+        *("think", "thinking", "enable_thinking"),
     }
 )
+# What others call what we know.
+_OTHER_NAMES = {
+    "n_predict": "max_new_tokens",  # llama.cpp's
+    "num_predict": "max_new_tokens",  # Ollama's
+    "max_length": "max_new_tokens",  # of Transformers, where the prompt counts, too
+    "max_output_tokens": "max_new_tokens",  # of OpenAI's responses, and Gemini's
+    "repeat_penalty": "repetition_penalty",
+    "typ_p": "typical_p",
+    "stop_sequences": "stop",
+    "system_prompt": "system",
+}
+# Ollama's, by their values; else they may be anything.
+_ELSEWHERE = {
+    "options": "write beside the prompt what it holds",
+    "format": "say schema, or response_format",
+}
 _SAYS_NOTHING = (b"null", b"false")
 # Names that nobody gives to something else by chance.
-_TELLING = sorted({name for name in _KNOWN | _NOT_OURS if "_" in name} | {"temperature", "grammar"})
+_TELLING = sorted(
+    {name for name in _KNOWN | _NOT_OURS | _OTHER_NAMES.keys() if "_" in name}
+    | {"temperature", "grammar"}
+)
 _ALIKE = 0.85  # of two names, by difflib
 _VALUE: msgspec.json.Decoder[str | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
     str | dict[str, msgspec.Raw]
 )
 _PARAMETERS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 _LINE = msgspec.json.Decoder(_Line)
 
 
@@ -190,14 +244,26 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
     value = read(_VALUE, data, what="the line")
     if isinstance(value, str):
         return PromptLine(_not_empty(value), common)
-    if "parameters" in value:
-        inner = read(_PARAMETERS, value.pop("parameters"), what="`parameters`") or {}
-        if twice := sorted(value.keys() & inner.keys()):
-            raise RequestError(f"`{twice[0]}` stands in `parameters` and beside it; leave one out")
-        data = msgspec.json.encode(value | inner)
-        value |= inner
+    is_of_batch = not value.keys() & {"prompt", "inputs", "messages"} and _is_object(value, "body")
+    for outer in (*(("body",) if is_of_batch else ()), "parameters"):
+        if outer in value:
+            value = _unpacked(value, outer)
+            data = msgspec.json.encode(value)
     line = read(_LINE, data, what="the line")
-    return PromptLine(_prompt(line), _own(line, common), _kept(value))
+    return PromptLine(_prompt(line), _own(line, common), _kept(value, common.model))
+
+
+def _unpacked(value: dict[str, msgspec.Raw], outer: str) -> dict[str, msgspec.Raw]:
+    """Put what stands in an inner object beside what stands beside it."""
+    inner = read(_PARAMETERS, value[outer], what=f"`{outer}`") or {}
+    rest = {name: raw for name, raw in value.items() if name != outer}
+    if twice := sorted(rest.keys() & inner.keys()):
+        raise RequestError(f"`{twice[0]}` stands in `{outer}` and beside it; leave one out")
+    return rest | inner
+
+
+def _is_object(value: Mapping[str, msgspec.Raw], name: str) -> bool:
+    return name in value and bytes(value[name]).startswith(b"{")
 
 
 def _prompt(line: _Line) -> str | tuple[Message, ...]:
@@ -230,7 +296,7 @@ def _own(line: _Line, common: Ask) -> Ask:
     )
 
 
-def _kept(value: Mapping[str, msgspec.Raw]) -> Kept:
+def _kept(value: Mapping[str, msgspec.Raw], model: str | None) -> Kept:
     """Return what the answer's line repeats.
 
     Raises:
@@ -240,18 +306,31 @@ def _kept(value: Mapping[str, msgspec.Raw]) -> Kept:
     for name, raw in kept.items():
         if name in ANSWER_KEYS:
             raise RequestError(f"`{name}` is a key of the answers; call yours otherwise")
-        if name not in _NOT_OURS:
+        if name not in _NOT_OURS | _OTHER_NAMES.keys():
             _refuse_misspelt(name)
-        elif bytes(raw) not in _SAYS_NOTHING:
-            raise RequestError(f"`{name}` can't be asked for here; leave it out")
+        if bytes(raw) not in _SAYS_NOTHING:
+            _refuse_foreign(name, bytes(raw), model)
     return kept
 
 
 def _refuse_misspelt(name: str) -> None:
     if near := _nearest(name.lower().replace("-", "_")):
+        meant = _OTHER_NAMES.get(near, near)
         raise RequestError(
-            f"`{name}` is no parameter; did you mean {near}? Or call yours otherwise"
+            f"`{name}` is no parameter; did you mean {meant}? Or call yours otherwise"
         )
+
+
+def _refuse_foreign(name: str, raw: bytes, model: str | None) -> None:
+    """Refuse what others have for a parameter, and we have not, or call otherwise."""
+    if name in _NOT_OURS:
+        raise RequestError(f"`{name}` can't be asked for here; leave it out")
+    if name in _OTHER_NAMES:
+        raise RequestError(f"`{name}` is no parameter; say {_OTHER_NAMES[name]}")
+    if name in _ELSEWHERE and (raw.startswith(b"{") or raw == b'"json"'):
+        raise RequestError(f"`{name}` is no parameter; {_ELSEWHERE[name]}")
+    if name == "model" and raw != msgspec.json.encode(model):
+        raise RequestError("`model` can't be chosen by a line; leave it out, or say it by --model")
 
 
 @functools.lru_cache  # most lines have the same names

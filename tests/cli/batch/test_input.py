@@ -74,6 +74,8 @@ def test_a_bad_line_costs_only_itself(tmp_path: Path):
 
 def test_a_prompt_is_called_by_its_id(tmp_path: Path):
     assert read(tmp_path, b'{"prompt":"a","id":"x"}')[0].name == 'line 1 (id "x")'
+    of_batch = b'{"custom_id":"y","body":{"prompt":"a"}}'
+    assert read(tmp_path, of_batch)[0].name == 'line 1 (id "y")'
 
 
 def test_a_digest_tells_the_line_and_what_it_is_asked_with(tmp_path: Path):

@@ -49,7 +49,7 @@ class Prompt:
     @property
     def name(self) -> str:
         """What it is called in a message."""
-        named = self.kept.get("id")
+        named = self.kept.get("id", self.kept.get("custom_id"))
         return f"line {self.number}" + (f" (id {bytes(named).decode()})" if named else "")
 
 

@@ -94,17 +94,19 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
     _check(ctx, flags, _output(ctx, flags))
     from tgicli.wire.batch import Ask
 
+    is_remote = flags.remote.is_remote
+    remote = flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None
     common = Ask(
         params=_params(ctx, flags, Output.AUTO),
         system=None if flags.chat is False else flags.system or None,
         truncate=flags.truncate,
         best_of=flags.best_of,
+        model=flags.loading.model if remote is None else remote.model,
     )
-    is_remote = flags.remote.is_remote
     return flags.batch.to_options(
         common,
         flags.loading,
-        flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
+        remote,
         chat=flags.chat,
         quiet=flags.quiet,
         stats=flags.stats,
