@@ -250,7 +250,7 @@ def test_a_line_of_openais_batches_is_read():
     ("data", "words"),
     [
         (line(prompt="x", inputs="y"), "both `prompt` and `inputs`"),
-        (line(inputs="x", parameters=3), "Expected `object"),
+        (line(inputs="x", parameters=3), "`parameters`: Expected `object"),
         (line(inputs="x", seed=1, parameters={"seed": 2}), "`seed` stands in `parameters` and"),
         (line(id=1, body={"id": 2, "prompt": "x"}), "`id` stands in `body` and"),
         (line(prompt="x", schema="person.json"), "schema: must be a JSON Schema, as an object"),
@@ -267,7 +267,9 @@ def test_a_line_of_openais_batches_is_read():
             "exclude each other",
         ),
         (b"{", "not JSON"),
+        (b"{bad", r"the line is not JSON: object keys must be strings \(byte 1\)"),
         (b"[1]", "Expected"),
+        (json.dumps("\ud83d").encode(), "half of a character"),
         (b'"\xff"', "not JSON"),
         (b'""', "empty"),
         (line(id=1), "neither `prompt` nor `messages`"),

@@ -5,6 +5,8 @@ What a remote server answers is read in `answers`, and TGI's requests in its own
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import TypeVar
 
 import msgspec
@@ -26,9 +28,18 @@ def read(decoder: msgspec.json.Decoder[_Read], data: bytes, *, what: str) -> _Re
     except msgspec.ValidationError as error:
         raise RequestError(_name_field_first(str(error), what)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedBody(f"{what} is not JSON: {error}") from error
+        raise MalformedBody(f"{what} is not JSON: {_trouble(data, error)}") from error
     except RecursionError as error:
         raise RequestError(f"{what} is nested too deeply") from error
+
+
+def _trouble(data: bytes, error: Exception) -> str:
+    """Say what is no JSON. Python writes half characters, which others take for data cut off."""
+    if b"\\ud" in data.lower():
+        with contextlib.suppress(ValueError, RecursionError):
+            json.loads(data)
+            return "a string has half of a character, such as \\ud83d"
+    return str(error).removeprefix("JSON is malformed: ")
 
 
 def _name_field_first(complaint: str, what: str) -> str:
