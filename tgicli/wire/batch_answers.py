@@ -8,7 +8,7 @@ parameters that it was asked with: an answer counts only where both are the same
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -107,6 +107,10 @@ class Record:
     key: Key
     is_answer: bool  # else a failure
 
+    def at(self, index: int) -> Record:
+        """Return it about the same prompt at another index."""
+        return replace(self, key=replace(self.key, index=index))
+
 
 def decode_record(line: bytes) -> Record | None:
     """Read a line, with or without its newline; None: it is none of ours, or not whole."""
@@ -119,6 +123,12 @@ def decode_record(line: bytes) -> Record | None:
     if found.index < 0 or (found.text is None) == (found.error is None):
         return None
     return Record(Key(found.index, found.digest), found.text is not None)
+
+
+def with_index(line: bytes, index: int) -> bytes:
+    """Return one of our lines about the same prompt at another index."""
+    assert line.startswith(BEGINNING)
+    return BEGINNING + b"%d" % index + line[line.index(b",") :]
 
 
 def may_be_cut(piece: bytes) -> bool:

@@ -140,6 +140,59 @@ def test_a_file_that_is_not_ours_is_never_changed(path: Path, content: bytes, ea
     assert path.read_bytes() == content
 
 
+def of_lines(*digests: str) -> list[Prompt]:
+    """Return prompts whose lines have these digests."""
+    return [
+        Prompt(Key(i, f"{digest}.settings"), i + 1, PromptLine(digest, ASK))
+        for i, digest in enumerate(digests)
+    ]
+
+
+def answer_to(index: int, digest: str) -> bytes:
+    return answer(index, text=f"to {digest}", digest=f"{digest}.settings")
+
+
+def answers_in(path: Path) -> list[tuple[int, str]]:
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    return [(line["index"], line["text"]) for line in lines]
+
+
+def test_a_prompt_that_has_moved_keeps_its_answer(path: Path):
+    path.write_bytes(answer_to(0, "a") + answer_to(9, "b") + failure(1) + answer_to(10, "c"))
+
+    assert rest(path, of_lines("new", "a", "x", "c", "b")) == [0, 2]
+    assert answers_in(path) == [(1, "to a"), (4, "to b"), (3, "to c")]
+    assert rest(path, of_lines("new", "a", "x", "c", "b")) == [0, 2]
+
+
+def test_an_answer_is_to_one_prompt_only_though_others_are_the_same(path: Path):
+    path.write_bytes(answer_to(2, "a") + answer_to(3, "a"))
+
+    assert rest(path, of_lines("a", "a", "a")) == [1]
+    assert sorted(answers_in(path)) == [(0, "to a"), (2, "to a")]
+
+
+def test_an_answer_whose_prompt_was_taken_out_is_dropped_only_when_told(path: Path):
+    path.write_bytes(answer_to(0, "a") + answer_to(1, "b") + answer_to(2, "c"))
+    asked = of_lines("a", "c")
+
+    with pytest.raises(ConfigError, match=r"1 of the answers .* what was prompt 2 is not there"):
+        rest(path, asked)
+    assert rest(path, asked, Earlier.REDO_CHANGED) == []
+    assert answers_in(path) == [(0, "to a"), (1, "to c")]
+
+
+def test_a_moved_answer_can_be_gone_on_from_in_the_same_run(path: Path):
+    path.write_bytes(answer_to(9, "a") + answer_to(10, "b"))
+
+    with closing(AnswerFile(path)) as file:
+        resume(file, of_lines("c", "b", "a"), Earlier.KEEP, path)
+        write(file, answer_to(0, "c"))
+        file.sort()
+
+    assert answers_in(path) == [(0, "to c"), (1, "to b"), (2, "to a")]
+
+
 def test_changed_prompts_and_parameters_are_refused_and_said(path: Path):
     path.write_bytes(answer(0) + answer(1))
 
@@ -147,7 +200,7 @@ def test_changed_prompts_and_parameters_are_refused_and_said(path: Path):
         rest(path, prompts(2, "other.settings"))
     with pytest.raises(ConfigError, match=r"the options, the model or the server have changed"):
         rest(path, prompts(2, "line.other"))
-    with pytest.raises(ConfigError, match=r"there is no prompt 2 any more"):
+    with pytest.raises(ConfigError, match=r"what was prompt 2 is not there any more"):
         rest(path, prompts(1))
     assert indexes(path) == [0, 1]
 
@@ -159,7 +212,7 @@ def test_more_prompts_are_no_change(path: Path):
 
 
 def test_redoing_changed_ones_keeps_the_others(path: Path):
-    path.write_bytes(answer(0, digest="old.settings") + answer(1) + answer(7))
+    path.write_bytes(answer(0, digest="old.settings") + answer(1) + answer_to(7, "gone"))
 
     assert rest(path, prompts(2), Earlier.REDO_CHANGED) == [0]
     assert indexes(path) == [1]

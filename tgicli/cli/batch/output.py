@@ -19,12 +19,12 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tgicli.errors import ConfigError, StreamBroken
-from tgicli.wire.batch_answers import Key, Record, decode_record, may_be_cut
+from tgicli.wire.batch_answers import Record, decode_record, may_be_cut, with_index
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND
 
@@ -110,15 +110,18 @@ class AnswerFile:
                 raise self._unwritable(error) from error
             self._n_synced = n_written
 
-    def keep(self, keys: Collection[Key]) -> None:
-        """Take out all lines but the answers to these prompts.
+    def keep(self, indexes: Mapping[int, int]) -> None:
+        """Take out all lines but those at these places in `records`; give each its prompt's index.
 
         Raises:
             StreamBroken: there is no room; the file is as before.
         """
-        answers = [line for line in self._lines if line.record.is_answer]
-        kept = list(_once_each(line for line in answers if line.record.key in keys))
-        if len(kept) < len(self._lines):
+        kept = [
+            replace(line, record=line.record.at(indexes[place]))
+            for place, line in enumerate(self._lines)
+            if place in indexes
+        ]
+        if kept != self._lines:
             self._rewrite(kept)
 
     def sort(self) -> None:
@@ -135,7 +138,7 @@ class AnswerFile:
             try:
                 # Locked before anybody can find it: there is no moment without a lock.
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._copy(lines, fd)
+                copied = self._copy(lines, fd)
                 os.fchmod(fd, stat.S_IMODE(os.fstat(self._fd).st_mode))
                 os.fsync(fd)
                 os.replace(draft, self._path)
@@ -148,12 +151,19 @@ class AnswerFile:
         os.close(self._fd)
         self._fd = fd
         _sync_folder(self._path.parent)
-        self._lines, self._end = list(_moved(lines)), os.fstat(fd).st_size
+        self._lines, self._end = copied, os.fstat(fd).st_size
         self._n_synced = self._end
 
-    def _copy(self, lines: Iterable[_Stored], fd: int) -> None:
+    def _copy(self, lines: Iterable[_Stored], fd: int) -> list[_Stored]:
+        """Write the lines with their records' indexes; return them as they lie there."""
+        copied, end = list[_Stored](), 0
         for line in lines:
-            _write_all(fd, os.pread(self._fd, line.stop - line.start, line.start))
+            data = os.pread(self._fd, line.stop - line.start, line.start)
+            data = with_index(data, line.record.key.index)
+            _write_all(fd, data)
+            copied.append(_Stored(line.record, end, end + len(data)))
+            end += len(data)
+        return copied
 
     def _scan(self) -> tuple[list[_Stored], int]:
         """Return the lines, and where the next one goes; cut off what is no whole line.
@@ -231,24 +241,6 @@ def _lock(fd: int, shown: Path) -> None:
         raise ConfigError(
             f"--output {shown} can't be locked: {error.strerror}; choose a file on another disk"
         ) from error
-
-
-def _once_each(lines: Iterable[_Stored]) -> Iterator[_Stored]:
-    """Yield the first line about each prompt."""
-    seen: set[int] = set()
-    for line in lines:
-        if line.record.key.index not in seen:
-            seen.add(line.record.key.index)
-            yield line
-
-
-def _moved(lines: Iterable[_Stored]) -> Iterator[_Stored]:
-    """Yield the lines as they lie one behind the other."""
-    end = 0
-    for line in lines:
-        length = line.stop - line.start
-        yield _Stored(line.record, end, end + length)
-        end += length
 
 
 def _write_all(fd: int, data: bytes) -> None:
