@@ -278,6 +278,8 @@ class Finish:
     # False: a remote server told no counts, so n_prompt_tokens is 0, and pieces of text were
     # counted for n_generated_tokens.
     has_usage: bool = True
+    # Whether its grammar allows an end here; None: there is none, or a remote server did not tell.
+    fulfils_grammar: bool | None = None
 
     @property
     def text(self) -> str:

@@ -190,6 +190,29 @@ def test_a_schema_is_sent_as_the_server_wants_it(cli: Cli):
     assert server.posts[0].json["response_format"]["json_schema"]["schema"] == schema
 
 
+@pytest.mark.parametrize(
+    ("text", "form", "status"),
+    [
+        ('{"a": 1}', ["--schema", "{}"], ExitStatus.OK),
+        ('{"a": ', ["--schema", "{}"], ExitStatus.STREAM_BROKEN),
+        ("aaa", ["--regex", "a+"], ExitStatus.STREAM_BROKEN),  # the server may know; it says not
+        ("aaa", [], ExitStatus.OK),
+    ],
+)
+def test_a_servers_answer_of_a_form_is_to_be_all_of_it(
+    cli: Cli, text: str, form: list[str], status: ExitStatus
+):
+    events = [chat_event(content=text), chat_event(reason="length"), DONE]
+    models = b'{"data":[{"id":"small","owned_by":"sglang"}],"object":"list"}'
+
+    with serving(stream(*events), pages={"/v1/models": answer(200, models)}) as server:
+        outcome = generate(cli, server.url, "Hi", "--max-new-tokens", "3", *form)
+
+    words = "the answer was cut off before its form was complete: --max-new-tokens 3 is reached"
+    assert (outcome.status, outcome.stdout) == (status, text)
+    assert (words in outcome.stderr) == (status != ExitStatus.OK)
+
+
 def test_special_tokens_are_shown_where_the_server_tells_them(cli: Cli):
     events = [tgi_event(1, "<s>"), *tgi_stream("Hi", "!")]
     events[0] = events[0].replace(b'"special": false', b'"special": true')

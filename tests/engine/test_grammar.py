@@ -234,6 +234,26 @@ def test_a_grammar_that_fails_ends_its_sequence_and_no_other(tiny_model: Path) -
         assert writer.answers.ids("free") == expected
 
 
+@pytest.mark.parametrize(
+    ("grammar", "is_fulfilled"),
+    [(regex("[a-z]+"), True), (regex("[a-z]{90}"), False)],
+)
+def test_an_answer_that_its_length_ends_tells_whether_its_grammar_allows_an_end_there(
+    tiny_model: Path, grammar: Grammar, is_fulfilled: bool
+) -> None:
+    with writing(tiny_model) as writer:
+        writer.submit("cut", grammar, n_new=3)
+        writer.submit("free", regex("a"))
+        writer.answers.submit("unbound", PROMPT, n_new=3)
+        writer.answers.run()
+
+        finish = writer.answers.finish
+        assert finish["cut"].reason == "length"
+        assert finish["cut"].fulfils_grammar == is_fulfilled
+        assert finish["free"].fulfils_grammar
+        assert finish["unbound"].fulfils_grammar is None
+
+
 def test_a_grammar_must_be_compiled_before_its_sequence_exists() -> None:
     params = replace(HOT, grammar=regex("a"))
 

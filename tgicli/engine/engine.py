@@ -295,6 +295,7 @@ class Engine:
         assert reason is not None
         assert started_s is not None
         assert first_s is not None
+        constraint = sequence.constraint
         return Finish(
             tokens=tokens,
             reason=reason,
@@ -306,4 +307,5 @@ class Engine:
             prefill_s=first_s - started_s,
             decode_s=self._clock() - first_s,
             prompt_tokens=self.runner.prompt_tokens(sequence),
+            fulfils_grammar=None if constraint is None else constraint.is_fulfilled,
         )

@@ -76,6 +76,11 @@ class Constraint:
         self._matcher.consume_token(token_id)
         self._check()
 
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether the answer may end here."""
+        return self._matcher.is_accepting()
+
     def _check(self) -> None:
         if not self._matcher.is_error():
             return

@@ -165,6 +165,34 @@ def test_an_answer_has_the_form_that_is_asked_for(generate: Generate, tmp_path: 
     assert generate("Hello", "--regex", "ab{3}c").stdout == b"abbbc"
 
 
+def test_half_a_form_is_an_answer_that_ended_before_its_end(generate: Generate) -> None:
+    short = ["--max-new-tokens", "2", "-q"]
+
+    half = generate("Hello", "--schema", SCHEMA, *short)
+    as_json = generate("Hello", "--schema", SCHEMA, "--json", *short)
+    whole = generate("Hello", "--regex", "[a-z]+", *short)
+
+    words = "the answer was cut off before its form was complete: --max-new-tokens 2 is reached"
+    assert half.stdout.startswith(b"{")
+    assert (half.returncode, half.stderr) == (7, f"error: {words}\n".encode())
+    assert (as_json.returncode, whole.returncode, whole.stderr) == (7, 0, b"")
+    assert b"error" not in as_json.stdout
+
+
+def test_half_a_form_is_a_failure_of_its_prompt(generate: Generate) -> None:
+    lines = b'{"prompt": "one", "max_new_tokens": 2}\n{"prompt": "two"}\n'
+
+    result = generate("--input", "-", "--regex", "[a-z]{90}", "-q", input=lines)
+
+    half, whole = map(json.loads, result.stdout.splitlines())
+    assert result.returncode == 7
+    assert half["error"] == {
+        "type": "incomplete_generation",
+        "message": "it was cut off before its form was complete: max_new_tokens is 2",
+    }
+    assert len(whole["text"]) == 90
+
+
 def test_a_form_is_the_default_of_many_prompts(generate: Generate) -> None:
     lines = b'{"prompt": "one"}\n{"prompt": "two", "grammar": {"type": "regex", "value": "no"}}'
 

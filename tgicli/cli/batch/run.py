@@ -22,6 +22,7 @@ from typing import Protocol
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.cli.batch.input import Prompt
 from tgicli.cli.batch.window import Window
+from tgicli.cli.generate.grammar import is_cut_short
 from tgicli.core import Backend, Delta, Finish, GenerationRequest, Progress, Token
 from tgicli.errors import (
     ConfigError,
@@ -32,6 +33,7 @@ from tgicli.errors import (
     Unauthorized,
     Unreachable,
 )
+from tgicli.wire.batch import PromptLine
 from tgicli.wire.batch_answers import Answer, encode_answer, encode_failure
 
 MAX_BREAKS = 3  # of one prompt's answers, before it counts as failed
@@ -162,7 +164,7 @@ class BatchRun:
         except TgicliError as error:
             await self._fail(turn.prompt, error)
         else:
-            await self._succeed(turn.prompt, answer)
+            await self._take_in(turn.prompt, answer)
         finally:
             self._tally.n_running -= 1
             self._changed.set()
@@ -195,8 +197,18 @@ class BatchRun:
         self._has_heard, self._is_shut, self._tally.trouble = True, False, ""
         self._changed.set()
 
-    async def _succeed(self, prompt: Prompt, answer: Answer) -> None:
+    async def _take_in(self, prompt: Prompt, answer: Answer) -> None:
+        """Write an answer, if it came to the end of its form."""
         self._window.answered()
+        assert isinstance(prompt.line, PromptLine)
+        params = prompt.line.ask.params
+        if is_cut_short(params.grammar, answer.finish, answer.tokens):
+            limit = params.max_new_tokens
+            cause = "there was no more room" if limit is None else f"max_new_tokens is {limit}"
+            await self._fail(
+                prompt, StreamBroken(f"it was cut off before its form was complete: {cause}")
+            )
+            return
         await self._answers.write(prompt.key.index, encode_answer(prompt.key, prompt.kept, answer))
         self._tally.n_answered += 1
 

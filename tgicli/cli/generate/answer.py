@@ -6,23 +6,28 @@ Called on the main thread. Who answers, a model in this process or a server, is 
 
 from __future__ import annotations
 
+from tgicli.cli.generate.grammar import is_cut_short
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.output import Output
-from tgicli.core import Finish, FinishReason
-from tgicli.errors import DeadlineExceeded, TgicliError
+from tgicli.core import Finish, FinishReason, Run
+from tgicli.errors import DeadlineExceeded, StreamBroken, TgicliError
 from tgicli.ui.terminal import Terminal
 
 
 def answer(options: GenerateOptions, terminal: Terminal) -> None:
-    """Stream the answer, say how it went."""
+    """Stream the answer, say how it went.
+
+    Raises:
+        TgicliError: there is none, or not all of it.
+    """
     try:
-        finish = _answer(options, terminal)
+        run = _answer(options, terminal)
     except TgicliError as error:
         if options.output is Output.JSON and options.stream and not options.dry_run:
             _write_error(error, terminal)
         raise
-    if finish is not None:
-        _last_words(options, terminal, finish)
+    if run is not None:
+        _last_words(options, terminal, run)
 
 
 def _write_error(error: TgicliError, terminal: Terminal) -> None:
@@ -34,7 +39,7 @@ def _write_error(error: TgicliError, terminal: Terminal) -> None:
     write(encode_error(error) + b"\n")
 
 
-def _answer(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+def _answer(options: GenerateOptions, terminal: Terminal) -> Run | None:
     if options.remote is None:
         return _answer_here(options, terminal)
     from tgicli.cli.generate.remote_answer import answer_remotely
@@ -42,32 +47,48 @@ def _answer(options: GenerateOptions, terminal: Terminal) -> Finish | None:
     return answer_remotely(options, options.remote, terminal)
 
 
-def _answer_here(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+def _answer_here(options: GenerateOptions, terminal: Terminal) -> Run | None:
     """Let a server of the user's answer that has the model loaded, else load it."""
     from tgicli.cli.warm import servers_are_there
 
     if options.may_be_warm and servers_are_there():
         from tgicli.cli.generate.warm_answer import answer_warmly
 
-        finish = answer_warmly(options, terminal)
-        if finish is not None:
-            return finish
+        run = answer_warmly(options, terminal)
+        if run is not None:
+            return run
     from tgicli.cli.generate.local_answer import answer_locally
 
     return answer_locally(options, terminal)
 
 
-def _last_words(options: GenerateOptions, terminal: Terminal, finish: Finish) -> None:
-    """Say on stderr what the answer itself can't."""
+def _last_words(options: GenerateOptions, terminal: Terminal, run: Run) -> None:
+    """Say on stderr what the answer itself can't.
+
+    Raises:
+        StreamBroken: it is not all of the form that was asked for.
+    """
+    finish = run.finish
+    is_short = is_cut_short(options.params.grammar, finish, run.tokens)
     is_cut = finish.reason is FinishReason.LENGTH and options.params.max_new_tokens is None
-    if is_cut and not options.quiet:
-        n_tokens = finish.n_prompt_tokens + finish.n_generated_tokens
-        cause = f"the context of {n_tokens:,} tokens is full"
-        if options.remote is not None:
-            cause = "the server's limit is reached"
-        terminal.say(f"the answer was cut off: {cause}")
+    if is_cut and not is_short and not options.quiet:
+        terminal.say(f"the answer was cut off: {_limit(options, finish)}")
     if options.stats:
         terminal.say(_stats_line(finish))
+    if is_short:
+        raise StreamBroken(
+            f"the answer was cut off before its form was complete: {_limit(options, finish)}"
+        )
+
+
+def _limit(options: GenerateOptions, finish: Finish) -> str:
+    """Say what ended an answer."""
+    if options.params.max_new_tokens is not None:
+        return f"--max-new-tokens {options.params.max_new_tokens} is reached"
+    if options.remote is not None:
+        return "the server's limit is reached"
+    n_tokens = finish.n_prompt_tokens + finish.n_generated_tokens
+    return f"the context of {n_tokens:,} tokens is full"
 
 
 def _stats_line(finish: Finish) -> str:

@@ -1,4 +1,4 @@
-"""The flags of `generate` that say what an answer must look like.
+"""The flags of `generate` that say what an answer must look like, and whether it does.
 
 Imported by `flags` on the main thread; nothing heavy is. Whether a grammar compiles only its
 model's tokenizer tells, or the server; what can be told before is told here.
@@ -7,6 +7,7 @@ model's tokenizer tells, or the server; what can be told before is told here.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import typer
 
 from tgicli.cli.precedence import only_one
 from tgicli.cli.signature import option
-from tgicli.core import Grammar, GrammarKind
+from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, Token, visible_text
 from tgicli.errors import ConfigError
 
 PANEL = "Form of the answer"
@@ -55,6 +56,27 @@ class GrammarFlags:
             case "gbnf":
                 return Grammar(GrammarKind.GBNF, _gbnf(self.gbnf or ""))
         return None
+
+
+def is_cut_short(grammar: Grammar | None, finish: Finish, tokens: Iterable[Token]) -> bool:
+    """Whether a limit of its length ended an answer before its form was complete.
+
+    tokens are all of the answer's. Of what remote servers write only JSON can be told; anything
+    else that a limit has ended is taken for incomplete.
+    """
+    if grammar is None or finish.reason is not FinishReason.LENGTH:
+        return False
+    if finish.fulfils_grammar is not None:
+        return not finish.fulfils_grammar
+    return grammar.kind is not GrammarKind.JSON_SCHEMA or not _is_json(visible_text(tokens))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _schema(given: str) -> str:

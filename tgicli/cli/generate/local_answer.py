@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
 from tgicli.cli.local import Loading, context_options, find_model, loading_model
-from tgicli.core import Finish, GenerationRequest
+from tgicli.core import GenerationRequest, Run
 from tgicli.errors import DeadlineExceeded
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_LANES = 8  # of --best-of runs at once
 
 
-def answer_locally(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+def answer_locally(options: GenerateOptions, terminal: Terminal) -> Run | None:
     """Load the model and stream the answer; with --dry-run, print the prompt and return None."""
     status, begun = Status(terminal), time.monotonic()
     _download(options, terminal)
@@ -59,7 +59,7 @@ def _download(options: GenerateOptions, terminal: Terminal) -> None:
 
 async def _answer(
     options: GenerateOptions, terminal: Terminal, status: Status, loading: Loading
-) -> Finish | None:
+) -> Run | None:
     from asyncio import wrap_future
     from contextlib import aclosing
 

@@ -14,7 +14,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.cli.endpoint import announce
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
-from tgicli.core import Finish
+from tgicli.core import Run
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def answer_remotely(
     options: GenerateOptions, remote: RemoteOptions, terminal: Terminal
-) -> Finish | None:
+) -> Run | None:
     """Stream the answer; with --dry-run, print the request and return None."""
     from tgicli.cli.loop import run
 
@@ -37,7 +37,7 @@ def answer_remotely(
 
 async def _answer(
     options: GenerateOptions, remote: RemoteOptions, terminal: Terminal, status: Status
-) -> Finish | None:
+) -> Run | None:
     from contextlib import aclosing
 
     from tgicli.backends.remote import RemoteBackend

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 from tgicli.cli.generate.options import GenerateOptions
-from tgicli.core import Event, Finish, GenerationRequest, Message, Progress
+from tgicli.core import Event, Finish, GenerationRequest, Message, Progress, Run, Token
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -37,8 +37,8 @@ async def stream(
     options: GenerateOptions,
     terminal: Terminal,
     status: Status,
-) -> Finish:
-    """Write the answer while it comes.
+) -> Run:
+    """Write the answer while it comes; return all of it.
 
     Raises:
         TgicliError: it does not come to its end; what came of it is written.
@@ -48,6 +48,7 @@ async def stream(
 
     from tgicli.cli.generate.sink import open_sink
 
+    tokens: list[Token] = []
     finish: Finish | None = None
     with closing(open_sink(options, terminal)) as sink:
         async with aclosing(events):
@@ -57,6 +58,7 @@ async def stream(
                         status.show(f"prompt {event.n_computed:,}/{event.n_prompt_tokens:,} tokens")
                     continue
                 status.clear()
+                tokens += event.tokens
                 sink.write(event)
                 await terminal.drain_stdout()
                 if isinstance(event, Finish):
@@ -64,4 +66,4 @@ async def stream(
                     break
     await terminal.drain_stdout()
     assert finish is not None, "a stream ends with Finish or raises"
-    return finish
+    return Run(tuple(tokens), finish)

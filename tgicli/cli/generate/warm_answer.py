@@ -18,7 +18,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
 from tgicli.cli.warm import server_sockets
-from tgicli.core import Event, Finish, Progress, SamplingParams
+from tgicli.core import Event, Progress, Run, SamplingParams
 from tgicli.errors import TgicliError
 from tgicli.models.resolve import Origin, resolve
 from tgicli.ui.status import Status
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SIGN_OF_LIFE_S = 1.0  # a server that is stopped or hangs takes connections as if nothing were
 
 
-def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None:
+def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Run | None:
     """Stream the answer; None: no server does it.
 
     Raises:
@@ -45,14 +45,14 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Finish | None
     for path in server_sockets(found.path, options.loading):
         try:
             answering = _answer(options, path, terminal, status)
-            finish = run(answering, timeout_s=options.timeout_s)
+            answered = run(answering, timeout_s=options.timeout_s)
         finally:
             status.clear()
-        if finish is None:
+        if answered is None:
             continue
         if found.origin is Origin.DEMO and options.loading.model is None and not options.quiet:
             terminal.say(f"no model is named; a server answered with {found.name}")
-        return replace(finish, seed=options.params.seed)
+        return replace(answered, finish=replace(answered.finish, seed=options.params.seed))
     return None
 
 
@@ -65,7 +65,7 @@ def with_seed(params: SamplingParams) -> SamplingParams:
 
 async def _answer(
     options: GenerateOptions, path: Path, terminal: Terminal, status: Status
-) -> Finish | None:
+) -> Run | None:
     status.show(f"waiting for unix:{path}")
     backend = await reached(path)
     if backend is None:
