@@ -93,6 +93,50 @@ def test_settings_that_differ_have_other_names():
     assert usual != settings_digest(SamplingParams(), model="n")
 
 
+@pytest.mark.parametrize("name", ["p.json", "p.jsonl", "p.data", "-"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'[\n {"prompt":"a"}\n]\n', r"is a JSON array; .* jq -c '\.\[\]' "),
+        (b'[{"prompt":"a"},\n {"prompt":"b"}]\n', "is a JSON array"),
+        (b'["a", "b"]', "is a JSON array"),
+        (b'{\n "prompt": "a"\n}\n', r"is a JSON object over several lines; .* jq -c '\.' "),
+    ],
+)
+def test_json_over_all_lines_is_refused_whole(tmp_path: Path, name: str, data: bytes, words: str):
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path, data, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("p.csv", b"a\nb\n"),
+        ("p.tsv", b"id\tquestion\n"),
+        ("p", b'id,prompt\n1,"a, b"\n'),
+        ("p.data", b'"id";"prompt"\n'),
+    ],
+)
+def test_a_table_is_refused(tmp_path: Path, name: str, data: bytes):
+    with pytest.raises(ConfigError, match="is a table; write a JSON object a line"):
+        read(tmp_path, data, name)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"[INST] Hi [/INST]", b"[1] Who said so?", b"Write a prompt, please", b"{name} is who?"],
+)
+def test_text_may_begin_like_something_else(tmp_path: Path, first: bytes):
+    assert texts(read(tmp_path, first + b"\nb", "p")) == [first.decode(), "b"]
+
+
+def test_whatever_is_said_to_be_text_is_text(tmp_path: Path):
+    data = b'[\n"id","prompt"'
+
+    assert texts(read(tmp_path, data, "p.txt")) == ["[", '"id","prompt"']
+    assert texts(read(tmp_path, data, "p.csv", "text")) == ["[", '"id","prompt"']
+
+
 @pytest.mark.parametrize("data", [b"", b"\n \n"])
 def test_a_file_without_prompts_is_refused(tmp_path: Path, data: bytes):
     with pytest.raises(ConfigError, match="has no prompt"):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +29,8 @@ _FORMATS: dict[str, InputFormat] = {
     ".json": "jsonl",
     ".txt": "text",
 }
+_TABLES = (".csv", ".tsv", ".parquet", ".xlsx")
+_PROMPT_KEYS = {b"prompt", b"inputs", b"messages"}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\f\v"
 _DIGEST_BYTES = 8
@@ -67,7 +71,7 @@ def read_prompts(
     settings names what all are asked with; it becomes a part of each digest.
 
     Raises:
-        ConfigError: the file can't be read, or has no prompt.
+        ConfigError: the file can't be read, has no prompt, or is something else than prompts.
     """
     waiting = None if quiet else WAITING
     lines = list(_lines(read_input(path, terminal, flag="--input", waiting=waiting)))
@@ -96,17 +100,45 @@ def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_jsonl(path: Path, format: InputFormat, first: bytes) -> bool:
+    """Whether lines are JSON, or text.
+
+    Raises:
+        ConfigError: lines are no prompts: it is a table, or one JSON value over all lines.
+    """
+    suffix, first = path.suffix.lower(), first.strip(_BLANKS)
     if format == "auto":
         # A file of another name is what its first line is.
-        format = _FORMATS.get(path.suffix.lower()) or (
-            "jsonl" if _is_json(first.strip(_BLANKS)) else "text"
+        format = _FORMATS.get(suffix, "auto")
+        if suffix in _TABLES or (format == "auto" and _is_head_of_table(first)):
+            raise ConfigError(
+                f"--input {path} is a table; write a JSON object a line, such as "
+                f'{{"prompt": "..."}}, or say --input-format text if each line is a prompt'
+            )
+    if format != "text" and (whole := _whole_json(first)):
+        value, selector = whole
+        raise ConfigError(
+            f"--input {path} is a JSON {value}; write an object a line, as jq -c '{selector}' does"
+            f", or say --input-format text if each line is a prompt"
         )
-    return format == "jsonl"
+    return format == "jsonl" or (format == "auto" and _is_json(first, dict | str))
 
 
-def _is_json(line: bytes) -> bool:
+def _is_head_of_table(line: bytes) -> bool:
+    """Whether a line names columns, one of them a prompt's."""
+    cells = re.split(rb"[,;\t]", line)
+    return len(cells) > 1 and any(cell.strip(b' "') in _PROMPT_KEYS for cell in cells)
+
+
+def _whole_json(line: bytes) -> tuple[str, str] | None:
+    """Name the JSON value that a file is as a whole, by its first line; and how jq makes lines."""
+    if line.startswith(b"[{") or line == b"[" or _is_json(line, list):
+        return "array", ".[]"
+    return ("object over several lines", ".") if line == b"{" else None
+
+
+def _is_json(line: bytes, kind: type | types.UnionType) -> bool:
     try:
-        return isinstance(json.loads(line), dict | str)
+        return isinstance(json.loads(line), kind)
     except (ValueError, RecursionError):
         return False
 
