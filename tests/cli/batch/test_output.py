@@ -257,6 +257,17 @@ def test_what_cannot_be_a_file_is_refused(tmp_path: Path, name: str):
         AnswerFile(tmp_path / name)
 
 
+def test_a_pipe_is_refused_by_each_of_its_names(tmp_path: Path):
+    os.mkfifo(tmp_path / "fifo")
+    end, other = os.pipe()
+
+    for name in (tmp_path / "fifo", Path(f"/dev/fd/{other}")):
+        with pytest.raises(ConfigError, match="is no regular file; for a pipe use `-`"):
+            AnswerFile(name)
+    os.close(end)
+    os.close(other)
+
+
 def test_a_full_disk_leaves_whole_lines(path: Path):
     real_write = os.write
 

@@ -223,7 +223,8 @@ def _open_locked(path: Path, shown: Path) -> int:
 
 def _open(path: Path, shown: Path) -> int:
     try:
-        if path.exists() and not path.is_file():
+        # Not `path`: of a pipe, as /dev/stdout may be one, the real path is no path.
+        if shown.exists() and not shown.is_file():
             raise ConfigError(f"--output {shown} is no regular file; for a pipe use `-`")
         return os.open(path, _FLAGS, 0o666)
     except OSError as error:
