@@ -133,6 +133,33 @@ def test_a_wrong_variable_is_an_error_here_too(cli: Cli, monkeypatch: pytest.Mon
     assert cli("config").stderr == "error: TGICLI_SEED=x: must be a whole number\n"
 
 
+def test_what_contradicts_itself_is_told_with_where_it_is_set(
+    cli: Cli, config_file: Write, monkeypatch: pytest.MonkeyPatch
+):
+    path = config_file("raw = true\n[generate]\nplain = true\n")
+    monkeypatch.setenv("TGICLI_REGEX", "a")
+    monkeypatch.setenv("TGICLI_GBNF", "b")
+
+    of_file = cli("generate", "hi")
+    of_variables = cli("generate", "hi", "--raw")
+
+    words = f"raw ({path}:1) and plain ({path}:3) exclude each other; choose one"
+    assert (of_file.status, of_file.stderr) == (ExitStatus.USAGE, f"error: {words}\n")
+    assert "TGICLI_REGEX and TGICLI_GBNF exclude each other" in of_variables.stderr
+
+
+@pytest.mark.parametrize("command", ["config", "serve"])
+def test_a_port_that_there_is_not_is_told_with_where_it_is_set(
+    cli: Cli, config_file: Write, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    path = config_file("[serve]\nport = 99999\n")
+
+    assert f"{path}:2: port = 99999: must be <= 65535" in cli(command).stderr
+    config_file("")
+    monkeypatch.setenv("TGICLI_PORT", "99999")
+    assert "TGICLI_PORT=99999: must be <= 65535" in cli(command).stderr
+
+
 def test_the_help_page_shows_what_the_file_sets(cli: Cli, config_file: Write):
     config_file("temperature = 0.125")
 

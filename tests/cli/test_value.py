@@ -81,13 +81,16 @@ def test_a_value_of_the_wrong_kind_is_refused_with_what_is_allowed(annotation, v
         check(value)
 
 
-def test_a_lower_bound_holds_for_words_and_for_toml():
-    check = check_of(descriptor(int, min=1))
+def test_bounds_hold_for_words_and_for_toml():
+    check = check_of(descriptor(int, min=1, max=65535))
 
     assert check is not None
     assert check("1") == 1
     for value in ("0", 0):
         with pytest.raises(ValueError, match="must be >= 1"):
+            check(value)
+    for value in ("65536", 65536):
+        with pytest.raises(ValueError, match="must be <= 65535"):
             check(value)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tgicli.cli.signature import option
-from tgicli.cli.value import check_float, check_int, check_least, check_name, check_text
+from tgicli.cli.value import check_float, check_int, check_name, check_range, check_text
 from tgicli.core import SamplingParams
 from tgicli.errors import RequestError
 
@@ -47,7 +47,7 @@ def parse_gpu_layers(value: object) -> int | None:
     if value == "auto":
         return None
     try:
-        return check_least(check_int(value), 0)
+        return check_range(check_int(value), 0)
     except ValueError:
         raise ValueError("must be auto or a whole number >= 0") from None
 

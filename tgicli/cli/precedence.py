@@ -22,11 +22,11 @@ _RANKS = {"COMMANDLINE": FLAG, "ENVIRONMENT": VARIABLE, "DEFAULT_MAP": FILE}  # 
 
 
 class Defaults(dict[str, object]):
-    """What the file says about a command's options, for Click; remembers what a profile says."""
+    """What the file says about a command's options, for Click; remembers where."""
 
     def __init__(self, settings: Mapping[str, Setting]) -> None:
         super().__init__({name: found.value for name, found in settings.items()})
-        self.of_profile = frozenset(n for n, found in settings.items() if found.is_of_profile)
+        self.settings = settings
 
 
 def rank_of(ctx: Context, name: str) -> int:
@@ -34,8 +34,9 @@ def rank_of(ctx: Context, name: str) -> int:
     source = ctx.get_parameter_source(name)
     rank = DEFAULT if source is None else _RANKS.get(source.name, DEFAULT)
     defaults = ctx.default_map
-    is_of_profile = isinstance(defaults, Defaults) and name in defaults.of_profile
-    return PROFILE if rank == FILE and is_of_profile else rank
+    if rank == FILE and isinstance(defaults, Defaults) and defaults.settings[name].is_of_profile:
+        return PROFILE
+    return rank
 
 
 def strongest(ctx: Context, wanted: Iterable[str]) -> list[str]:
@@ -52,9 +53,19 @@ def only_one(ctx: Context, wanted: Iterable[str]) -> str | None:
     """
     first = strongest(ctx, wanted)
     if len(first) > 1:
-        spelled = " and ".join(map(spelled_flag, first))
+        spelled = " and ".join(as_set(ctx, name) for name in first)
         raise ConfigError(f"{spelled} exclude each other; choose one")
     return first[0] if first else None
+
+
+def as_set(ctx: Context, name: str) -> str:
+    """Name an option as somebody has set it: by its flag, its variable, or its line in the file."""
+    rank, defaults = rank_of(ctx, name), ctx.default_map
+    if rank in (PROFILE, FILE) and isinstance(defaults, Defaults):
+        return f"{defaults.settings[name].keys[-1]} ({defaults.settings[name].place})"
+    if rank == VARIABLE:
+        return str(next(param.envvar for param in ctx.command.params if param.name == name))
+    return spelled_flag(name)
 
 
 def is_flag(ctx: Context, name: str) -> bool:

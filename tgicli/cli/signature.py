@@ -30,6 +30,7 @@ def option(
     metavar: str | None = None,
     default_text: str | bool = True,  # what holds without a value, in words
     least: float | None = None,
+    most: float | None = None,
     parser: Callable[[object], object] | None = None,
 ) -> _Value:
     """Declare an option. Without flags, its name is the field's."""
@@ -40,6 +41,7 @@ def option(
         metavar=metavar,
         show_default=default_text,
         min=least,
+        max=most,
         parser=parser,
     )
     return dataclasses.field(default=default, metadata={_DECLARATION: declared})

@@ -17,6 +17,7 @@ from tgicli.config import Check
 
 if TYPE_CHECKING:
     from typer._coercion import TypeDescriptor
+    from typer.models import ParameterInfo
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _Number = TypeVar("_Number", int, float)
@@ -26,13 +27,13 @@ def check_of(kind: TypeDescriptor) -> Check | None:
     """Return the check for an option's type; None leaves it to Typer."""
     annotation = get_args(kind.annotation)[0] if kind.is_list else kind.annotation
     parser = cast("Check | None", kind.parameter_info.parser)  # ours take a TOML value, too
-    check = parser or _check_one(annotation, kind.parameter_info.min)
+    check = parser or _check_one(annotation, kind.parameter_info)
     if check is None or not kind.is_list:
         return check
     return lambda value: check_each(value, check)
 
 
-def _check_one(annotation: object, least: float | None) -> Check | None:
+def _check_one(annotation: object, info: ParameterInfo) -> Check | None:
     if get_origin(annotation) is Literal:
         words = {str(word): word for word in get_args(annotation)}
         return lambda value: check_choice(value, words)
@@ -40,9 +41,9 @@ def _check_one(annotation: object, least: float | None) -> Check | None:
         members = {str(member.value): member for member in annotation}
         return lambda value: check_choice(value, members)
     if annotation is int:
-        return lambda value: check_least(check_int(value), least)
+        return lambda value: check_range(check_int(value), info.min, info.max)
     if annotation is float:
-        return lambda value: check_least(check_float(value), least)
+        return lambda value: check_range(check_float(value), info.min, info.max)
     return _PLAIN.get(annotation)
 
 
@@ -117,10 +118,12 @@ def check_float(value: object) -> float:
     raise ValueError("must be a number")
 
 
-def check_least(value: _Number, least: float | None) -> _Number:
-    """Check a number's lower bound, where it has one."""
+def check_range(value: _Number, least: float | None, most: float | None = None) -> _Number:
+    """Check a number's bounds, where it has any."""
     if least is not None and value < least:
         raise ValueError(f"must be >= {least:g}")
+    if most is not None and value > most:
+        raise ValueError(f"must be <= {most:.15g}")
     return value
 
 

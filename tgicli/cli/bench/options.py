@@ -14,7 +14,7 @@ from tgicli.cli.bench.command_line import shown_command
 from tgicli.cli.bench.contradictions import ARRIVALS, check_flags
 from tgicli.cli.bench.flags import BenchFlags, LoadFlags, MeasuringFlags, OutputFlags
 from tgicli.cli.bench.target import LocalTarget, Target, other_of, target_of
-from tgicli.cli.precedence import is_flag, spelled_flag, strongest
+from tgicli.cli.precedence import as_set, is_flag, spelled_flag, strongest
 from tgicli.errors import ConfigError
 
 DEFAULT_CONCURRENCIES = (1, 4, 16)
@@ -155,7 +155,7 @@ def _plan(ctx: typer.Context, flags: BenchFlags, *, compares: bool) -> Plan:
     if arrival and not {"rate", "ramp"} & {*first}:
         raise ConfigError(f"{spelled_flag(arrival)} says when a rate's requests come; add --rate")
     if len(first) > 1:
-        spelled = " and ".join(map(spelled_flag, first))
+        spelled = " and ".join(as_set(ctx, name) for name in first)
         raise ConfigError(f"{spelled} exclude each other; choose one kind of load")
     plan = _points(first[0] if first else "", load, compares=compares)
     if compares and (isinstance(plan, Sweeping) or len(plan) > 1):

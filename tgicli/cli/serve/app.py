@@ -64,5 +64,3 @@ def _check(flags: ServeFlags) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"--lora-adapters: {twice[0]} names two adapters; rename one")
-    if flags.port > 65535:
-        raise ConfigError(f"--port {flags.port}: must be at most 65535")

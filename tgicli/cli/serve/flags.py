@@ -100,6 +100,7 @@ class ServeFlags:
         metavar="N",
         panel=ADDRESS,
         least=0,
+        most=65535,
         help="Listen on this port; 0: on any free one, which is printed.",
     )
     uds: Path | None = option(
