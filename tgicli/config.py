@@ -18,7 +18,7 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -27,6 +27,7 @@ from tgicli.errors import ConfigError
 
 PATH_VARIABLE = "TGICLI_CONFIG"
 PROFILES = "profiles"  # the table of tables that --profile chooses from
+_MOST_LISTED = 12  # names, where none is like what is there
 _PROFILE = "profile"  # the option that chooses; nothing that a profile sets
 
 Check = Callable[[object], object]  # raises ValueError, which says what is allowed
@@ -149,7 +150,7 @@ class ConfigFile:
                 profiles; or there is no such profile.
         """
         top = self._top_settings(command, checks)
-        own = self._table_settings(command, checks[command])
+        own = self._table_settings(command, checks)
         chosen = {} if profile is None else self.profile(profile, checks, command)
         found = top | own | chosen
         return {name: found[name] for name in options if name in found}
@@ -181,11 +182,27 @@ class ConfigFile:
         found: dict[str, Setting] = {}
         for key, value in table.items() if _is_table(table) else ():
             option, keys = _to_name(key), (PROFILES, name, key)
+            if _is_table(value):
+                raise ConfigError(
+                    f"{self.place(keys)}: a profile has options for all commands and no tables; "
+                    f"write them below [{PROFILES}.{name}]"
+                )
             check = own.get(option) or _first_check(option, checks)
             if check is None or option == _PROFILE:
                 raise self._unknown("option", keys, _names(checks) - {_PROFILE})
             self._add(found, option, check, Setting(value, keys, self))
         return found
+
+    def check(self, checks: Mapping[str, Checks]) -> None:
+        """Look at all that is in the file, whoever may ask for it.
+
+        Raises:
+            ConfigError: a name or a value is wrong.
+        """
+        for command in checks:
+            self.settings(command, (), checks)
+        for name in self.profiles:
+            self.profile(name, checks)
 
     def _top_settings(self, command: str, checks: Mapping[str, Checks]) -> dict[str, Setting]:
         found: dict[str, Setting] = {}
@@ -203,14 +220,16 @@ class ConfigFile:
                 raise self._unknown("option", (key,), _names(checks))
         return found
 
-    def _table_settings(self, command: str, checks: Checks) -> dict[str, Setting]:
+    def _table_settings(self, command: str, checks: Mapping[str, Checks]) -> dict[str, Setting]:
+        options = checks[command]
         found: dict[str, Setting] = {}
         table = self._top.get(command, {})
         for key, value in table.items() if _is_table(table) else ():
             name, keys = _to_name(key), (command, key)
-            if name not in checks:
-                raise self._unknown("option", keys, checks)
-            self._add(found, name, checks[name], Setting(value, keys, self))
+            if name not in options:
+                owners = [other for other in checks if name in checks[other]]
+                raise self._unknown("option", keys, options, owners)
+            self._add(found, name, options[name], Setting(value, keys, self))
         return found
 
     def _add(self, found: dict[str, Setting], name: str, check: Check, setting: Setting) -> None:
@@ -232,11 +251,19 @@ class ConfigFile:
                 f"write [{'.'.join(keys)}] on a line of its own and its options below"
             )
 
-    def _unknown(self, what: str, keys: tuple[str, ...], known: Iterable[str]) -> ConfigError:
+    def _unknown(
+        self, what: str, keys: tuple[str, ...], known: Iterable[str], owners: Sequence[str] = ()
+    ) -> ConfigError:
+        """Say that there is no such name here, and which is meant, or whose it is."""
         spelled = [_flag(name) for name in known]
         close = difflib.get_close_matches(_flag(keys[-1]), spelled, n=1)
         where = f" in [{'.'.join(keys[:-1])}]" if len(keys) > 1 else ""
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(spelled))}"
+        if owners:
+            hint = f"it is an option of {', '.join(owners)}"
+        elif close or len(spelled) <= _MOST_LISTED:
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(spelled))}"
+        else:
+            hint = "`tgicli config` shows all"
         return ConfigError(f"{self.place(keys)}: there is no {what} {keys[-1]}{where}; {hint}")
 
     def place(self, keys: tuple[str, ...]) -> str:

@@ -133,6 +133,20 @@ def test_a_wrong_variable_is_an_error_here_too(cli: Cli, monkeypatch: pytest.Mon
     assert cli("config").stderr == "error: TGICLI_SEED=x: must be a whole number\n"
 
 
+def test_an_option_of_other_commands_is_called_theirs(cli: Cli, config_file: Write):
+    path = config_file("[generate]\nport = 1\n")
+
+    words = f"{path}:2: there is no option port in [generate]; it is an option of serve"
+    assert cli("generate", "hi").stderr == f"error: {words}\n"
+
+
+def test_no_more_names_are_listed_than_anybody_reads(cli: Cli, config_file: Write):
+    path = config_file("[generate]\nqqq = 1\n")
+
+    words = f"{path}:2: there is no option qqq in [generate]; `tgicli config` shows all"
+    assert cli("generate", "hi").stderr == f"error: {words}\n"
+
+
 def test_what_contradicts_itself_is_told_with_where_it_is_set(
     cli: Cli, config_file: Write, monkeypatch: pytest.MonkeyPatch
 ):

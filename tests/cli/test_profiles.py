@@ -127,6 +127,30 @@ def test_a_profile_that_can_not_hold_says_why(cli: Cli, config_file: Write, text
     assert outcome.stderr.startswith(f"error: {words.format(path=path)}")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "[profiles.w]\nsede = 2",
+            "{path}:2: there is no option sede in [profiles.w]; did you mean",
+        ),
+        ("[profiles.w]\ntop-k = 'x'", '{path}:2: top-k = "x": must be a whole number'),
+        ("[profiles.w.generate]\nseed = 2", "{path}:1: a profile has options for all commands and"),
+        ("[serve]\nprot = 2", "{path}:2: there is no option prot in [serve]; did you mean port?"),
+    ],
+)
+@pytest.mark.parametrize("command", ["config", "doctor"])
+def test_what_nothing_has_asked_for_yet_is_checked(
+    cli: Cli, config_file: Write, command: str, text: str, words: str
+):
+    path = config_file(text)
+
+    outcome = cli(command)
+
+    assert outcome.status == ExitStatus.USAGE
+    assert f"error: {words.format(path=path)}" in outcome.stderr
+
+
 def test_a_profile_without_a_file_is_an_error(cli: Cli, tmp_path: Path):
     outcome = ask(cli, "--profile", "work")
 

@@ -309,6 +309,16 @@ def file_settings(ctx: Context, profile: str | None) -> dict[str, Setting]:
     return config.settings(top.info_name, names, CommandChecks(ctx.find_root()), profile)
 
 
+def check_file(ctx: Context) -> None:
+    """Look at all of the configuration file, also at what the command would never look at.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    if config := read_config():
+        config.check(CommandChecks(ctx.find_root()))
+
+
 class CommandChecks(Mapping[str, Checks]):
     """Each command's options and their checks; imports a command when it is looked at."""
 

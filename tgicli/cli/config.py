@@ -21,6 +21,7 @@ from tgicli.cli.command import (
     VARIABLE_PREFIX,
     CommandChecks,
     Option,
+    check_file,
     chosen_profile,
     file_settings,
     options_of,
@@ -70,6 +71,7 @@ def config(
     if ctx.invoked_subcommand is not None:
         return
     root, terminal = ctx.find_root(), ctx.obj.terminal
+    check_file(ctx)
     states = list(_states(root))
     profile = _common_profile(states)
     shown = _to_json(states, profile) if json else _to_table(states, profile)

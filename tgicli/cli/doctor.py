@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tgicli.cli.command import file_problem, goes_on_beside_a_broken_file
+from tgicli.cli.command import check_file, file_problem, goes_on_beside_a_broken_file
 from tgicli.cli.flags import LOADING, LoadingFlags
 from tgicli.cli.signature import argument, option, takes
 from tgicli.cli.value import check_name
-from tgicli.errors import ModelLoadError
+from tgicli.errors import ConfigError, ModelLoadError
 
 if TYPE_CHECKING:
     from tgicli.cli.diagnosis import Diagnosis, Fit, Holding
@@ -61,7 +61,7 @@ def doctor(ctx: typer.Context, flags: DoctorFlags) -> None:
     from tgicli.cli.diagnosis import diagnose, fit
 
     terminal = ctx.obj.terminal
-    problem = file_problem(ctx)
+    problem = file_problem(ctx) or _hidden_problem(ctx)
     found = diagnose(None if problem is None else str(problem))
     if not flags.json:
         terminal.write_stdout(_sheet(found).encode(errors="surrogateescape"))
@@ -75,6 +75,15 @@ def doctor(ctx: typer.Context, flags: DoctorFlags) -> None:
         raise ModelLoadError(fits.refusal)
     if problem is not None:
         raise problem
+
+
+def _hidden_problem(ctx: typer.Context) -> ConfigError | None:
+    """Return what is wrong with the configuration file where this command does not look."""
+    try:
+        check_file(ctx)
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _to_json(found: Diagnosis, fits: Fit | None) -> str:
