@@ -129,7 +129,11 @@ class EndpointFlags:
         help="Ask a busy server up to N times again, before the first token.",
     )
     timeout: float = option(
-        0.0, metavar="S", panel=PANEL, least=0, help="Give up after S seconds in all; 0: never."
+        0.0,
+        metavar="S",
+        panel=PANEL,
+        least=0,
+        help="Give up after S seconds in all; 0: never.",
     )
     connect_timeout: float = option(
         10.0, metavar="S", panel=PANEL, least=0, help="Seconds to wait for a connection; 0: any."
@@ -145,6 +149,11 @@ class EndpointFlags:
     def is_remote(self) -> bool:
         """Whether a server is asked."""
         return bool(self.endpoint)
+
+    @property
+    def own_timeout_s(self) -> float | None:
+        """How long an answer of a model in this process may take; a server's limits are its own."""
+        return None if self.is_remote else self.timeout or None
 
     def to_remote(self, ctx: typer.Context, model: str | None) -> RemoteOptions:
         """Return what the backend needs; reads the key.

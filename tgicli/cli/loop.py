@@ -9,10 +9,11 @@ that does not answer is never waited for at the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import Future
 from types import FrameType
 from typing import Any, TypeVar
@@ -108,9 +109,24 @@ async def _interruptible(main: Coroutine[Any, Any, _T], heard: list[signal.Signa
 
 
 async def _within(timeout_s: float | None, main: Coroutine[Any, Any, _T], spent_s: float) -> _T:
+    async with time_limit(timeout_s, spent_s=spent_s):
+        return await main
+
+
+@contextlib.asynccontextmanager
+async def time_limit(
+    timeout_s: float | None, *, spent_s: float = 0.0
+) -> AsyncGenerator[None, None]:
+    """Cancel a block that takes longer; None: it may take as long as it takes.
+
+    Of its time, spent_s have passed before it.
+
+    Raises:
+        DeadlineExceeded: it did.
+    """
     try:
         async with asyncio.timeout(None if timeout_s is None else timeout_s - spent_s) as limit:
-            return await main
+            yield
     except TimeoutError:
         if not limit.expired():
             raise

@@ -29,6 +29,7 @@ from tgicli.core import (
     TokenizedPrompt,
 )
 from tgicli.errors import (
+    DeadlineExceeded,
     ModelError,
     Overloaded,
     RequestError,
@@ -139,11 +140,16 @@ def ask(
     concurrency: int = 4,
     patience_s: float = 60.0,
     stops_at_failure: bool = False,
+    timeout_s: float | None = None,
 ) -> tuple[Collected, Tally]:
     """Run to the end; return the lines and the tally."""
     answers, tally = Collected(), Tally(len(prompts))
     options = RunOptions(
-        chats=False, patience_s=patience_s, stops_at_failure=stops_at_failure, retries=QUICK
+        chats=False,
+        patience_s=patience_s,
+        timeout_s=timeout_s,
+        stops_at_failure=stops_at_failure,
+        retries=QUICK,
     )
     run = BatchRun(backend, answers, tally, Window(concurrency), options)
     asyncio.run(run.run(prompts))
@@ -211,6 +217,13 @@ def test_one_failure_costs_one_prompt():
         "digest": "d",
     }
     assert [(p.key.index, str(error)) for p, error in tally.failures] == [(1, "no luck")]
+
+
+def test_an_answer_that_takes_too_long_is_a_failure():
+    answers, tally = ask(FaultyBackend(answer_s=60), [prompt(0)], timeout_s=0.05)
+
+    assert answers.lines[0]["error"]["message"] == "it took longer than 0.05 s (--timeout)"
+    assert [type(error) for _, error in tally.failures] == [DeadlineExceeded]
 
 
 def test_a_bad_line_is_a_failure_without_a_request():

@@ -113,6 +113,15 @@ def test_the_first_error_ends_the_run(
     assert words in result.stderr
 
 
+def test_an_answer_that_takes_too_long_is_given_up(tiny_model: Path, tmp_path: Path) -> None:
+    endless = ["--ctx-size", "100000", "--max-new-tokens", "90000", "--timeout", "2"]
+
+    result = chat(tiny_model, tmp_path, b"one\n", *endless)
+
+    assert result.returncode == 4
+    assert b"error: it took longer than 2 s (--timeout)\n" in result.stderr
+
+
 def test_a_closed_stdin_is_the_end(tiny_model: Path, tmp_path: Path) -> None:
     words = [*CHAT, "-m", str(tiny_model), *SHORT]
     command = f"{' '.join(words)} <&-"

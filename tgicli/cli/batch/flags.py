@@ -101,6 +101,7 @@ class BatchFlags:
         remote: RemoteOptions | None,
         *,
         chat: bool | None,
+        timeout_s: float | None,
         quiet: bool,
         stats: bool,
     ) -> BatchOptions:
@@ -120,6 +121,7 @@ class BatchFlags:
             earlier=Earlier.RESTART if self.restart else earlier,
             stops_at_failure=self.fail_fast,
             patience_s=self.give_up_after,
+            timeout_s=timeout_s,
             quiet=quiet,
             stats=stats or not quiet,
             remote=remote,

@@ -172,7 +172,10 @@ async def _run(work: _Work, backend: Backend, *, chats: bool) -> None:
     options, terminal = work.options, work.terminal
     window = Window(options.concurrency)
     how = RunOptions(
-        chats=chats, patience_s=options.patience_s, stops_at_failure=options.stops_at_failure
+        chats=chats,
+        patience_s=options.patience_s,
+        timeout_s=options.timeout_s,
+        stops_at_failure=options.stops_at_failure,
     )
     # On one terminal the answers would run into the bar.
     is_silent = options.quiet or (options.output is None and terminal.stdout_is_terminal)

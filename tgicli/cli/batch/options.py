@@ -38,6 +38,7 @@ class BatchOptions:
     earlier: Earlier
     stops_at_failure: bool
     patience_s: float
+    timeout_s: float | None  # of each answer here; a server has its own
     quiet: bool
     stats: bool  # say at the end how fast it was
     remote: RemoteOptions | None  # None: a model in this process

@@ -23,6 +23,7 @@ from tgicli.backends.retrying import RetryPolicy
 from tgicli.cli.batch.input import Prompt
 from tgicli.cli.batch.window import Window
 from tgicli.cli.generate.grammar import is_cut_short
+from tgicli.cli.loop import time_limit
 from tgicli.core import Backend, Delta, Finish, GenerationRequest, Progress, Token
 from tgicli.errors import (
     ConfigError,
@@ -83,6 +84,7 @@ class RunOptions:
     chats: bool | None  # whether prompts go through the chat template
     patience_s: float  # without a word from the server, before it is given up
     stops_at_failure: bool = False
+    timeout_s: float | None = None  # for each answer; None: as long as it takes
     retries: RetryPolicy = field(default_factory=lambda: RetryPolicy(n_retries=_EVER))
 
 
@@ -173,7 +175,10 @@ class BatchRun:
         began_s = time.perf_counter()
         tokens: list[Token] = []
         has_spoken = False
-        async with contextlib.aclosing(self._backend.generate(request)) as events:
+        async with (
+            time_limit(self._options.timeout_s),
+            contextlib.aclosing(self._backend.generate(request)) as events,
+        ):
             async for event in events:
                 if not has_spoken:
                     has_spoken = True

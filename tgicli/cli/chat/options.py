@@ -42,6 +42,7 @@ class ChatOptions:
     remote: RemoteOptions | None  # None: a model in this process
     may_be_warm: bool  # or in a server of the user's, if it is loaded there
     n_retries: int
+    timeout_s: float | None  # of each answer here; a server has its own
     loading: LoadingFlags
 
     @property
@@ -57,7 +58,7 @@ def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
         ConfigError: one is wrong, or two contradict each other.
         RequestError: a value is out of its range.
     """
-    check_endpoint(ctx, flags.remote, "reasoning")
+    check_endpoint(ctx, flags.remote, "reasoning", for_any=("timeout",))
     is_remote = flags.remote.is_remote
     conversation, unanswered = _beginning(ctx, flags)
     options = ChatOptions(
@@ -73,6 +74,7 @@ def to_options(ctx: typer.Context, flags: ChatFlags) -> ChatOptions:
         remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
         may_be_warm=not is_remote and flags.server and not says_how_to_load(ctx),
         n_retries=flags.remote.retries,
+        timeout_s=flags.remote.own_timeout_s,
         loading=flags.loading,
     )
     _check(options)

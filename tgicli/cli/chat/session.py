@@ -18,6 +18,7 @@ from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.chat.record import AnswerRecord
 from tgicli.cli.chat.view import open_chat_view
 from tgicli.cli.generate.warm_answer import with_seed
+from tgicli.cli.loop import time_limit
 from tgicli.core import (
     Backend,
     FinishReason,
@@ -155,12 +156,14 @@ class Session:
         try:
             opened = await asyncio.shield(self.opened)
             try:
-                await self._stream(opened.backend, record)
-            except TgicliError:
-                if opened.instead is None or record.tokens:
-                    raise
-                opened = await self._reopen(opened.backend, opened.instead)
-                await self._stream(opened.backend, record)
+                async with time_limit(self._options.timeout_s):
+                    try:
+                        await self._stream(opened.backend, record)
+                    except TgicliError:
+                        if opened.instead is None or record.tokens:
+                            raise
+                        opened = await self._reopen(opened.backend, opened.instead)
+                        await self._stream(opened.backend, record)
             finally:
                 opened.remember(record.request, record.tokens)
         finally:

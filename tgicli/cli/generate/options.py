@@ -80,7 +80,7 @@ def to_options(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> 
         remote=flags.remote.to_remote(ctx, flags.loading.model) if is_remote else None,
         may_be_warm=not is_remote and _may_be_warm(ctx, flags, output),
         n_retries=flags.remote.retries,
-        timeout_s=None if is_remote else flags.remote.timeout or None,
+        timeout_s=flags.remote.own_timeout_s,
         loading=flags.loading,
     )
 
@@ -108,6 +108,7 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
         flags.loading,
         remote,
         chat=flags.chat,
+        timeout_s=flags.remote.own_timeout_s,
         quiet=flags.quiet,
         stats=flags.stats,
     )
@@ -142,9 +143,7 @@ def _check(ctx: typer.Context, flags: GenerateFlags, output: Output) -> None:
         )
     if output is not Output.JSON:
         refuse_flags(ctx, ("details", "top_n_tokens"), "shows in JSON only; add --json")
-    # Many prompts take their time, in this process.
-    for_any = () if flags.batch.is_wanted else ("timeout",)
-    check_endpoint(ctx, flags.remote, "reasoning", for_any=for_any)
+    check_endpoint(ctx, flags.remote, "reasoning", for_any=("timeout",))
     check_batch(ctx, flags.batch)
 
 
