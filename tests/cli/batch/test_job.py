@@ -126,7 +126,10 @@ def test_failures_are_written_listed_and_asked_again(run: Run, tmp_path: Path):
     assert answers[1]["error"]["type"] == "validation"
     assert first.returncode == again.returncode == 5
     assert "line 2: prompt: Expected" in first.stderr
-    assert first.stderr.endswith("error: 1 of 3 prompts failed; the same command asks them again\n")
+    assert "2 prompts answered in" in first.stderr
+    assert first.stderr.endswith(
+        "error: 1 of 3 prompts failed; mend those lines, then the same command asks them again\n"
+    )
     assert "2 of 3 prompts are answered in a.jsonl" in again.stderr
 
 
@@ -137,6 +140,7 @@ def test_many_failures_are_counted(run: Run, tmp_path: Path):
 
     assert result.stderr.count("neither `prompt` nor `messages`") == 10
     assert "... and 3 more" in result.stderr
+    assert result.stderr.endswith("error: 13 of 13 prompts failed\n")  # nothing is kept of stdout
 
 
 def test_the_first_failure_stops_all_if_asked_to(run: Run, tmp_path: Path):

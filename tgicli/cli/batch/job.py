@@ -16,7 +16,7 @@ from tgicli.cli.batch.input import Prompt, read_prompts, settings_digest
 from tgicli.cli.batch.options import BatchOptions
 from tgicli.cli.batch.resume import resume
 from tgicli.cli.signals import Terminated
-from tgicli.errors import TgicliError
+from tgicli.errors import RequestError, TgicliError
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -85,7 +85,7 @@ def _to_stdout(options: BatchOptions, prompts: list[Prompt], terminal: Terminal)
     stream = AnswerStream(terminal, in_order=options.in_order)
     with contextlib.closing(stream):
         _ask_all(_Work(options, terminal, stream, prompts, tally))
-    _raise_failures(tally, terminal)
+    _raise_failures(tally, terminal, resumes=False)
 
 
 def _to_file(
@@ -109,7 +109,7 @@ def _to_file(
         raise
     if options.in_order:
         file.sort()
-    _raise_failures(tally, terminal)
+    _raise_failures(tally, terminal, resumes=True)
 
 
 def _so_far(tally: Tally) -> str:
@@ -128,8 +128,9 @@ def _ask_all(work: _Work) -> None:
         _ask_locally(work)
     if work.options.stats:
         took_s = time.monotonic() - began_s
+        n_new = tally.n_answered - n_before
         work.terminal.say(
-            f"{tally.n_answered - n_before:,} prompts answered in {took_s:,.1f} s: "
+            f"{n_new:,} prompt{'' if n_new == 1 else 's'} answered in {took_s:,.1f} s: "
             f"{tally.n_tokens:,} tokens, {tally.n_tokens / took_s:,.1f} tokens/s"
         )
 
@@ -183,8 +184,8 @@ async def _run(work: _Work, backend: Backend, *, chats: bool) -> None:
         await BatchRun(backend, work.answers, work.tally, window, how).run(work.prompts)
 
 
-def _raise_failures(tally: Tally, terminal: Terminal) -> None:
-    """List what failed, if anything did.
+def _raise_failures(tally: Tally, terminal: Terminal, *, resumes: bool) -> None:
+    """List what failed, if anything did; resumes: the next run leaves out what is answered.
 
     Raises:
         TgicliError: something did; see `batch`.
@@ -197,6 +198,9 @@ def _raise_failures(tally: Tally, terminal: Terminal) -> None:
     if len(failures) > MAX_LISTED:
         terminal.say(f"... and {len(failures) - MAX_LISTED:,} more")
     worst = max((error for _, error in failures), key=lambda error: error.exit_status)
-    raise type(worst)(
-        f"{len(failures):,} of {tally.n_prompts:,} prompts failed; the same command asks them again"
-    )
+    advice = ""
+    if resumes:
+        are_all_bad = all(isinstance(prompt.line, RequestError) for prompt, _ in failures)
+        advice = "; mend those lines, then" if are_all_bad else ";"
+        advice += " the same command asks them again"
+    raise type(worst)(f"{len(failures):,} of {tally.n_prompts:,} prompts failed{advice}")
