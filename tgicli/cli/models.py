@@ -74,6 +74,8 @@ def list_models(ctx: typer.Context, json: Json = False, names: Names = False) ->
     Examples:
       tgicli models list
       tgicli models list --json | jq -r '.[].path'
+
+    `hf cache rm model/org/name` removes a download; the cache is that of all Hugging Face tools.
     """
     terminal: Terminal = ctx.obj.terminal
     if names:
@@ -112,14 +114,17 @@ def pull(
     A download that was interrupted goes on where it was. Without a quantisation it is Q4_K_M, if
     there is one. HF_TOKEN opens private and gated repositories, HF_HOME is where models are kept.
     """
+    terminal: Terminal = ctx.obj.terminal
     reference = HubName.parse(name)
+    if name == DEMO:
+        _print(terminal, str(resolve(name, offline=True).path))  # there, or it says how to get it
+        return
     if reference is None:
         raise ConfigError(
             f"{name!r} can't be downloaded: it is no repository of a hub (org/name[:QUANT])"
         )
     from tgicli.models.hub import fetch
 
-    terminal: Terminal = ctx.obj.terminal
     status = Status(terminal)
     try:
         path = fetch(reference, progress=download_progress(status.show))
