@@ -77,6 +77,14 @@ def test_a_conversation_goes_to_the_chat_route_so_that_the_servers_template_appl
     ]
 
 
+def test_an_empty_system_message_is_none(cli: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("TGICLI_SYSTEM", "Be brief.")
+
+    seen = asked(cli, "--system", "")
+
+    assert [message["role"] for message in seen.json["messages"]] == ["user"]
+
+
 def test_a_prompt_as_it_is_goes_to_tgis_own_route(cli: Cli):
     seen = asked(cli, "--no-chat", "--max-new-tokens", "9", "--seed", "7", "--stop", "x")
 

@@ -89,6 +89,12 @@ def test_a_prompt_becomes_a_conversation_behind_the_system_message_or_goes_as_it
     )
 
 
+def test_an_empty_system_message_is_none():
+    asked = decode_json_line(line(prompt="Hi", system=""), COMMON)
+
+    assert asked.to_request("a", chats=True).prompt == (Message("user", "Hi"),)
+
+
 def test_a_conversation_keeps_its_own_system_message():
     turns = [{"role": "system", "content": "Own."}, {"role": "user", "content": "Hi"}]
 

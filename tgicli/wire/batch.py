@@ -69,7 +69,7 @@ class PromptLine:
         given = self.prompt
         messages = (Message("user", given),) if isinstance(given, str) else given
         has_system = any(message.role == "system" for message in messages)
-        if self.ask.system is None or has_system:
+        if not self.ask.system or has_system:  # an empty one takes back the common one
             return messages
         return (Message("system", self.ask.system), *messages)
 
