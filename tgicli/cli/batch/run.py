@@ -22,7 +22,7 @@ from typing import Protocol
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.cli.batch.input import Prompt
 from tgicli.cli.batch.window import Window
-from tgicli.cli.generate.grammar import is_cut_short
+from tgicli.cli.generate.grammar import has_whole_form
 from tgicli.cli.loop import time_limit
 from tgicli.core import Backend, Delta, Finish, GenerationRequest, Progress, Token
 from tgicli.errors import (
@@ -203,11 +203,11 @@ class BatchRun:
         self._changed.set()
 
     async def _take_in(self, prompt: Prompt, answer: Answer) -> None:
-        """Write an answer, if it came to the end of its form."""
+        """Write an answer, unless it is known that its form is not complete."""
         self._window.answered()
         assert isinstance(prompt.line, PromptLine)
         params = prompt.line.ask.params
-        if is_cut_short(params.grammar, answer.finish, answer.tokens):
+        if has_whole_form(params.grammar, answer.finish, answer.tokens) is False:
             limit = params.max_new_tokens
             cause = "there was no more room" if limit is None else f"max_new_tokens is {limit}"
             await self._fail(

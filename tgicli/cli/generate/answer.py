@@ -6,7 +6,7 @@ Called on the main thread. Who answers, a model in this process or a server, is 
 
 from __future__ import annotations
 
-from tgicli.cli.generate.grammar import is_cut_short
+from tgicli.cli.generate.grammar import has_whole_form
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.output import Output
 from tgicli.core import Finish, FinishReason, Run
@@ -66,18 +66,20 @@ def _last_words(options: GenerateOptions, terminal: Terminal, run: Run) -> None:
     """Say on stderr what the answer itself can't.
 
     Raises:
-        StreamBroken: it is not all of the form that was asked for.
+        StreamBroken: it is not all of the form that was asked for, or nobody knows.
     """
     finish = run.finish
-    is_short = is_cut_short(options.params.grammar, finish, run.tokens)
+    is_whole = has_whole_form(options.params.grammar, finish, run.tokens)
     is_cut = finish.reason is FinishReason.LENGTH and options.params.max_new_tokens is None
-    if is_cut and not is_short and not options.quiet:
+    if is_cut and is_whole and not options.quiet:
         terminal.say(f"the answer was cut off: {_limit(options, finish)}")
     if options.stats:
         terminal.say(_stats_line(finish))
-    if is_short:
+    if not is_whole:
+        perhaps = "perhaps " if is_whole is None else ""
         raise StreamBroken(
-            f"the answer was cut off before its form was complete: {_limit(options, finish)}"
+            f"the answer was cut off {perhaps}before its form was complete: "
+            f"{_limit(options, finish)}"
         )
 
 

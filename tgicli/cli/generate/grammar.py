@@ -58,17 +58,16 @@ class GrammarFlags:
         return None
 
 
-def is_cut_short(grammar: Grammar | None, finish: Finish, tokens: Iterable[Token]) -> bool:
-    """Whether a limit of its length ended an answer before its form was complete.
+def has_whole_form(grammar: Grammar | None, finish: Finish, tokens: Iterable[Token]) -> bool | None:
+    """Whether no limit of its length ended an answer before its form was complete.
 
-    tokens are all of the answer's. Of what remote servers write only JSON can be told; anything
-    else that a limit has ended is taken for incomplete.
+    tokens are all of the answer's. None: it can't be told; of a server's answers only JSON can.
     """
     if grammar is None or finish.reason is not FinishReason.LENGTH:
-        return False
+        return True
     if finish.fulfils_grammar is not None:
-        return not finish.fulfils_grammar
-    return grammar.kind is not GrammarKind.JSON_SCHEMA or not _is_json(visible_text(tokens))
+        return finish.fulfils_grammar
+    return _is_json(visible_text(tokens)) if grammar.kind is GrammarKind.JSON_SCHEMA else None
 
 
 def _is_json(text: str) -> bool:
