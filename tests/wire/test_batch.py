@@ -225,7 +225,18 @@ def test_parameters_that_are_null_are_none():
     [
         *("prompt_id", "topic", "input", "label", "speed", "user", "type", "stream", "details"),
         *("metadata", "meta_data", "source", "context", "body", "format", "options", "reference"),
-        *("expected_output", "max_score", "user_prompt", "length", "min", "stop_words", "answers"),
+        *(
+            "thinking",
+            "n_tokens",
+            "top_choice",
+            "expected_output",
+            "max_score",
+            "user_prompt",
+            "length",
+            "min",
+            "stop_words",
+            "answers",
+        ),
     ],
 )
 def test_a_name_of_its_own_is_kept(name: str):

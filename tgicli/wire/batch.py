@@ -187,7 +187,7 @@ _NOT_OURS = frozenset(
         *("continue_final_message", "num_ctx", "n_probs", "repeat_last_n", "mirostat"),
         *("mirostat_tau", "mirostat_eta", "tfs_z", "dynatemp_range", "dynatemp_exponent"),
         *("xtc_probability", "xtc_threshold", "dry_multiplier", "dry_base", "top_n_sigma"),
-        *("think", "thinking", "enable_thinking"),
+        *("think", "enable_thinking", "stop_tokens"),
     }
 )
 # What others call what we know.
@@ -209,8 +209,7 @@ _ELSEWHERE = {
 _SAYS_NOTHING = (b"null", b"false")
 # Names that nobody gives to something else by chance.
 _TELLING = sorted(
-    {name for name in _KNOWN | _NOT_OURS | _OTHER_NAMES.keys() if "_" in name}
-    | {"temperature", "grammar"}
+    {name for name in _KNOWN | _OTHER_NAMES.keys() if "_" in name} | {"temperature", "grammar"}
 )
 _ALIKE = 0.85  # of two names, by difflib
 _VALUE: msgspec.json.Decoder[str | dict[str, msgspec.Raw]] = msgspec.json.Decoder(
