@@ -27,7 +27,7 @@ def to_request(options: GenerateOptions, *, chats: bool) -> GenerationRequest:
 
 def _messages(options: GenerateOptions) -> tuple[Message, ...]:
     question = Message("user", options.prompt)
-    if not options.system:  # an empty one takes back what the file says
+    if options.system is None:
         return (question,)
     return (Message("system", options.system), question)
 
