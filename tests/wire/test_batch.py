@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -243,14 +242,8 @@ def test_a_name_of_its_own_is_kept(name: str):
     assert name in decode_json_line(line(prompt="x", **{name: 1}), COMMON).kept
 
 
-def test_a_line_may_name_the_model_that_is_asked_and_no_other():
-    asked = replace(COMMON, model="gpt-4")
-
-    assert "model" in decode_json_line(line(prompt="x", model="gpt-4"), asked).kept
-    assert "model" in decode_json_line(line(prompt="x", model=None), COMMON).kept
-    for common in (asked, COMMON):
-        with pytest.raises(RequestError, match="`model` can't be chosen by a line"):
-            decode_json_line(line(prompt="x", model="other"), common)
+def test_a_models_name_is_kept_as_datasets_and_openais_batches_have_it():
+    assert "model" in decode_json_line(line(prompt="x", model="gpt-4"), COMMON).kept
 
 
 def test_a_line_of_openais_batches_is_read():

@@ -36,7 +36,6 @@ class Ask:
     system: str | None = None
     truncate: int | None = None
     best_of: int = 1
-    model: str | None = None  # its name, if there is one; a line may repeat it
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +248,7 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
             value = _unpacked(value, outer)
             data = msgspec.json.encode(value)
     line = read(_LINE, data, what="the line")
-    return PromptLine(_prompt(line), _own(line, common), _kept(value, common.model))
+    return PromptLine(_prompt(line), _own(line, common), _kept(value))
 
 
 def _unpacked(value: dict[str, msgspec.Raw], outer: str) -> dict[str, msgspec.Raw]:
@@ -295,7 +294,7 @@ def _own(line: _Line, common: Ask) -> Ask:
     )
 
 
-def _kept(value: Mapping[str, msgspec.Raw], model: str | None) -> Kept:
+def _kept(value: Mapping[str, msgspec.Raw]) -> Kept:
     """Return what the answer's line repeats.
 
     Raises:
@@ -308,7 +307,7 @@ def _kept(value: Mapping[str, msgspec.Raw], model: str | None) -> Kept:
         if name not in _NOT_OURS | _OTHER_NAMES.keys():
             _refuse_misspelt(name)
         if bytes(raw) not in _SAYS_NOTHING:
-            _refuse_foreign(name, bytes(raw), model)
+            _refuse_foreign(name, bytes(raw))
     return kept
 
 
@@ -320,7 +319,7 @@ def _refuse_misspelt(name: str) -> None:
         )
 
 
-def _refuse_foreign(name: str, raw: bytes, model: str | None) -> None:
+def _refuse_foreign(name: str, raw: bytes) -> None:
     """Refuse what others have for a parameter, and we have not, or call otherwise."""
     if name in _NOT_OURS:
         raise RequestError(f"`{name}` can't be asked for here; leave it out")
@@ -328,8 +327,6 @@ def _refuse_foreign(name: str, raw: bytes, model: str | None) -> None:
         raise RequestError(f"`{name}` is no parameter; say {_OTHER_NAMES[name]}")
     if name in _ELSEWHERE and (raw.startswith(b"{") or raw == b'"json"'):
         raise RequestError(f"`{name}` is no parameter; {_ELSEWHERE[name]}")
-    if name == "model" and raw != msgspec.json.encode(model):
-        raise RequestError("`model` can't be chosen by a line; leave it out, or say it by --model")
 
 
 @functools.lru_cache  # most lines have the same names

@@ -101,7 +101,6 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
         system=None if flags.chat is False else flags.system or None,
         truncate=flags.truncate,
         best_of=flags.best_of,
-        model=flags.loading.model if remote is None else remote.model,
     )
     return flags.batch.to_options(
         common,
