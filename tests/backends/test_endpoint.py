@@ -90,6 +90,8 @@ def test_a_password_is_sent_and_never_shown():
         ("http://me:p/w@h:1", "http://***@h:1"),
         ("http://h:1/@cf/x?sig=x", "http://h:1/@cf/x?sig=***"),
         ("http://h/models/@cf/x", "http://h/models/@cf/x"),
+        ("https://u:pw@h:443/x?mail=a@b", "https://***@b"),
+        ("http://[::1]/x@y", "http://[::1]/x@y"),
         ("unix:/a@b", "unix:/a@b"),
         ("org/name:Q4_K_M", "org/name:Q4_K_M"),
     ],

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.faulty import Script, answer, chunk, head, serving, stall, tgi_event
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.backends.gateway import Gateway
 from tgicli.core import Finish, FinishReason, GenerationRequest, SamplingParams
-from tgicli.errors import TgicliError
+from tgicli.errors import TgicliError, Unreachable
 from tgicli.wire import openai, tgi
 
 PATIENCE_S = 30
@@ -113,3 +114,49 @@ def test_a_log_names_no_flag_that_a_gateway_has_not(caplog: pytest.LogCaptureFix
         finish_of([answer(404)], ASKED, "/v1/completions")
 
     assert "is no route of this server (status 404; see --connect and --connect-api)" in caplog.text
+
+
+def test_a_server_that_has_moved_is_looked_for_anew_each_time(caplog: pytest.LogCaptureFixture):
+    pages: dict[str, Script] = {"/info": answer(301, location="/x")}
+    done = answer(200, b'{"generated_text":"x"}')
+
+    async def main(url: str) -> list[TgicliError]:
+        errors: list[TgicliError] = []
+        async with aclosing(Gateway(RemoteOptions(endpoint=Endpoint.from_url(url)))) as gateway:
+            for _ in range(2):
+                with pytest.raises(Unreachable) as caught:
+                    await anext(gateway.generate(ASKED))
+                errors.append(caught.value)
+            pages["/info"] = TGI
+            async with aclosing(gateway.generate(replace(ASKED, streams=False))) as events:
+                assert [event async for event in events]
+        return errors
+
+    with serving(done, pages=pages) as server:
+        first, second = asyncio.run(asyncio.wait_for(main(server.url), PATIENCE_S))
+
+    assert first.__cause__ is not second.__cause__  # else its traceback would grow, with all in it
+    assert caplog.text.count("(name that with --connect; status 301)") == 2
+
+
+def test_a_key_is_told_to_nobody_also_where_a_servers_words_are_cut_short():
+    echo = b'{"error":"%b geheimnis"}' % (b"x" * 493)
+
+    with pytest.raises(TgicliError, match=r"xx \*\*\*\.\.\.") as caught:
+        finish_of([answer(400, echo)], ASKED, key="geheimnis")
+
+    assert "gehe" not in caught.value.message
+
+
+def test_a_page_that_is_not_there_may_be_compressed_in_any_way():
+    pages = {
+        "/info": answer(404, b"\x8b", content_encoding="br"),
+        "/v1/models": answer(200, b'{"data":[{"id":"a"}]}'),
+    }
+
+    async def main(url: str) -> str:
+        async with aclosing(Gateway(RemoteOptions(endpoint=Endpoint.from_url(url)))) as gateway:
+            return (await gateway.info()).name
+
+    with serving([stall], pages=pages) as server:
+        assert asyncio.run(asyncio.wait_for(main(server.url), PATIENCE_S)) == "a"

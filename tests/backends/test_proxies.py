@@ -28,6 +28,7 @@ def _own_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("a,*", "http://far.example", True),
         ("far.example:8000", "http://far.example:8000", True),
         ("far.example:8000", "http://far.example:8001", False),
+        ("far.example:8000", "http://a.FAR.example:8000", True),
         ("10.0.0.0/8", "http://10.1.2.3:8000", True),
         ("10.0.0.0/8", "http://11.1.2.3:8000", False),
         ("10.1.2.3", "http://10.1.2.3:8000", True),

@@ -120,7 +120,9 @@ def test_a_proxy_that_is_down_is_not_the_servers_fault(cli: Cli, set_proxy: Call
     outcome = generate(cli, "http://far.example" + ROUTE)
 
     assert outcome.status == ExitStatus.UNREACHABLE
-    assert f"can't connect to the proxy {proxy}: connection refused" in outcome.stderr
+    assert (
+        f"can't connect to the proxy: connection refused ({proxy}; see HTTP_PROXY" in outcome.stderr
+    )
 
 
 @pytest.mark.parametrize(

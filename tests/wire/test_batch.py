@@ -281,6 +281,7 @@ def test_a_line_of_openais_batches_is_read():
         (b"[1]", "Expected"),
         (json.dumps("\ud83d").encode(), "half of a character"),
         (b'"\xff"', "not JSON"),
+        (b'{"prompt":"x","parameters":{"\xff":1}}', "`parameters` is not JSON"),
         (b'""', "empty"),
         (line(id=1), "neither `prompt` nor `messages`"),
         (line(prompt="x", messages=[]), "both"),

@@ -196,6 +196,7 @@ def test_a_redirect_says_where_to():
         (format_datetime(NOW - timedelta(seconds=90), usegmt=True), 0.0),
         ("Thu, 01 Jan 2026 00:01:00", 60.0),
         ("Thu, 01 Jan 2026 00:01:00 +999999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None):

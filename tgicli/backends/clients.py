@@ -42,9 +42,11 @@ def new_client(
             trust_env=False,
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
+        # httpx quotes a URL that it can't read, with a part of the password perhaps.
+        words = str(error) if isinstance(error, ImportError) else "it is no URL of a proxy"
         raise ConfigError(
             f"the proxy {shown_url(proxy or '')} that the environment names can't be used: "
-            f"{error}; see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY"
+            f"{words}; see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY"
         ) from error
 
 

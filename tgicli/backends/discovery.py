@@ -18,7 +18,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route, shown_url
 from tgicli.backends.http import HttpClient, Reply
 from tgicli.backends.patience import Patience
 from tgicli.backends.watch import Watch
-from tgicli.errors import RequestError, TgicliError
+from tgicli.errors import TgicliError, WrongAddress
 from tgicli.wire.api import Api
 from tgicli.wire.refusals import parse_retry_after, redirect_error, refusal_error
 from tgicli.wire.servers import (
@@ -56,7 +56,7 @@ class Discovery:
         self._routes: Routes | None = None
         self._facts: ServerFacts | None = None
         self._has_asked_props = False
-        self._moved: TgicliError | None = None  # what a page says that is elsewhere
+        self._redirect: tuple[Reply, str] | None = None  # and of which page it is
         self._asking: asyncio.Future[None] | None = None  # while somebody asks for the routes
 
     async def routes(self, patience: Patience) -> Routes:
@@ -75,7 +75,8 @@ class Discovery:
 
     def forget(self) -> None:
         """Ask again next time: another server is there now, or another model."""
-        self._routes = self._facts = self._moved = None
+        self._routes = self._facts = None
+        self._has_asked_props = False
 
     async def _ask_for_all(self, patience: Patience) -> None:
         """Find the routes; an error is for all who wait, too."""
@@ -105,6 +106,7 @@ class Discovery:
 
     async def _find(self, patience: Patience) -> Routes:
         endpoint, api = self._endpoint, self._options.api
+        self._redirect = None
         match api:
             case Api.TGI:
                 return await self._forced_tgi(patience)
@@ -122,7 +124,10 @@ class Discovery:
         if await self._info(patience) is not None:
             return self._tgi()
         if await self._models(patience) is None and await self._props(patience) is None:
-            raise self._moved or RequestError(
+            if self._redirect is not None:
+                reply, path = self._redirect
+                raise to_error(reply, endpoint, path)
+            raise WrongAddress(
                 f"{endpoint.shown}{endpoint.path} is no server that is known here: neither "
                 f"{endpoint.prefix}/info nor {endpoint.openai_prefix}/models answers as one",
                 aside="name the whole URL of a route, or the dialect with --api",
@@ -182,12 +187,12 @@ class Discovery:
         """Return the name of the only model, None if the server tells of none.
 
         Raises:
-            RequestError: there are several.
+            WrongAddress: there are several.
         """
         if len(facts.models) > 1:
             some = ", ".join(facts.models[:MAX_LISTED])
             more = ", ..." if len(facts.models) > MAX_LISTED else ""
-            raise RequestError(
+            raise WrongAddress(
                 f"{self._endpoint.shown} has {len(facts.models)} models: {some}{more}",
                 aside="choose one with --model",
             )
@@ -224,7 +229,7 @@ class Discovery:
         if reply.status in _ANSWERS_FOR_ALL:
             raise to_error(reply, self._endpoint, path)
         if _is_redirect(reply):  # perhaps another page is not
-            self._moved = self._moved or to_error(reply, self._endpoint, path)
+            self._redirect = self._redirect or (reply, path)
         return read(reply.body) if reply.status == HTTPStatus.OK else None
 
 

@@ -220,7 +220,8 @@ def _may_be_password(before: str) -> bool:
     """Whether one may stand before an @: there is no path, or one behind what is no port."""
     place, slash, _ = before.partition("/")
     _, _, port = place.rpartition(":")
-    return not slash or (":" in place and port != "" and not port.isdecimal())
+    is_port = port == "" or port.isdecimal() or port.endswith("]")  # or an address of IPv6
+    return not slash or "@" in place or (":" in place and not is_port)
 
 
 def shown_query(query: str) -> str:

@@ -36,13 +36,14 @@ class Faults:
     def translated(self) -> Iterator[None]:
         """Turn what goes wrong before an answer begins into our errors."""
         shown = self.shown
-        proxy = "" if self.proxy is None else f"the proxy {shown_url(self.proxy)}"
+        proxy = None if self.proxy is None else shown_url(self.proxy)
         try:
             yield
         except httpx.ConnectTimeout as error:
+            where, aside = (shown, "") if proxy is None else ("the proxy", f"{proxy}; ")
             raise DeadlineExceeded(
-                f"no connection to {proxy or shown} within {self.connect_s:g} s",
-                aside="--connect-timeout",
+                f"no connection to {where} within {self.connect_s:g} s",
+                aside=f"{aside}--connect-timeout",
             ) from error
         except httpx.ConnectError as error:
             raise _no_connection(error, shown, proxy) from error
@@ -53,7 +54,7 @@ class Faults:
             raise Unreachable(f"{shown} gave no answer: {words}") from error
 
 
-def _no_connection(error: httpx.ConnectError, shown: str, proxy: str) -> Unreachable:
+def _no_connection(error: httpx.ConnectError, shown: str, proxy: str | None) -> Unreachable:
     """Return the error; behind a proxy only encryption is the server's affair."""
     causes = list(_causes(error))
     is_refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
@@ -62,8 +63,8 @@ def _no_connection(error: httpx.ConnectError, shown: str, proxy: str) -> Unreach
     words = next(filter(None, map(words_of_fault, reversed(causes))), "no connection")
     if proxy and not any(isinstance(cause, ssl.SSLError) for cause in causes):
         words = "connection refused" if is_refused else words
-        aside = "see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY"
-        return Unreachable(f"can't connect to {proxy}: {words}", aside=aside)
+        aside = f"{proxy}; see HTTP_PROXY, HTTPS_PROXY, ALL_PROXY"
+        return Unreachable(f"can't connect to the proxy: {words}", aside=aside)
     is_strange = any(
         isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _UNKNOWN_SIGNER
         for cause in causes

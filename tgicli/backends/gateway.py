@@ -17,15 +17,17 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TypeGuard
+from urllib.parse import urlsplit
 
 from tgicli.backends.endpoint import MASK, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
 from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
-from tgicli.errors import TgicliError, Unauthorized, Unreachable, WrongAddress
+from tgicli.errors import ModelNotFound, TgicliError, Unauthorized, Unreachable, WrongAddress
 
 _LOG = logging.getLogger(__name__)
 # Asides name flags of commands that ask a server; these are what a gateway has instead.
+_TELLING = 4  # so many characters of a secret say something
 _FLAGS = {"--endpoint": "--connect", "--api": "--connect-api", "--model": "--connect-model"}
 
 
@@ -39,7 +41,8 @@ class Gateway:
             ConfigError: the environment's proxy or certificates can't be used.
         """
         self._remote = RemoteBackend(options, retries=RetryPolicy(n_retries=0))
-        self._key = options.key
+        password = urlsplit(options.endpoint.origin).password
+        self._secrets = [secret for secret in (options.key, password) if secret]
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Stream the remote server's answer."""
@@ -77,10 +80,10 @@ class Gateway:
         try:
             yield
         except TgicliError as error:
-            if self._key is not None:
-                error.message = error.message.replace(self._key, MASK)
+            for secret in self._secrets:
+                error.message = _masked(error.message, secret)
             _name_own_flags(error)
-            if isinstance(error, (Unauthorized, WrongAddress, Unreachable)):
+            if isinstance(error, (Unauthorized, WrongAddress, Unreachable, ModelNotFound)):
                 _LOG.warning("%s", error)
             match error:
                 case Unauthorized():
@@ -119,13 +122,27 @@ class Gateway:
         await self._remote.aclose()
 
 
+def _masked(words: str, secret: str) -> str:
+    """Hide a secret in a server's words, also where they were cut short within it."""
+    words = words.replace(secret, MASK)
+    for n_shown in range(len(secret) - 1, _TELLING - 1, -1):
+        words = words.replace(f"{secret[:n_shown]}...", f"{MASK}...")
+    return words
+
+
 def _name_own_flags(error: TgicliError) -> None:
-    """Put our flags into an error's aside; those that we have not are left out."""
+    """Put our flags into an error's aside; those that we have not are left out.
+
+    Errors are shared by all who wait for the same, and so are looked at again.
+    """
 
     def own(match: re.Match[str]) -> str:
-        return f"{_FLAGS[match[1]]}{match[2]}" if match[1] in _FLAGS else ""
+        verb, flag, comma = match.groups()
+        if flag in _FLAGS.values():
+            return match[0]
+        return f"{verb}{_FLAGS[flag]}{comma}" if flag in _FLAGS else ""
 
-    error.aside = re.sub(r"(--[a-z-]+)((?:, )?)", own, error.aside)
+    error.aside = re.sub(r"((?:use )?)(--[a-z-]+)((?:, )?)", own, error.aside)
 
 
 def _is_uncounted(event: Event) -> TypeGuard[Finish]:

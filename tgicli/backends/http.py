@@ -20,6 +20,7 @@ from contextlib import (
     closing,
 )
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import cast
 
 from tgicli import __version__
@@ -167,7 +168,7 @@ class HttpClient:
                 return await self._client.send(request, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError) as error:
                 is_late = time.monotonic() - sent_s > RESENT_WITHIN_S
-                if not connecting.is_new and not (is_late and body is not None):
+                if _is_end(error) and not connecting.is_new and not (is_late and body is not None):
                     continue
                 if connecting.has_cut_body and body is not None:
                     raise Unreachable(
@@ -175,6 +176,11 @@ class HttpClient:
                         f"the request, {len(body):,} bytes: is that too much for it?"
                     ) from error
                 raise
+
+
+def _is_end(error: httpx.HTTPError) -> bool:
+    """Whether a connection ended, and not what came on it is no HTTP."""
+    return not isinstance(error, httpx.RemoteProtocolError) or "disconnected" in str(error)
 
 
 class _Connecting:
@@ -207,11 +213,13 @@ class Answer:
         self.media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     async def reply(self, patience: Patience) -> Reply:
-        """Read the whole answer.
+        """Read the whole answer; of a refusal the beginning.
 
         Raises:
             StreamBroken, DeadlineExceeded: it does not come to its end, or is too large.
         """
+        if self.status != HTTPStatus.OK:
+            return Reply(self.status, await self.words(), self.headers)
         body = bytearray()
         async with aclosing(_chunks(self._response, patience, self._observation)) as chunks:
             async for chunk in chunks:
@@ -221,8 +229,10 @@ class Answer:
         return Reply(self.status, bytes(body), self.headers)
 
     async def words(self) -> bytes:
-        """Read the beginning of a refusal, as far as it comes."""
+        """Read the beginning of a refusal, as far as it comes and can be read."""
         body = bytearray()
+        if _strange_encoding(self.headers):
+            return b""
         try:
             async with asyncio.timeout(WORDS_S):
                 async for chunk in self._response.aiter_bytes():
@@ -299,8 +309,8 @@ async def _chunks(
         DeadlineExceeded: it stalls.
     """
     is_plain = "content-encoding" not in response.headers
-    if not is_plain:
-        _check_encoding(response.headers["content-encoding"])
+    if strange := _strange_encoding(response.headers):
+        raise StreamBroken(f"the answer is compressed with {strange}, unasked")
     body = response.aiter_raw() if is_plain else response.aiter_bytes()
     chunks = cast("AsyncGenerator[bytes]", body)
     async with aclosing(chunks):
@@ -319,10 +329,10 @@ async def _chunks(
                 yield chunk
 
 
-def _check_encoding(names: str) -> None:
-    for name in names.lower().split(","):
-        if name.strip() not in ("", "identity", "gzip", "deflate"):
-            raise StreamBroken(f"the answer is compressed with {name.strip()}, unasked")
+def _strange_encoding(headers: Mapping[str, str]) -> str | None:
+    """Return the name of a compression that we do not read."""
+    names = (name.strip() for name in headers.get("content-encoding", "").lower().split(","))
+    return next((name for name in names if name not in ("", "identity", "gzip", "deflate")), None)
 
 
 def _tell(observation: Observation, response: httpx.Response, chunk: bytes | None) -> None:

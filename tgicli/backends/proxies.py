@@ -31,4 +31,5 @@ def _spares(entry: str, host: str, place: str) -> bool:
     try:
         return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
     except ValueError:  # one of them is no address
-        return entry in ("*", place) or f".{host}".endswith(f".{entry.lstrip('.')}")
+        ends = f".{entry.lstrip('.')}"
+        return entry == "*" or any(f".{one}".endswith(ends) for one in (host, place.lower()))

@@ -43,7 +43,8 @@ class Admission:
         if count > self.n_places:
             raise RequestError(
                 f"{count} answers at once are asked for, and the server has places for "
-                f"{self.n_places} (--max-concurrent-requests); ask for fewer"
+                f"{self.n_places}; ask for fewer",
+                aside="--max-concurrent-requests",
             )
         if self.is_closed or self.n_taken + count > self.n_places:
             raise self.refusal()

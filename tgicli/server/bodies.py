@@ -41,8 +41,8 @@ async def read_json_body(request: Request, service: Service) -> bytes:
     except ClientDisconnect as error:
         raise ClientGone from error
     raise BodyTooLarge(
-        f"Failed to buffer the request body: length limit exceeded "
-        f"({limit_bytes:,} bytes; --payload-limit)"
+        f"Failed to buffer the request body: length limit exceeded ({limit_bytes:,} bytes)",
+        aside="--payload-limit",
     )
 
 

@@ -253,7 +253,7 @@ def decode_json_line(data: bytes, common: Ask) -> PromptLine:
 
 def _unpacked(value: dict[str, msgspec.Raw], outer: str) -> dict[str, msgspec.Raw]:
     """Put what stands in an inner object beside what stands beside it."""
-    inner = read(_PARAMETERS, value[outer], what=f"`{outer}`") or {}
+    inner = read(_PARAMETERS, bytes(value[outer]), what=f"`{outer}`") or {}
     rest = {name: raw for name, raw in value.items() if name != outer}
     if twice := sorted(rest.keys() & inner.keys()):
         raise RequestError(f"`{twice[0]}` stands in `{outer}` and beside it; leave one out")

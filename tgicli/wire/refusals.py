@@ -6,6 +6,7 @@ beginnings that TGI puts before every message of a kind: our errors say the kind
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -154,18 +155,18 @@ def parse_retry_after(value: str, now: datetime) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        return _seconds_until(value, now)
+        seconds = _seconds_until(value, now)
     return seconds if 0 <= seconds < _NEVER_S else None
 
 
-def _seconds_until(value: str, now: datetime) -> float | None:
+def _seconds_until(value: str, now: datetime) -> float:
     from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
         then = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
-        return None
+        return math.nan
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
     return max(0.0, (then - now).total_seconds())
