@@ -629,10 +629,13 @@ _tgicli() {
             esac
             ;;
     esac
-    [[ $names ]] && words+=" $("${COMP_WORDS[0]}" $names 2>/dev/null)"
     # Where nothing matches, readline completes file names, unless it is told not to.
     [[ $files ]] || compopt +o default 2>/dev/null
     COMPREPLY=($(compgen -W "$words" -- "$head$cur"))
+    # A name may be a stranger's: compgen would expand a $(...) in it.
+    [[ $names ]] && while IFS= read -r word; do
+        [[ $word == "$head$cur"* ]] && COMPREPLY+=("$(printf %q "$word")")
+    done < <("${COMP_WORDS[0]}" $names 2>/dev/null)
     COMPREPLY=("${COMPREPLY[@]#"$head"}")
 }
 complete -o default -F _tgicli tgicli

@@ -86,7 +86,7 @@ _tgicli_generate() {
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
         '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
-        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
@@ -147,7 +147,7 @@ _tgicli_chat() {
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
         '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
-        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
@@ -273,7 +273,7 @@ _tgicli_bench() {
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
         '(--retries)--retries=[A bench asks once\: what a busy server refuses is counted as refused.]:0: ' \
-        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \
@@ -363,7 +363,7 @@ _tgicli_bench_run() {
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
         '(--retries)--retries=[A bench asks once\: what a busy server refuses is counted as refused.]:0: ' \
-        '(--timeout)--timeout=[Give up after S seconds in all; 0\: never.]:S: ' \
+        '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
         '(--token-timeout)--token-timeout=[Seconds between two tokens; 0\: any.]:S: ' \

@@ -108,7 +108,7 @@ def test_bash_asks_for_names(line: str, expected: set[str]):
 @pytest.mark.parametrize(("words", "expected"), COLONS)
 def test_bash_completes_behind_a_colon(tmp_path: Path, words: str, expected: set[str]):
     program = tmp_path / "tgicli"
-    program.write_text("#!/bin/sh\necho org/m:Q4 org/m:Q8 org/other:Q4\n")
+    program.write_text("#!/bin/sh\nprintf '%s\\n' org/m:Q4 org/m:Q8 org/other:Q4\n")
     program.chmod(0o755)
     line = f"{program} generate -m {words}"
     command = [needs("bash"), "--norc", "-c", BASH, "bash", str(script("bash")), line]
@@ -116,6 +116,20 @@ def test_bash_completes_behind_a_colon(tmp_path: Path, words: str, expected: set
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
     assert set(found) == expected
+
+
+def test_bash_runs_nothing_that_stands_in_a_name(tmp_path: Path):
+    program, ran = tmp_path / "tgicli", tmp_path / "ran"
+    program.write_text("#!/bin/sh\nprintf '%s\\n' 'org/a$(touch ran).gguf' 'two words'\n")
+    program.chmod(0o755)
+    command = [needs("bash"), "--norc", "-c", BASH, "bash", str(script("bash"))]
+
+    for start in ("org/", "two"):
+        line = f"{program} generate -m {start}"
+        done = subprocess.run([*command, line], check=True, capture_output=True, cwd=tmp_path)
+        assert done.stdout.strip() in (rb"org/a\$\(touch\ ran\).gguf", rb"two\ words")
+
+    assert not ran.exists()
 
 
 @pytest.mark.usefixtures("speaking")

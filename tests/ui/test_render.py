@@ -225,6 +225,8 @@ def test_formulas_are_shown_as_they_were_written(text: str) -> None:
         (r"5$ or *only* 10$", "5$ or only 10$"),
         ("`$A` is *not* `$B`, and $C is `$D`", "$A is not $B, and $C is $D"),
         (r"\$x*y*z\$", "$xyz$"),
+        ("**$HOME** and **$PATH**, *$A* or *$B*", "$HOME and $PATH, $A or $B"),
+        (r"\[1] See *Foo*, **bar**", "[1] See Foo, bar"),
         (r"a \( that *never* ends", "a ( that never ends"),
         (r"\\(*no*\\)", r"\(no\)"),
     ],

@@ -83,7 +83,7 @@ class Diagnosis:
     total_memory_bytes: int | None
     places: Mapping[str, Place]
     n_cached_models: int
-    has_servers: bool  # of this user, that `generate` may find
+    has_servers: bool  # of this user, that `generate` and `chat` may find
     libraries: Mapping[str, str | None]  # the versions of those installed
     secrets: Mapping[str, bool]  # whether a variable is set
 

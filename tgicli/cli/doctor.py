@@ -107,7 +107,10 @@ def _lines(found: Diagnosis) -> Iterator[tuple[str, str]]:
         if place.problem is not None:
             yield name, f"wrong, and left out here: {place.problem}"
     yield "cached models", str(found.n_cached_models)
-    yield "servers", "may be found by `generate`" if found.has_servers else "none of this user's"
+    yield (
+        "servers",
+        "may be found by `generate` and `chat`" if found.has_servers else "none of this user's",
+    )
     for library, version in found.libraries.items():
         yield library, version or "not installed"
     for variable, is_set in found.secrets.items():

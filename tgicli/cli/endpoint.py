@@ -133,7 +133,7 @@ class EndpointFlags:
         metavar="S",
         panel=PANEL,
         least=0,
-        help="Give up after S seconds in all; 0: never.",
+        help="Give up an answer after S seconds, a model's here, too; 0: never.",
     )
     connect_timeout: float = option(
         10.0, metavar="S", panel=PANEL, least=0, help="Seconds to wait for a connection; 0: any."

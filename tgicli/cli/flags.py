@@ -8,10 +8,13 @@ parameters are core's, which is asked for each as soon as it is read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import typer
+
+from tgicli.cli.precedence import is_flag
 from tgicli.cli.signature import option
 from tgicli.cli.value import check_float, check_int, check_name, check_range, check_text
 from tgicli.core import SamplingParams
@@ -284,3 +287,8 @@ class LoadingFlags:
     prefix_reuse: bool = option(
         True, panel=LOADING, help="Compute a beginning that prompts share only once."
     )
+
+
+def says_how_to_load(ctx: typer.Context) -> bool:
+    """Say whether a flag does; then a model that is loaded already will not do."""
+    return any(is_flag(ctx, field.name) for field in fields(LoadingFlags))

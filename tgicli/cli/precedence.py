@@ -81,7 +81,14 @@ def refuse_flags(ctx: Context, names: Iterable[str], why: str) -> None:
     """
     for name in names:
         if is_flag(ctx, name):
-            raise ConfigError(f"{spelled_flag(name)} {why}")
+            raise ConfigError(f"{_typed_flag(ctx, name)} {why}")
+
+
+def _typed_flag(ctx: Context, name: str) -> str:
+    """Spell a flag as it was typed: the one that says no, where a value is false."""
+    param = next(param for param in ctx.command.params if param.name == name)
+    opposite: list[str] = getattr(param, "secondary_opts", [])
+    return opposite[0] if opposite and ctx.params[name] is False else spelled_flag(name)
 
 
 def spelled_flag(name: str) -> str:

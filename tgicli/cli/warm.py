@@ -13,24 +13,29 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
-import typer
-
 from tgicli.cli.flags import LoadingFlags
-from tgicli.cli.precedence import is_flag
 from tgicli.config import state_path
-
-
-def says_how_to_load(ctx: typer.Context) -> bool:
-    """Say whether a flag does; then a model that is loaded already will not do."""
-    return any(is_flag(ctx, field.name) for field in fields(LoadingFlags))
+from tgicli.errors import TgicliError
+from tgicli.models.resolve import ModelFile, resolve
 
 
 def servers_are_there() -> bool:
     """Say whether any server of the user's can be found; costs no more than a look."""
     return any(_folder().glob("*.sock"))
+
+
+def servers_with(loading: LoadingFlags) -> tuple[ModelFile, list[Path]] | None:
+    """Return the model's file and where servers with it may listen.
+
+    None: it is not on disk; so it will be downloaded, or missed, where it is loaded.
+    """
+    try:
+        found = resolve(loading.model, offline=True)
+    except TgicliError:
+        return None
+    return found, server_sockets(found.path, loading)
 
 
 def server_sockets(model: Path, loading: LoadingFlags) -> list[Path]:

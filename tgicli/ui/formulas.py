@@ -18,9 +18,9 @@ from markdown_it.rules_inline import StateInline
 
 _DISPLAYED = {r"\[": r"\]", "$$": "$$"}
 _CLOSINGS = {r"\(": r"\)"} | _DISPLAYED
-# As Pandoc has it, so that prices stay prices: no blank inside of the dollars, no digit behind
-# them. And no backtick between them: a shell's variables are often beside code.
-_IN_DOLLARS = re.compile(r"\$(?=\S)(?:\\.|[^$\\`])+(?<!\s)\$(?!\d)", re.DOTALL)
+# Nearly as Pandoc has it, so that prices and variables stay what they are: no blank inside of the
+# dollars, and no word behind them. And no backtick between them: variables are often beside code.
+_IN_DOLLARS = re.compile(r"\$(?=\S)(?:\\.|[^$\\`])+(?<!\s)\$(?!\w)", re.DOTALL)
 
 
 def add_formulas(parser: MarkdownIt) -> MarkdownIt:
@@ -49,15 +49,17 @@ def _end(text: str, begin: int) -> int | None:
         if end > begin + 2:
             return end + 2
         # Only a block begins so: it was cut off, or the rest of it is still to come.
-        return len(text) if end < 0 and begin == 0 and opening in _DISPLAYED else None
+        return len(text) if end < 0 and begin == 0 and _begins_block(text) else None
     found = _IN_DOLLARS.match(text, begin)
     return found.end() if found else None
 
 
 def _block(state: StateBlock, begin: int, last: int, silent: bool) -> bool:
     first = _line(state, begin)
-    closing = _DISPLAYED.get(first[:2])
-    if closing is None or closing in first[2:] or state.is_code_block(begin):
+    if not _begins_block(first) or state.is_code_block(begin):
+        return False
+    closing = _DISPLAYED[first[:2]]
+    if closing in first[2:]:
         return False
     if silent:
         return True
@@ -69,6 +71,11 @@ def _block(state: StateBlock, begin: int, last: int, silent: bool) -> bool:
     _add_paragraph(state, begin, end)
     state.line = end
     return True
+
+
+def _begins_block(line: str) -> bool:
+    """Whether a formula of several lines begins so; `\\[1]` is a note in escaped brackets."""
+    return line[:2] == "$$" or (line[:2] == r"\[" and not line[2:3].strip())
 
 
 def _line(state: StateBlock, number: int) -> str:

@@ -85,6 +85,13 @@ def test_a_digest_tells_the_line_and_what_it_is_asked_with(tmp_path: Path):
     assert one.key.digest.endswith(".s")
 
 
+def test_a_line_that_is_read_as_text_is_another_prompt_than_the_same_as_json(tmp_path: Path):
+    (as_json,) = read(tmp_path, b'{"prompt":"a"}\n', format="jsonl")
+    (as_text,) = read(tmp_path, b'{"prompt":"a"}\n', format="text")
+
+    assert as_json.key.digest != as_text.key.digest
+
+
 def test_settings_that_differ_have_other_names():
     usual = settings_digest(SamplingParams(), model="m", system=None)
 

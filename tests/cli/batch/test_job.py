@@ -262,6 +262,7 @@ def test_a_lane_holds_the_longest_prompt_with_its_answer(run: Run, tmp_path: Pat
         (["--concurrency", "2"], "--concurrency is for a file of prompts"),
         (["--input", "p", "hello"], "PROMPT is for one prompt"),
         (["--input", "p", "--json"], "--json is for one prompt"),
+        (["--input", "p", "--no-stream"], "--no-stream is for one prompt"),
         (["--input", "p", "--restart"], "--restart is for a file; name one with --output"),
         (
             ["--input", "p", "-o", "a", "--restart", "--redo-changed"],

@@ -32,17 +32,17 @@ def full_disk() -> Iterator[None]:
 @pytest.mark.parametrize("overwrites", [False, True])
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, overwrites: bool):
     with full_disk(), pytest.raises(ConfigError, match=r"can't write .*: File too large"):
-        save(LONG, tmp_path / "chat.json", overwrites=overwrites)
+        save(LONG.messages, tmp_path / "chat.json", overwrites=overwrites)
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path):
     path = tmp_path / "chat.json"
-    save(SAID, path, overwrites=False)
+    save(SAID.messages, path, overwrites=False)
 
     with full_disk(), pytest.raises(ConfigError):
-        save(LONG, path, overwrites=True)
+        save(LONG.messages, path, overwrites=True)
 
     assert load(path) == (SAID, None)
     assert list(tmp_path.iterdir()) == [path]
@@ -53,7 +53,7 @@ def test_a_new_file_has_the_usual_mode(tmp_path: Path, overwrites: bool):
     path = tmp_path / "chat.json"
     umask = os.umask(0o027)
     try:
-        save(SAID, path, overwrites=overwrites)
+        save(SAID.messages, path, overwrites=overwrites)
     finally:
         os.umask(umask)
 
@@ -65,7 +65,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path):
     path.touch()
     path.chmod(0o604)
 
-    save(SAID, path, overwrites=True)
+    save(SAID.messages, path, overwrites=True)
 
     assert path.stat().st_mode & 0o777 == 0o604
 
@@ -75,7 +75,7 @@ def test_a_link_stays_one(tmp_path: Path):
     link.symlink_to(path)
     path.touch()
 
-    save(SAID, link, overwrites=True)
+    save(SAID.messages, link, overwrites=True)
 
     assert link.is_symlink()
     assert load(path) == (SAID, None)

@@ -56,6 +56,17 @@ def test_the_first_question_may_be_an_argument(tiny_model: Path, tmp_path: Path)
     assert (result.returncode, asked) == (0, ["one", "two"])
 
 
+def test_a_question_that_nobody_has_answered_is_saved_too(tiny_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "said.json"
+    said = [{"role": role, "content": role} for role in ("user", "assistant", "user")]
+    file.write_text(json.dumps(said))
+
+    result = chat(tiny_model, tmp_path, f"/save! {file}".encode(), "--load", str(file))
+
+    assert (result.returncode, json.loads(file.read_text())) == (0, said)
+    assert b"loaded 3 messages" in result.stderr
+
+
 def test_the_oldest_questions_are_forgotten_when_that_is_said(
     tiny_model: Path, tmp_path: Path
 ) -> None:

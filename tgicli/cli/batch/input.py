@@ -78,13 +78,13 @@ def read_prompts(
     if not lines:
         raise ConfigError(f"--input {path} has no prompt: write one a line")
     if _is_jsonl(path, format, lines[0][1]):
-        decode = decode_json_line
+        decode, kind = decode_json_line, b""
         lines = [(number, data.strip(_BLANKS)) for number, data in lines]
     else:
-        decode = decode_text_line
+        decode, kind = decode_text_line, b"text\0"  # the same line is another prompt as JSON
     return [
         Prompt(
-            Key(index, f"{_digest(data)}.{settings}"),
+            Key(index, f"{_digest(kind + data)}.{settings}"),
             number,
             _decode(decode, data, common),
         )

@@ -106,13 +106,13 @@ async def _overwrite(session: Session, name: str) -> None:
 
 
 def _write(session: Session, name: str, *, overwrites: bool) -> None:
-    if not session.conversation.messages:
+    if not session.messages:
         raise ConfigError("there is nothing to save yet")
     path = _path(name)
     was_there = path.exists()
-    save(session.conversation, path, overwrites=overwrites)
+    save(session.messages, path, overwrites=overwrites)
     done = "overwrote" if was_there else "saved in"
-    session.say(f"{done} {path}: {roles(session.conversation.messages)}")
+    session.say(f"{done} {path}: {roles(session.messages)}")
 
 
 async def _load(session: Session, name: str) -> None:
@@ -125,7 +125,7 @@ async def _load(session: Session, name: str) -> None:
 
 def where_it_is(session: Session) -> str:
     """Say how a conversation that was loaded goes on."""
-    loaded = f"loaded {roles(session.conversation.messages)}"
+    loaded = f"loaded {roles(session.messages)}"
     if session.unanswered is not None:
         return f"{loaded}\n/retry asks its last question: {first_words(session.unanswered)}"
     if session.conversation.last_question is not None:
@@ -162,7 +162,7 @@ async def _forget(session: Session, number: str) -> None:
     before = session.conversation
     if not before.turns:
         raise ConfigError("there is no question to forget")
-    session.conversation = before.without_first(int(number or 1))
+    session.conversation = before.without_first(int(number[:9] or 1))
     n_gone = len(before.turns) - len(session.conversation.turns)
     session.say(f"forgot {roles(before.turns[:n_gone])}; {_goes_on(session.conversation)}")
 

@@ -68,7 +68,7 @@ class Conversation:
         return cls(system, turns), None
 
 
-def save(conversation: Conversation, path: Path, *, overwrites: bool) -> None:
+def save(messages: tuple[Message, ...], path: Path, *, overwrites: bool) -> None:
     """Write the messages as JSON.
 
     Raises:
@@ -76,7 +76,7 @@ def save(conversation: Conversation, path: Path, *, overwrites: bool) -> None:
     """
     from tgicli.wire.conversation import encode_conversation
 
-    data = encode_conversation(conversation.messages)
+    data = encode_conversation(messages)
     try:
         if overwrites:
             _replace(path, data)

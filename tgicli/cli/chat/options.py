@@ -14,10 +14,9 @@ import typer
 from tgicli.cli.chat.conversation import Conversation, load
 from tgicli.cli.chat.flags import ChatFlags
 from tgicli.cli.endpoint import check_endpoint, sampling_for_server
-from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.flags import LoadingFlags, says_how_to_load
 from tgicli.cli.output import Output
 from tgicli.cli.precedence import is_flag
-from tgicli.cli.warm import says_how_to_load
 from tgicli.config import state_path
 from tgicli.core import SamplingParams
 from tgicli.errors import ConfigError

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 
 from tgicli.cli.chat.options import ChatOptions
 from tgicli.cli.local import Loading, find_model, loading_model
-from tgicli.cli.warm import server_sockets, servers_are_there
-from tgicli.errors import TgicliError
-from tgicli.models.resolve import resolve
+from tgicli.cli.warm import servers_are_there, servers_with
 from tgicli.ui.held_status import HeldStatus
 from tgicli.ui.terminal import Terminal
 
@@ -43,11 +41,8 @@ def _warm_sockets(options: ChatOptions) -> list[Path]:
     """Return where servers of the user's may have the model loaded."""
     if not options.may_be_warm or not servers_are_there():
         return []
-    try:
-        found = resolve(options.loading.model, offline=True)
-    except TgicliError:  # it is to be downloaded, or will be missed where it is loaded
-        return []
-    return server_sockets(found.path, options.loading)
+    there = servers_with(options.loading)
+    return [] if there is None else there[1]
 
 
 def _run_warmly(

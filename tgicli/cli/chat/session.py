@@ -72,6 +72,13 @@ class Session:
         self._answering: asyncio.Task[None] | None = None
         self._is_stopped = False
 
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation, with the last question also where nothing has answered it."""
+        if self.unanswered is None:
+            return self.conversation.messages
+        return self.conversation.asking(self.unanswered)
+
     async def ask(self, question: str) -> None:
         """Show the answer to a question.
 

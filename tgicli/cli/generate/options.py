@@ -12,12 +12,11 @@ import typer
 
 from tgicli.cli.batch.flags import check_batch
 from tgicli.cli.endpoint import check_endpoint, sampling_for_server
-from tgicli.cli.flags import LoadingFlags
+from tgicli.cli.flags import LoadingFlags, says_how_to_load
 from tgicli.cli.generate.flags import GenerateFlags
 from tgicli.cli.output import Output
 from tgicli.cli.precedence import is_flag, only_one, refuse_flags
 from tgicli.cli.prompt import STDIN, read_prompt
-from tgicli.cli.warm import says_how_to_load
 from tgicli.core import GenerationRequest, SamplingParams
 from tgicli.errors import ConfigError
 from tgicli.ui.terminal import Terminal
@@ -189,7 +188,9 @@ def _params(ctx: typer.Context, flags: GenerateFlags, output: Output) -> Samplin
 def _may_be_warm(ctx: typer.Context, flags: GenerateFlags, output: Output) -> bool:
     """Say whether a server's answer would be the same: nothing is said about how to load.
 
-    JSON and special tokens need what a chat route does not tell.
+    JSON and special tokens need what a chat route does not tell; nor does it tell whether an
+    answer that was cut off is one that a regular expression matches.
     """
     asks_more = output is Output.JSON or flags.special or flags.dry_run
+    asks_more |= flags.grammar.regex is not None
     return flags.server and not says_how_to_load(ctx) and not asks_more

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.cli.generate.streaming import stream, to_request
-from tgicli.cli.warm import server_sockets
+from tgicli.cli.warm import servers_with
 from tgicli.core import Event, Progress, Run, SamplingParams
 from tgicli.errors import TgicliError
-from tgicli.models.resolve import Origin, resolve
+from tgicli.models.resolve import Origin
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
@@ -34,15 +34,17 @@ def answer_warmly(options: GenerateOptions, terminal: Terminal) -> Run | None:
     """Stream the answer; None: no server does it.
 
     Raises:
-        ModelNotFound, ModelLoadError: there is no such model on disk.
         TgicliError: an answer began and did not come to its end.
     """
     from tgicli.cli.loop import run
 
-    found = resolve(options.loading.model, offline=True)
+    there = servers_with(options.loading)
+    if there is None:
+        return None
+    found, sockets = there
     options = replace(options, params=with_seed(options.params))
     status = Status(terminal)
-    for path in server_sockets(found.path, options.loading):
+    for path in sockets:
         try:
             answering = _answer(options, path, terminal, status)
             answered = run(answering, timeout_s=options.timeout_s)

@@ -57,7 +57,7 @@ def serve(flags: ServeFlags, terminal: Terminal) -> None:
 def _source(
     flags: ServeFlags, terminal: Terminal, status: Status
 ) -> Iterator[tuple[Source, socket.socket | None]]:
-    """Give what is served, and with a model the socket where `generate` finds it."""
+    """Give what is served, and with a model the socket where `generate` and `chat` find it."""
     remote = flags.remote.to_remote()
     if remote is not None:
         yield EndpointSource(flags, remote, terminal), None
@@ -78,7 +78,7 @@ def _source(
 
 @contextlib.contextmanager
 def _offered(model: Path, flags: ServeFlags, terminal: Terminal) -> Iterator[socket.socket | None]:
-    """Give a socket where `generate` finds this server; None where there can be none."""
+    """Give a socket where `generate` and `chat` find this server; None where there can be none."""
     if flags.ssl_certfile is not None or not hasattr(socket, "AF_UNIX"):
         yield None  # uvicorn would speak TLS there, too
         return
@@ -87,7 +87,7 @@ def _offered(model: Path, flags: ServeFlags, terminal: Terminal) -> Iterator[soc
             keyless = stack.enter_context(offered(model, flags.loading))
         except OSError as error:
             keyless = None
-            terminal.say(f"`tgicli generate` will not find this server: {error}")
+            terminal.say(f"`generate` and `chat` will not find this server: {error}")
         yield keyless
 
 
