@@ -10,7 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,16 +42,6 @@ OPENAI_PAGES = {
 HELLO = tgi_stream("Hel", "lo")
 CHAT = [chat_event(content="Hel"), chat_event(content="lo"), chat_event(reason="stop"), DONE]
 SECRET = "sk-geheim-1234567890"
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    """Leave the test runner's own handlers as they are."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    saved = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in saved.items():
-        signal.signal(number, handler)
 
 
 def generate(cli: Cli, url: str, *args: str) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,16 +13,6 @@ from tgicli.bench.fake.server import FakeServer
 from tgicli.cli.bench.options import BenchOptions
 
 Understood = Callable[..., BenchOptions]
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    """Leave the test runner's own handlers as they are."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    saved = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in saved.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

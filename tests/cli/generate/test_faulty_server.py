@@ -6,9 +6,7 @@ stdout has got by then.
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -459,16 +457,6 @@ FAULTS = [
     ),
     fault("closes instead of [DONE]", stream(*CHAT_HELLO), is_=OK, shows="Hello", route=CHAT),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    """Leave the test runner's own handlers as they are."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    saved = {number: signal.getsignal(number) for number in numbers}
-    yield
-    for number, handler in saved.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
