@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.fakes import FakeClock, FakeRunner, sequence
 from tgicli.core import Delta, Finish, FinishReason, Progress
 from tgicli.engine.engine import Emitted, Engine
+from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.scheduler import Result, Row
 from tgicli.engine.sequence import Sequence
 from tgicli.errors import DecodeFailed, TgicliError
@@ -262,6 +263,35 @@ def test_a_bug_ends_every_stream_with_the_reason() -> None:
     }
     assert set(errors) >= {"b", "late"}
     assert "a bug" in str(errors["late"])
+
+
+def test_readers_have_what_a_batch_brought_before_the_next_work_begins() -> None:
+    journal: list[str] = []
+    is_over = threading.Event()
+
+    class Noting(FakeRunner):
+        def edit_lane(self, edit: LaneEdit) -> int:
+            journal.append("edit a lane")
+            return super().edit_lane(edit)
+
+        def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+            journal.append("compute")
+            return super().run(rows)
+
+    def emit(items: list[Emitted]) -> None:
+        journal.extend(f"{type(item.event).__name__} of {item.request_id}" for item in items)
+        if "Finish of b" in journal:
+            is_over.set()
+
+    engine = Engine(Noting(n_lanes=1), emit)
+    engine.submit(sequence(5, name="a", max_new_tokens=2))
+    engine.submit(sequence([7, 8, 9], name="b", max_new_tokens=1))
+    engine.start()
+    assert is_over.wait(10), "the last batch's end was kept back"
+    engine.close()
+
+    of_a = ["edit a lane", "compute", "Delta of a", "compute", "Finish of a"]
+    assert journal == [*of_a, "edit a lane", "compute", "Finish of b"]
 
 
 class UnderLoad(RuleBasedStateMachine):

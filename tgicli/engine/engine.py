@@ -111,6 +111,7 @@ class Engine:
         self._clock = clock
         self._inbox: SimpleQueue[Sequence | _Abort | _Stop] = SimpleQueue()
         self._arriving: set[Sequence] = set()  # those in the inbox
+        self._outbox: list[Emitted] = []  # what is ready for the readers
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
 
     @property
@@ -147,15 +148,24 @@ class Engine:
         try:
             while self._read_inbox(block=not self._scheduler.has_work):
                 for emitted in self.step():
-                    self._emit(emitted)  # one hop to the readers per batch, not per token
+                    self._outbox += emitted
+                if not self._scheduler.has_work:
+                    self._hand_out()
         except Exception as error:  # a bug of ours: nobody may wait for ever
             refusal = TgicliError(f"the engine stopped: {error!r}")
             refusal.__cause__ = error
         self.heartbeat_s = -math.inf
         self._refuse_all(refusal)
 
+    def _hand_out(self) -> None:
+        """Give the readers what is ready: one hop per batch, not per token."""
+        if self._outbox:
+            ready, self._outbox = self._outbox, []
+            self._emit(ready)
+
     def _refuse_all(self, refusal: TgicliError) -> None:
         """End every sequence, those to come until close() as well."""
+        self._hand_out()
         self._emit([Emitted(s.request_id, refusal) for s in self._scheduler.sequences])
         while not isinstance(item := self._inbox.get(), _Stop):
             if isinstance(item, Sequence):
@@ -189,6 +199,7 @@ class Engine:
     def step(self) -> Iterator[list[Emitted]]:
         """Compute what the scheduler wants next; yield what each batch of it brought, at once."""
         for edit in self._scheduler.admit():
+            self._hand_out()  # a copy may take long
             self._scheduler.place(edit, n_kept=self.runner.edit_lane(edit))
         if followers := self._scheduler.take_followers():  # another one's tokens are theirs, too
             yield [Emitted(s.request_id, Progress(0, s.n_prompt)) for s in followers]
@@ -231,10 +242,19 @@ class Engine:
         if decodes_s:
             self._pace.observe_decodes(decodes_s)
 
+    def _run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+        """Run a batch; what the last one brought goes out just before.
+
+        Who hears of it earlier wakes up only to wait for the interpreter, which this thread holds
+        until llama.cpp computes.
+        """
+        self._hand_out()
+        return self.runner.run(rows)
+
     def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
         try:
-            return list(zip(rows, self.runner.run(rows), strict=True))
+            return list(zip(rows, self._run(rows), strict=True))
         except DecodeFailed as error:
             if len(rows) == 1:
                 return [(rows[0], error)]
@@ -244,7 +264,7 @@ class Engine:
         """Run one chunk of a prompt."""
         began_s = self._clock()
         try:
-            (result,) = self.runner.run([row])
+            (result,) = self._run([row])
         except DecodeFailed as error:
             return row, error
         self._pace.observe_chunk(row.count, self._clock() - began_s)
@@ -259,7 +279,7 @@ class Engine:
         try:
             while start < end:
                 again = self._scheduler.chunk(sequence, start, end, self.runner.n_batch)
-                (result,) = self.runner.run([again])
+                (result,) = self._run([again])
                 start += again.count
         except DecodeFailed as error:
             return error
