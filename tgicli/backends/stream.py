@@ -21,13 +21,14 @@ class TokenStream:
 
     def __init__(self) -> None:
         self._unread: deque[Event | TgicliError] = deque()
-        self._ready = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None  # who waits for something to read
         self._finished = False
 
     def put(self, item: Event | TgicliError) -> None:
         """Add an event, or the error that ends the stream."""
         self._unread.append(item)
-        self._ready.set()
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def __aiter__(self) -> TokenStream:
         return self
@@ -35,16 +36,16 @@ class TokenStream:
     async def __anext__(self) -> Event:
         if self._finished:
             raise StopAsyncIteration
-        while not self._unread:
-            self._ready.clear()
-            await self._ready.wait()
+        if not self._unread:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
         return self._take()
 
     def _take(self) -> Event:
         """Return the next event: neighbouring deltas as one, of several progresses the last."""
         match item := self._unread.popleft():
             case Delta():
-                return Delta.merge([item, *self._take_while(Delta)])
+                return Delta.merge([item, *self._take_while(Delta)]) if self._unread else item
             case Progress():
                 return (item, *self._take_while(Progress))[-1]
             case Finish():
