@@ -130,8 +130,7 @@ class SamplingParams:
     @property
     def is_plain_greedy(self) -> bool:
         """Whether the largest logit is all that matters."""
-        changes_logits = self.has_penalties or self.logit_bias or self.grammar
-        return self.is_greedy and not changes_logits
+        return self.is_greedy and not (self.has_penalties or self.logit_bias or self.grammar)
 
     @property
     def has_penalties(self) -> bool:

@@ -31,6 +31,8 @@ def apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     over 512 cells and more, with a kernel that splits the cache and rounds differently.
     """
     decodes = [row for row in rows if row.is_decode]
+    if len(decodes) == len(rows):
+        return rows, []
     chunks = [row for row in rows if not row.is_decode]
     if not decodes:
         return [], chunks

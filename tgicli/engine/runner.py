@@ -156,8 +156,8 @@ class Runner:
         Raises:
             DecodeFailed: the rows' cells are undefined from each row.start on.
         """
-        assert len({row.sequence.adapter for row in rows}) == 1, "a batch has one adapter"
-        self._adapters.switch(rows[0].sequence.adapter)
+        (adapter,) = {row.sequence.adapter for row in rows}
+        self._adapters.switch(adapter)
         lasts = self._batch.fill(rows)
         began_s = time.perf_counter()
         code = llama_cpp.llama_decode(self._ctx, self._batch.struct)  # the GIL is free in here
