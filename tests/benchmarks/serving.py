@@ -1,9 +1,11 @@
-"""How does `tgicli serve` compare with llama-server, as their clients see it?
+"""How does `tgicli serve` compare with llama-server, or with itself, as their clients see it?
 
 Both servers have the same model, threads, lanes and context a lane; by turns one of them is asked
 and the other one idles, and who is asked first changes from turn to turn. All answers are greedy
-and streamed by the same client, each from its server's own route, chats from OpenAI's. Prompts
-differ from their first word on, and from round to round, so no cache helps where none is meant to.
+and streamed by the same client, chats from OpenAI's route, all else from each server's own, where
+ours tells log-probabilities that llama-server does not compute; with --route openai from OpenAI's,
+where both do the same. Prompts differ from their first word on, and from round to round, so no
+cache helps where none is meant to. With --itself both are `tgicli serve`, one with flags more.
 Four kinds of work:
     distinct  N clients, each with its next prompt as soon as its last answer is complete; a prompt
               has --paragraphs of some 40 tokens, and the turns are of three prompts a client
@@ -25,6 +27,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import shlex
 import statistics
 import sys
 import time
@@ -47,7 +50,7 @@ from harness import (
     rounds,
 )
 from server_process import ServerProcess
-from streaming_client import Answer, ask_chat, ask_llama, ask_tgi
+from streaming_client import Answer, ask_chat, ask_llama, ask_openai, ask_tgi
 
 Ask = Callable[[httpx.AsyncClient, str, int, Answer], Coroutine[None, None, None]]
 Pairs = list[tuple[float, float]]  # ours and theirs, of each round
@@ -148,18 +151,20 @@ def main() -> None:
     """Print the tables."""
     options = _parse()
     path = find_model(options.model)
-    program = find_peer(options.peers, "llama-server")
+    program = None if options.itself else find_peer(options.peers, "llama-server")
     print_setting(path, threads=options.threads, peer=program)
     servers = _servers(path, program, options)
     for server in servers:
         print_command(server.command)
     prompts, orders = Prompts(), itertools.cycle((1, -1))
+    ask_ours = ask_tgi if options.route == "own" else ask_openai
+    ask_theirs = ask_llama if program and options.route == "own" else ask_ours
 
     def take_round() -> list[Round]:
         order = next(orders)
         with ExitStack() as stack:
             ours, theirs = (stack.enter_context(server) for server in servers)
-            sides = [Side(ours.url, ask_tgi), Side(theirs.url, ask_llama)]
+            sides = [Side(ours.url, ask_ours), Side(theirs.url, ask_theirs)]
             return asyncio.run(_take_turns(sides[::order], prompts, options))[::order]
 
     pairs = rounds(options, take_round)
@@ -176,6 +181,10 @@ def _parse() -> argparse.Namespace:
     add_rounds_options(made, repeat=5)
     clients = [1, 4, 8, 16]
     made.add_argument("--clients", type=int, nargs="*", default=clients, metavar="N")
+    routes = ["own", "openai"]
+    made.add_argument("--route", choices=routes, default="own", help="each one's own, or OpenAI's")
+    itself = "compare `tgicli serve` with itself with these flags, e.g. --itself=--mmap"
+    made.add_argument("--itself", type=shlex.split, default=[], metavar="FLAGS", help=itself)
     made.add_argument("--n-new", type=int, default=64, metavar="N", help="tokens of an answer")
     made.add_argument("--paragraphs", type=int, default=1, metavar="N", help="of a prompt")
     made.add_argument("--lanes", type=int, default=8, metavar="N", help="of each server")
@@ -188,11 +197,14 @@ def _parse() -> argparse.Namespace:
 
 
 def _servers(
-    model: Path, program: Path, options: argparse.Namespace
+    model: Path, program: Path | None, options: argparse.Namespace
 ) -> tuple[ServerProcess, ServerProcess]:
     threads = ["--threads", str(options.threads)]
     ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
     ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(options.lanes)]
+    if program is None:
+        itself = ServerProcess([*ours, *options.itself], host_flag="--hostname")
+        return ServerProcess(ours, host_flag="--hostname"), itself
     theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(options.lanes)]
     theirs += ["-c", str(options.ctx_size * options.lanes), "--no-kv-unified"]
     return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
@@ -327,8 +339,8 @@ def _row(name: str, pairs: list[list[Work]]) -> list[str]:
 
 
 def _print_work(name: str, rows: list[list[str]]) -> None:
-    speed = ["tokens/s", "llama-server's", "ratio"]
-    wait = ["TTFT p90 s", "llama-server's", "ratio"]
+    speed = ["tokens/s", "the other's", "ratio"]
+    wait = ["TTFT p90 s", "the other's", "ratio"]
     print_table([name, *speed, *wait], rows)
 
 
@@ -351,7 +363,7 @@ def _print_pairs(title: str, figures: dict[str, Pairs]) -> None:
         ours, theirs = zip(*pairs, strict=True)
         spreads = Spread.of(ours).text(2), Spread.of(theirs).text(2)
         rows.append([name, *spreads, Spread.of_ratios(ours, theirs).text(3)])
-    print_table([title, "tgicli", "llama-server", "ratio"], rows)
+    print_table([title, "tgicli", "the other", "ratio"], rows)
 
 
 if __name__ == "__main__":

@@ -55,6 +55,19 @@ async def ask_llama(client: httpx.AsyncClient, prompt: str, n_new: int, answer: 
             answer.n_prompt = event["tokens_evaluated"]
 
 
+async def ask_openai(client: httpx.AsyncClient, prompt: str, n_new: int, answer: Answer) -> None:
+    """Stream from OpenAI's route, which both have."""
+    body = {"prompt": prompt, "max_tokens": n_new, "temperature": 0, "stream": True}
+    body["stream_options"] = {"include_usage": True}
+    async for event in _events(client, "/v1/completions", body):
+        for choice in event["choices"]:
+            if text := choice["text"]:
+                answer.stamps_s.append(time.perf_counter())
+                answer.text += text
+        if usage := event.get("usage"):
+            answer.n_prompt = usage["prompt_tokens"]
+
+
 async def ask_chat(
     client: httpx.AsyncClient, messages: list[dict[str, str]], n_new: int, answer: Answer
 ) -> None:
