@@ -280,7 +280,12 @@ class LoadingFlags:
         parser=parse_lora,
         help="Apply an adapter. Repeatable; TGICLI_LORA holds one.",
     )
-    mmap: bool = option(True, panel=LOADING, help="Map the file into memory, or read it whole.")
+    mmap: bool | None = option(
+        None,
+        panel=LOADING,
+        default_text="a small model that stays is read",
+        help="Map the file into memory, or read it whole, into huge pages.",
+    )
     mlock: bool = option(
         False, "--mlock", panel=LOADING, help="Keep the model in RAM, never swapped."
     )

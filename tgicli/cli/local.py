@@ -10,7 +10,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class Expected:
 
     n_ctx: int = 0  # tokens one request may hold; 0: what the model allows
     n_lanes: int = 1
+    is_brief: bool = False  # for one answer: what is mapped is ready sooner
     is_quiet: bool = False
 
 
@@ -94,7 +95,7 @@ class Loading:
 def placed(path: Path, flags: LoadingFlags, expected: Expected) -> tuple[LoadOptions, str | None]:
     """Say how to load a model, and what its user should know about that.
 
-    On a build without a GPU nothing is looked at.
+    On a build without a GPU none is looked for.
 
     Raises:
         ConfigError: a GPU is named that is not there.
@@ -104,10 +105,19 @@ def placed(path: Path, flags: LoadingFlags, expected: Expected) -> tuple[LoadOpt
 
     load = load_options(flags)
     if not can_offload() and load.main_gpu is None and not load.tensor_split:
-        return load, None
+        return replace(load, mmap=_is_mapped(path, flags, expected)), None
     from tgicli.engine.placement import place
 
     return place(path, load, expected_context(path, flags, expected))
+
+
+def _is_mapped(path: Path, flags: LoadingFlags, expected: Expected) -> bool:
+    """Say whether a file is mapped where that is left to us; a split model is as its first part."""
+    if flags.mmap is not None:
+        return flags.mmap
+    from tgicli.engine import huge_pages
+
+    return expected.is_brief or flags.mlock or not huge_pages.pays_off(path.stat().st_size)
 
 
 def load_options(flags: LoadingFlags) -> LoadOptions:
@@ -125,7 +135,7 @@ def load_options(flags: LoadingFlags) -> LoadOptions:
         gpu_layers=flags.gpu_layers,
         main_gpu=flags.main_gpu,
         tensor_split=() if split is None else split.shares,
-        mmap=flags.mmap,
+        mmap=flags.mmap is not False,
         mlock=flags.mlock,
     )
 
@@ -168,16 +178,18 @@ def loading_model(
     quiet: bool,
     n_ctx: int = 0,
     n_lanes: int = 1,
+    brief: bool = False,
 ) -> Iterator[Loading]:
     """Find the model's file, from a hub if need be, and load it within the block; free it behind.
 
-    n_ctx (0: unknown yet) and n_lanes say which context it will have: what a GPU must hold, too.
+    n_ctx (0: unknown yet) and n_lanes say which context it will have: what a GPU must hold, too;
+    brief, that it is needed for one answer only.
 
     Raises:
         ModelNotFound, ModelLoadError, Unreachable: there is none to load.
     """
     found = find_model(flags, terminal, status, quiet=quiet, hint=" (-m chooses another)")
-    expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_quiet=quiet)
+    expected = Expected(n_ctx=n_ctx, n_lanes=n_lanes, is_brief=brief, is_quiet=quiet)
     loading = Loading(found.path, flags, terminal, status, expected)
     try:
         yield loading

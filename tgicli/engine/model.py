@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tgicli.engine import huge_pages
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.errors import ModelLoadError
 
@@ -77,6 +78,8 @@ class Model:
         del callback  # until here llama.cpp needed it
         if not pointer:
             raise ModelLoadError("\n  ".join([f"llama.cpp can't load {path}", *log.lines]))
+        if params.n_gpu_layers == 0 and not options.mmap:
+            huge_pages.take()
         return cls(path, pointer, replace(options, gpu_layers=params.n_gpu_layers))
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ def test_without_flags_the_documented_defaults_hold(asked: Asked):
     assert (options.params.temperature, options.params.min_p) == (0.8, 0.05)
     assert (options.params.max_new_tokens, options.params.seed) == (None, None)
     assert (options.loading.model, options.loading.ctx_size) == (None, 0)
-    assert (options.loading.mmap, options.loading.prefix_reuse) == (True, True)
+    assert (options.loading.mmap, options.loading.prefix_reuse) == (None, True)
 
 
 def test_every_flag_arrives_where_it_belongs(asked: Asked):

@@ -31,7 +31,7 @@ def answer_locally(options: GenerateOptions, terminal: Terminal) -> Run | None:
     _download(options, terminal)
     n_lanes = min(options.best_of, MAX_LANES)
     with loading_model(
-        options.loading, terminal, status, quiet=options.quiet, n_lanes=n_lanes
+        options.loading, terminal, status, quiet=options.quiet, n_lanes=n_lanes, brief=True
     ) as loading:
         from tgicli.cli.loop import run  # asyncio is imported while the weights load
 
