@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes import sequence
-from tgicli.engine.batches import apart, by_adapter
+from tgicli.engine.batches import apart, by_adapter, ends_apart, with_begun
 from tgicli.engine.scheduler import Row
 
 
@@ -23,6 +23,46 @@ def chunk(lane: int, count: int, *, adapter: str | None = None) -> Row:
 
 def lanes(rows: list[Row]) -> list[tuple[int | None, int]]:
     return [(row.sequence.lane, row.count) for row in rows]
+
+
+def end(lane: int) -> Row:
+    """Return all of a prompt of six tokens."""
+    prompt = sequence(6)
+    prompt.lane = lane
+    return Row(prompt, 0, 6)
+
+
+def begin_answer(row: Row, *, is_over: bool = False) -> None:
+    """Do what an answer's first token does to its sequence."""
+    row.sequence.n_computed = row.start + row.count
+    row.sequence.token_ids.append(0)
+    if is_over:
+        row.sequence.lane = None
+
+
+def test_the_ends_of_prompts_are_told_from_decodes_and_other_chunks() -> None:
+    rows = [decode(0), chunk(1, 8), end(2), decode(3)]
+
+    ends, others = ends_apart(rows)
+
+    assert (lanes(ends), lanes(others)) == ([(2, 6)], [(0, 1), (1, 8), (3, 1)])
+
+
+def test_an_answer_that_has_begun_is_decoded_with_the_others() -> None:
+    ends, others = [end(1), end(2)], [decode(0), decode(3), chunk(4, 8)]
+    begin_answer(ends[0])
+    begin_answer(ends[1], is_over=True)
+
+    together, chunks = apart(with_begun(others, ends))
+
+    assert (lanes(together), lanes(chunks)) == ([(0, 1), (1, 1), (3, 1)], [(4, 8)])
+
+
+def test_without_other_decodes_an_answer_that_has_begun_waits_for_the_next_step() -> None:
+    ends, others = [end(0)], [chunk(1, 8)]
+    begin_answer(ends[0])
+
+    assert with_begun(others, ends) == others
 
 
 def test_chunks_are_computed_apart_from_decodes() -> None:

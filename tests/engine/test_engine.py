@@ -236,6 +236,32 @@ def test_a_cancelled_request_gets_nothing_more_and_its_lane_is_free() -> None:
     assert sorted(driven.runner.forgotten) == ["gone", "next"]
 
 
+def test_a_first_token_comes_before_the_others_next_ones_and_its_second_one_with_them() -> None:
+    driven = Driven(FakeRunner(n_lanes=2))
+    driven.submit(sequence(5, name="old", max_new_tokens=50))
+    driven.step()
+    driven.step()
+    n_before = len(driven.runner.batches)
+
+    driven.submit(sequence([7, 8, 9], name="new", max_new_tokens=50))
+    emitted = driven.step()
+
+    assert [item.request_id for item in emitted] == ["new", "old", "new"]
+    assert driven.runner.batches[n_before:] == [[(1, 3)], [(0, 1), (1, 1)]]
+
+
+def test_a_prompt_whose_first_token_is_its_last_is_not_decoded() -> None:
+    driven = Driven(FakeRunner(n_lanes=2))
+    driven.submit(sequence(5, name="old", max_new_tokens=50))
+    driven.step()
+    n_before = len(driven.runner.batches)
+
+    driven.submit(sequence([7, 8, 9], name="brief", max_new_tokens=1))
+    driven.step()
+
+    assert driven.runner.batches[n_before:] == [[(1, 3)], [(0, 1)]]
+
+
 def test_a_bug_ends_every_stream_with_the_reason() -> None:
     class Broken(FakeRunner):
         def forget(self, sequence: Sequence) -> None:

@@ -19,6 +19,27 @@ def by_adapter(rows: list[Row], *, first: str | None) -> list[tuple[str | None, 
     return sorted(groups.items(), key=lambda group: group[0] != first)
 
 
+def ends_apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the chunks that end their prompts, and the other rows.
+
+    The ends are computed first: whoever waits for an answer's first token has it a decode sooner,
+    and the gap between two of the others' tokens has one decode and the chunks in it either way.
+    """
+    ends = [row for row in rows if not row.is_decode and row.samples]
+    return ends, [row for row in rows if row not in ends] if ends else rows
+
+
+def with_begun(rows: list[Row], ends: list[Row]) -> list[Row]:
+    """Return rows, and if there are decodes among them also those of answers that have just begun.
+
+    Left out they would be a gap between the others' lanes.
+    """
+    if not ends or not any(row.is_decode for row in rows):
+        return rows
+    begun = [row.sequence for row in ends if is_held(row) and row.sequence.n_pending == 1]
+    return [*rows, *(Row(sequence, sequence.n_computed, 1) for sequence in begun)]
+
+
 def apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     """Return the decodes, which are computed together, and the chunks of prompts.
 
@@ -30,9 +51,9 @@ def apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
     decode takes a prompt's first token along wherever that is: llama.cpp computes one row alone,
     over 512 cells and more, with a kernel that splits the cache and rounds differently.
     """
-    decodes = [row for row in rows if row.is_decode]
+    decodes = sorted((row for row in rows if row.is_decode), key=_lane_of)
     if len(decodes) == len(rows):
-        return rows, []
+        return decodes, []
     chunks = [row for row in rows if not row.is_decode]
     if not decodes:
         return [], chunks
