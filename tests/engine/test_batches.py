@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes import sequence
-from tgicli.engine.batches import apart, by_adapter, ends_apart, with_begun
+from tgicli.engine.batches import apart, by_adapter, with_begun
 from tgicli.engine.scheduler import Row
 
 
@@ -40,63 +40,62 @@ def begin_answer(row: Row, *, is_over: bool = False) -> None:
         row.sequence.lane = None
 
 
-def test_the_ends_of_prompts_are_told_from_decodes_and_other_chunks() -> None:
-    rows = [decode(0), chunk(1, 8), end(2), decode(3)]
-
-    ends, others = ends_apart(rows)
-
-    assert (lanes(ends), lanes(others)) == ([(2, 6)], [(0, 1), (1, 8), (3, 1)])
-
-
-def test_an_answer_that_has_begun_is_decoded_with_the_others() -> None:
-    ends, others = [end(1), end(2)], [decode(0), decode(3), chunk(4, 8)]
-    begin_answer(ends[0])
-    begin_answer(ends[1], is_over=True)
-
-    together, chunks = apart(with_begun(others, ends))
-
-    assert (lanes(together), lanes(chunks)) == ([(0, 1), (1, 1), (3, 1)], [(4, 8)])
-
-
-def test_without_other_decodes_an_answer_that_has_begun_waits_for_the_next_step() -> None:
-    ends, others = [end(0)], [chunk(1, 8)]
-    begin_answer(ends[0])
-
-    assert with_begun(others, ends) == others
-
-
 def test_chunks_are_computed_apart_from_decodes() -> None:
-    together, chunks = apart([decode(0), decode(1), chunk(2, 8)])
+    chunks, together = apart([decode(0), decode(1), chunk(2, 8)])
 
-    assert (lanes(together), lanes(chunks)) == ([(0, 1), (1, 1)], [(2, 8)])
+    assert (lanes(chunks), lanes(together)) == ([(2, 8)], [(0, 1), (1, 1)])
 
 
-def test_the_first_token_of_a_chunk_closes_the_gap_between_decodes() -> None:
+def test_the_last_token_of_a_chunk_closes_the_gap_between_decodes() -> None:
     rows = [decode(0), decode(3), chunk(1, 8), chunk(2, 8), chunk(4, 8)]
 
-    together, chunks = apart(rows)
+    chunks, together = apart(rows)
 
-    assert lanes(together) == [(0, 1), (1, 1), (2, 1), (3, 1)]
     assert lanes(chunks) == [(1, 7), (2, 7), (4, 8)]
-    assert [row.start for row in chunks] == [1, 1, 0]
+    assert lanes(with_begun(together, chunks)) == [(0, 1), (1, 1), (2, 1), (3, 1)]
+    assert [row.start for row in together] == [4, 4, 7, 7]
 
 
-def test_a_lone_decode_takes_one_chunks_first_token_along() -> None:
-    together, chunks = apart([decode(2), chunk(0, 8), chunk(1, 8)])
+def test_a_lone_decode_takes_one_chunks_last_token_along() -> None:
+    chunks, together = apart([decode(2), chunk(0, 8), chunk(1, 8)])
 
-    assert (lanes(together), lanes(chunks)) == ([(0, 1), (2, 1)], [(0, 7), (1, 8)])
+    assert lanes(chunks) == [(0, 7), (1, 8)]
+    assert lanes(with_begun(together, chunks)) == [(0, 1), (2, 1)]
 
 
 def test_a_chunk_of_one_token_is_not_split() -> None:
-    together, chunks = apart([decode(2), chunk(0, 1)])
+    chunks, together = apart([decode(2), chunk(0, 1)])
 
-    assert (lanes(together), lanes(chunks)) == ([(2, 1)], [(0, 1)])
+    assert (lanes(chunks), lanes(together)) == ([(0, 1)], [(2, 1)])
 
 
 def test_without_decodes_nothing_is_split() -> None:
     rows = [chunk(0, 8), chunk(1, 8)]
 
-    assert apart(rows) == ([], rows)
+    assert apart(rows) == (rows, [])
+
+
+def test_the_end_of_a_prompt_is_computed_whole_and_its_answer_decoded_with_the_others() -> None:
+    chunks, together = apart([decode(0), decode(3), end(1), chunk(4, 8)])
+    begin_answer(chunks[0])
+
+    assert lanes(chunks) == [(1, 6), (4, 8)]
+    assert lanes(with_begun(together, chunks)) == [(0, 1), (1, 1), (3, 1)]
+
+
+def test_who_has_ended_meanwhile_is_not_decoded() -> None:
+    chunks, together = apart([decode(0), decode(3), end(1)])
+    begin_answer(chunks[0], is_over=True)
+    together[1].sequence.lane = None
+
+    assert lanes(with_begun(together, chunks)) == [(0, 1)]
+
+
+def test_without_other_decodes_an_answer_that_has_begun_waits_for_the_next_step() -> None:
+    chunks, together = apart([end(0), chunk(1, 8)])
+    begin_answer(chunks[0])
+
+    assert with_begun(together, chunks) == []
 
 
 def test_the_rows_of_each_adapter_keep_their_order_one_adapters_first() -> None:

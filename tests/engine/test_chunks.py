@@ -33,7 +33,7 @@ def tiles(start: int, n_pending: int, budget: int) -> int:
 def test_small_chunks_leave_no_single_token_for_a_micro_batch(n_tokens, budgets):
     for start, end in pairwise(ends(cut_small, n_tokens, budgets)):
         assert (end - start) % SMALL != 1
-        assert (end - start - 1) % SMALL != 1, "the rest, when the first token is computed apart"
+        assert (end - start - 1) % SMALL != 1, "the rest, when the last token is computed apart"
 
 
 @given(st.integers(1, 1500), st.integers(1, 600))

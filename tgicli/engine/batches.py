@@ -19,55 +19,49 @@ def by_adapter(rows: list[Row], *, first: str | None) -> list[tuple[str | None, 
     return sorted(groups.items(), key=lambda group: group[0] != first)
 
 
-def ends_apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the chunks that end their prompts, and the other rows.
-
-    The ends are computed first: whoever waits for an answer's first token has it a decode sooner,
-    and the gap between two of the others' tokens has one decode and the chunks in it either way.
-    """
-    ends = [row for row in rows if not row.is_decode and row.samples]
-    return ends, [row for row in rows if row not in ends] if ends else rows
-
-
-def with_begun(rows: list[Row], ends: list[Row]) -> list[Row]:
-    """Return rows, and if there are decodes among them also those of answers that have just begun.
-
-    Left out they would be a gap between the others' lanes.
-    """
-    if not ends or not any(row.is_decode for row in rows):
-        return rows
-    begun = [row.sequence for row in ends if is_held(row) and row.sequence.n_pending == 1]
-    return [*rows, *(Row(sequence, sequence.n_computed, 1) for sequence in begun)]
-
-
 def apart(rows: list[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the decodes, which are computed together, and the chunks of prompts.
+    """Return the chunks of prompts, and the rows that are computed together behind them.
+
+    The chunks come first: whoever waits for an answer's first token has it a decode sooner, and
+    between two tokens of another one lie the step's chunks and one decode in either order.
 
     llama.cpp would split a mixed batch just there (llama_batch_allocr::split_equal), and the
-    decodes would pay for the attention over the prompt's length.
-
-    The first token of a chunk goes with the decodes where its lane lies between theirs: llama.cpp
-    computes only lanes that are neighbours together, so a gap would cost a graph of its own. A lone
-    decode takes a prompt's first token along wherever that is: llama.cpp computes one row alone,
+    decodes would pay for the attention over the prompt's length. But the last token of a chunk
+    behind which the prompt goes on is computed with the decodes where its lane lies between theirs:
+    llama.cpp computes only lanes that are neighbours together, so a gap would cost a graph of its
+    own. A lone decode takes such a token along wherever that is: llama.cpp computes one row alone,
     over 512 cells and more, with a kernel that splits the cache and rounds differently.
     """
-    decodes = sorted((row for row in rows if row.is_decode), key=_lane_of)
+    decodes = [row for row in rows if row.is_decode]
     if len(decodes) == len(rows):
-        return decodes, []
+        return [], rows
     chunks = [row for row in rows if not row.is_decode]
     if not decodes:
-        return [], chunks
+        return chunks, []
     lowest, highest = _lane_of(decodes[0]), _lane_of(decodes[-1])
     heads: list[Row] = []
-    rests: list[Row] = []
+    tails: list[Row] = []
     for chunk in chunks:
         is_between = lowest < _lane_of(chunk) < highest
-        is_companion = lowest == highest and not heads
-        if chunk.count > 1 and (is_between or is_companion):
-            head, chunk = chunk.split(1)
-            heads.append(head)
-        rests.append(chunk)
-    return sorted([*decodes, *heads], key=_lane_of), rests
+        is_companion = lowest == highest and not tails
+        if chunk.count > 1 and not chunk.samples and (is_between or is_companion):
+            chunk, tail = chunk.split(chunk.count - 1)
+            tails.append(tail)
+        heads.append(chunk)
+    return heads, [*decodes, *tails]
+
+
+def with_begun(together: list[Row], chunks: list[Row]) -> list[Row]:
+    """Return what is left of the rows to be computed together, with the answers that have begun.
+
+    The chunks have been computed; an answer that one of them began is decoded with the others,
+    between whose lanes it would leave a gap.
+    """
+    held = [row for row in together if is_held(row)]
+    if not (held and chunks):
+        return held
+    begun = [row.sequence for row in chunks if is_held(row) and not row.sequence.is_prefilling]
+    return sorted([*held, *(Row(s, s.n_computed, 1) for s in begun)], key=_lane_of)
 
 
 def is_held(row: Row) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 TILE = 64  # rows from which on the kernel of tiles is taken (GGML_FA_TILE_Q)
 SMALL = TILE - 4  # tokens of a micro-batch in which it never is
 MOST_SCORED = 2 * TILE - 1  # the longest chunk that a budget of SMALL can lead to
-# The shortest chunk: its first token may be computed beside decodes, and a single row that is left
+# The shortest chunk: its last token may be computed beside decodes, and a single row that is left
 # then would get another kernel.
 LEAST = 3
 
@@ -25,7 +25,7 @@ Cut = Callable[[int, int, int], int]
 def cut_small(start: int, n_pending: int, budget: int) -> int:
     """Return a chunk for micro-batches of SMALL tokens that leaves none of them a single token.
 
-    Neither when its first token is computed apart. Any other cut gives the same bits, so chunks
+    Neither when its last token is computed apart. Any other cut gives the same bits, so chunks
     beside running answers may be as small as LEAST.
     """
     if n_pending < LEAST:

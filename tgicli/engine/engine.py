@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from tgicli.core import Delta, Event, Finish, Progress, Token
-from tgicli.engine.batches import apart, by_adapter, ends_apart, is_held, with_begun
+from tgicli.engine.batches import apart, by_adapter, is_held, with_begun
 from tgicli.engine.chunks import Cut
 from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
@@ -224,27 +224,22 @@ class Engine:
     def _compute(self, rows: list[Row]) -> Iterator[list[tuple[Row, Result]]]:
         """Run the rows, batch by batch; yield their results.
 
-        Each adapter's rows go by themselves: each prompt's chunk in a batch of its own, those first
-        that bring an answer's first token, and then the decodes in one, these answers' among them.
-        The last step's last adapter comes first, because a switch costs something.
+        Each adapter's rows go by themselves: each prompt's chunk in a batch of its own, then the
+        decodes in one, those of answers that have just begun among them. The last step's last
+        adapter comes first, because a switch costs something.
         """
         decodes_s = 0.0
         for adapter, group in by_adapter(rows, first=self._adapter):
             self._adapter = adapter
-            ends, others = ends_apart(group)
-            for row in ends:
+            chunks, together = apart(group)
+            for row in chunks:
                 if is_held(row):
                     yield [self._compute_chunk(row)]
-            held = [row for row in others if is_held(row)]
-            decodes, chunks = apart(with_begun(held, ends))
-            if decodes:
+            if decodes := with_begun(together, chunks):
                 began_s = self._clock()
                 decoded = self._compute_decodes(decodes)
                 decodes_s += self._clock() - began_s
                 yield decoded
-            for row in chunks:
-                if is_held(row):
-                    yield [self._compute_chunk(row)]
         if decodes_s:
             self._pace.observe_decodes(decodes_s)
 

@@ -171,7 +171,8 @@ class Scheduler:
         only neighbouring lanes in increasing order. Short prompts come before long ones, each kind
         in order of arrival. Beside decodes short ones take a pause together, and long ones share
         what the pace allows besides; without decodes short ones take half of the step at most. So
-        neither kind waits for the other.
+        neither kind waits for the other. An answer that begins beside decodes has its own in the
+        same step, which is not among these rows.
         """
         rows = [Row(s, s.n_computed, 1) for s in self.running if s.n_pending == 1]
         rows.sort(key=lambda row: row.sequence.lane or 0)
