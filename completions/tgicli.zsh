@@ -110,7 +110,7 @@ _tgicli_generate() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
@@ -162,7 +162,7 @@ _tgicli_chat() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
@@ -216,7 +216,7 @@ _tgicli_serve() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '*--lora-adapters=[Load adapters that requests choose by name (adapter_id, or OpenAI'\''s model). Repeatable.]:NAME=FILE,...: ' \
@@ -288,7 +288,7 @@ _tgicli_bench() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
@@ -378,7 +378,7 @@ _tgicli_bench_run() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
@@ -448,7 +448,7 @@ _tgicli_models() {
 _tgicli_models_list() {
     _arguments -s -S \
         '(--json)--json[As JSON.]' \
-        '(--names)--names[The names alone, one a line.]' \
+        '(--names)--names[The names alone.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \
         '(--profile)--profile=[Let the configuration file'\''s \[profiles.NAME\] win over the rest of it.]:NAME:{_tgicli_names config profiles --names; true}' \
         '(-h --help)'{-h,--help}'[Show this page and exit.]'
@@ -530,7 +530,7 @@ _tgicli_doctor() {
         '(--kv-type)--kv-type=[How the KV cache stores its values\: f32, f16, bf16, q8_0 or q4_0.]:TYPE:(f32 f16 bf16 q8_0 q4_0)' \
         '(--batch-size)--batch-size=[Tokens computed at once, at most.]:N: ' \
         '*--lora=[Apply an adapter. Repeatable; TGICLI_LORA holds one.]:FILE\[=SCALE\]:_files' \
-        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages.]' \
+        '(--mmap --no-mmap)'{--mmap,--no-mmap}'[Map the file into memory, or read it whole, into huge pages where there are some.]' \
         '(--mlock)--mlock[Keep the model in RAM, never swapped.]' \
         '(--prefix-reuse --no-prefix-reuse)'{--prefix-reuse,--no-prefix-reuse}'[Compute a beginning that prompts share only once.]' \
         '(--traceback)--traceback[With an error, show where it was raised.]' \

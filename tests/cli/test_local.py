@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.files import write_gguf
 from tgicli.cli.flags import LoadingFlags
 from tgicli.cli.local import Expected, placed
 from tgicli.engine import huge_pages
@@ -26,6 +27,12 @@ def is_mapped(path: Path, flags: LoadingFlags, *, brief: bool = False) -> bool:
 def test_a_small_model_that_stays_is_read(tiny_model: Path, demo_model: Path) -> None:
     assert not is_mapped(tiny_model, LoadingFlags())
     assert is_mapped(demo_model, LoadingFlags())
+
+
+def test_a_split_model_is_mapped_however_small_its_first_part(tmp_path: Path) -> None:
+    write_gguf(tmp_path / "part.gguf", part=(0, 3))
+
+    assert is_mapped(tmp_path / "part.gguf", LoadingFlags())
 
 
 def test_for_one_answer_it_is_mapped(tiny_model: Path) -> None:

@@ -25,9 +25,9 @@ def n_bytes_in_huge_pages() -> int:
 
 @needs_huge_pages
 def test_what_is_allocated_goes_into_huge_pages() -> None:
+    before = n_bytes_in_huge_pages()
     memory = ctypes.create_string_buffer(64 * MIB)
     ctypes.memset(memory, 1, len(memory))
-    before = n_bytes_in_huge_pages()
 
     huge_pages.take()
 
@@ -46,17 +46,17 @@ def test_weights_that_are_read_lie_in_huge_pages_and_mapped_ones_do_not(
         taken = n_bytes_in_huge_pages() - before
         size = model.size_bytes
 
-    assert (taken > size / 10) is not mapped
+    assert (taken > size / 2) is not mapped
 
 
 def test_only_what_malloc_may_have_mapped_is_taken() -> None:
-    maps = """\
+    maps = b"""\
 7f0000000000-7f0002000000 rw-p 00000000 00:00 0
 7f1000000000-7f1000800000 rw-p 00000000 00:00 0
 7f2000000000-7f2002000000 ---p 00000000 00:00 0
 7f3000000000-7f3002000000 r--p 00000000 00:00 0
 7f4000000000-7f4002000000 rw-s 00000000 00:01 5 /dev/zero (deleted)
-7f5000000000-7f5002000000 rw-p 00000000 fd:00 7 /a file/with blanks
+7f5000000000-7f5002000000 rw-p 00000000 fd:00 7 /a file/with \xff and blanks
 7f6000000000-7f6002000000 rw-p 00000000 00:00 0 [heap]
 """
 

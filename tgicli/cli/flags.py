@@ -284,7 +284,7 @@ class LoadingFlags:
         None,
         panel=LOADING,
         default_text="a small model that stays is read",
-        help="Map the file into memory, or read it whole, into huge pages.",
+        help="Map the file into memory, or read it whole, into huge pages where there are some.",
     )
     mlock: bool = option(
         False, "--mlock", panel=LOADING, help="Keep the model in RAM, never swapped."

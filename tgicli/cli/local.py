@@ -112,12 +112,14 @@ def placed(path: Path, flags: LoadingFlags, expected: Expected) -> tuple[LoadOpt
 
 
 def _is_mapped(path: Path, flags: LoadingFlags, expected: Expected) -> bool:
-    """Say whether a file is mapped where that is left to us; a split model is as its first part."""
+    """Say whether a model is mapped where nobody says so: unless it stays, and is small."""
     if flags.mmap is not None:
         return flags.mmap
+    if expected.is_brief or flags.mlock or read_header(path).n_parts > 1:
+        return True
     from tgicli.engine import huge_pages
 
-    return expected.is_brief or flags.mlock or not huge_pages.pays_off(path.stat().st_size)
+    return not huge_pages.pays_off(path.stat().st_size)
 
 
 def load_options(flags: LoadingFlags) -> LoadOptions:

@@ -32,14 +32,14 @@ def _affinity() -> set[int]:
 def _n_physical(cpus: set[int]) -> int:
     """Count the cores behind logical CPUs: hyper-threads of one core count once."""
     siblings = {
-        _read(_CPUS / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in cpus
+        kernel_file(_CPUS / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in cpus
     }
     return len(siblings)
 
 
 def _cgroup_cpus() -> float | None:
     """Return the cgroup v2 CPU quota in CPUs, None when there is none."""
-    quota, _, period = (_read(_CGROUP / "cpu.max") or "max").partition(" ")
+    quota, _, period = (kernel_file(_CGROUP / "cpu.max") or "max").partition(" ")
     return None if quota == "max" else int(quota) / int(period)
 
 
@@ -56,32 +56,32 @@ def total_memory_bytes() -> int | None:
 
 
 def _meminfo(name: str) -> int | None:
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
+    for line in (kernel_file(Path("/proc/meminfo")) or "").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return None
 
 
 def _cgroup_limit() -> int | None:
-    limit = _read(_CGROUP / "memory.max") or "max"
+    limit = kernel_file(_CGROUP / "memory.max") or "max"
     return None if limit == "max" else int(limit)
 
 
 def _cgroup_memory() -> int | None:
-    limit, used = _cgroup_limit(), _read(_CGROUP / "memory.current")
+    limit, used = _cgroup_limit(), kernel_file(_CGROUP / "memory.current")
     return None if limit is None or used is None else limit - int(used) + _cgroup_file_cache()
 
 
 def _cgroup_file_cache() -> int:
     """Return the bytes of cached files, which the kernel gives back when asked for memory."""
-    for line in (_read(_CGROUP / "memory.stat") or "").splitlines():
+    for line in (kernel_file(_CGROUP / "memory.stat") or "").splitlines():
         name, _, value = line.partition(" ")
         if name == "file":
             return int(value)
     return 0
 
 
-def _read(path: Path) -> str | None:
+def kernel_file(path: Path) -> str | None:
     """Return a small kernel file's text, None when this machine has no such file."""
     try:
         return path.read_text().strip()

@@ -37,10 +37,14 @@ def check_room(model: Model, context: Any, *, kv_bytes: int, n_tokens: int) -> N
     from tgicli.engine.memory import shortages
 
     need = measure(model.path, model.options, context, n_tokens=n_tokens)
-    is_resident = model.gpu_layers != 0 or not model.options.mmap or model.options.mlock
-    still = need.without_weights() if is_resident else need
+    still = need.without_weights() if _is_resident(model) else need
     if missing := shortages(still, devices()):
         raise ModelLoadError(refusal(model.path.name, still, missing, n_tokens))
+
+
+def _is_resident(model: Model) -> bool:
+    """Whether the weights are in memory; what is mapped comes there while it is computed with."""
+    return model.gpu_layers != 0 or not model.options.mmap or model.options.mlock
 
 
 def _most_attention_bytes(model: Model, context: Any) -> int:
@@ -52,8 +56,9 @@ def _most_attention_bytes(model: Model, context: Any) -> int:
 
 def _has_plenty(model: Model, context_bytes: int) -> bool:
     available = available_memory_bytes()
-    if model.gpu_layers == 0:  # what is mapped comes into memory while it is computed with
-        return available is None or model.size_bytes + context_bytes + PLENTY_BYTES <= available
+    if model.gpu_layers == 0:
+        still = context_bytes + (0 if _is_resident(model) else model.size_bytes)
+        return available is None or still + PLENTY_BYTES <= available
     from tgicli.engine.devices import devices
     from tgicli.engine.memory import gpus_among
 
