@@ -219,7 +219,13 @@ def idle(upstream: RunningServer) -> bool:
             ["http://127.0.0.1:9", "--connect-key-file", os.devnull],
             {"TGICLI_CONNECT_KEY": "k"},
             2,
-            "exclude each other",
+            "the API key is empty",
+        ),
+        (
+            ["http://127.0.0.1:9"],
+            {"TGICLI_CONNECT_KEY": "k", "TGICLI_CONNECT_KEY_FILE": os.devnull},
+            2,
+            "TGICLI_CONNECT_KEY and TGICLI_CONNECT_KEY_FILE exclude each other; choose one",
         ),
     ],
     ids=[
@@ -229,6 +235,7 @@ def idle(upstream: RunningServer) -> bool:
         "a key to see",
         "no address",
         "an empty key",
+        "a flag's key wins",
         "two keys",
     ],
 )
@@ -242,6 +249,14 @@ def test_what_can_not_be_connected_says_why(
     assert b"Traceback" not in done.stderr
 
 
+def test_keys_for_another_server_say_nothing_without_one():
+    keys = {"TGICLI_CONNECT_KEY": "k", "TGICLI_CONNECT_KEY_FILE": os.devnull}
+
+    done = serve("-m", "not-there.gguf", **keys)
+
+    assert (done.returncode, b"not-there.gguf" in done.stderr) == (8, True)
+
+
 def test_keys_are_not_isolated_by_a_server_that_can_not(upstream: RunningServer):
     done = connect(upstream.url, "--isolate-keys", TGICLI_CONNECT_KEY="secret")
 
@@ -251,5 +266,10 @@ def test_keys_are_not_isolated_by_a_server_that_can_not(upstream: RunningServer)
 
 def connect(*options: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
     """Return what became of a gateway that ends by itself."""
-    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", "--connect", *options]
+    return serve("--connect", *options, **environ)
+
+
+def serve(*options: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Return what became of a server that ends by itself."""
+    command = [sys.executable, "-m", "tgicli", "serve", "--port", "0", *options]
     return subprocess.run(command, capture_output=True, env={**os.environ, **environ}, timeout=60)

@@ -6,10 +6,12 @@ anything heavy is imported; `run` does the work.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from tgicli.cli.precedence import refuse_flags
-from tgicli.cli.serve.connect import check_connect
+from tgicli.cli.serve.connect import checked_connect
 from tgicli.cli.serve.flags import ServeFlags
 from tgicli.cli.signature import takes
 from tgicli.errors import ConfigError
@@ -35,7 +37,7 @@ def serve(ctx: typer.Context, flags: ServeFlags) -> None:
 
     TGI's and OpenAI's clients work unchanged; GET / shows a demo page, GET /docs the routes.
     """
-    check_connect(ctx, flags.remote)
+    flags = replace(flags, remote=checked_connect(ctx, flags.remote))
     if flags.remote.connect:
         words = "is for a model in this process; leave it out, or --connect"
         refuse_flags(ctx, _OF_OWN_MODEL, words)

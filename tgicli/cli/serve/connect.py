@@ -14,7 +14,7 @@ import typer
 
 from tgicli.cli.endpoint import Secret, parse_secret, read_key
 from tgicli.cli.flags import LoadingFlags
-from tgicli.cli.precedence import is_flag, refuse_flags
+from tgicli.cli.precedence import is_flag, only_one, refuse_flags
 from tgicli.cli.signature import option
 from tgicli.errors import ConfigError
 
@@ -77,18 +77,17 @@ class ConnectFlags:
         )
 
     def _key(self) -> str | None:
-        if self.connect_key is not None and self.connect_key_file is not None:
-            raise ConfigError("TGICLI_CONNECT_KEY and --connect-key-file exclude each other")
         if self.connect_key_file is not None:
             return read_key(self.connect_key_file, "--connect-key-file")
         return None if self.connect_key is None else self.connect_key.value
 
 
-def check_connect(ctx: typer.Context, flags: ConnectFlags) -> None:
-    """Refuse flags of a model in this process beside --connect, and its flags without it.
+def checked_connect(ctx: typer.Context, flags: ConnectFlags) -> ConnectFlags:
+    """Return the flags with one key at most: a flag's source wins over a variable's.
 
     Raises:
-        ConfigError: there is one.
+        ConfigError: a flag is of a model in this process beside --connect, or of another server
+            without it; or two keys are named in one place.
     """
     if is_flag(ctx, "connect_key"):
         raise ConfigError(
@@ -102,3 +101,8 @@ def check_connect(ctx: typer.Context, flags: ConnectFlags) -> None:
         alien = [f.name for f in dataclasses.fields(ConnectFlags) if f.name != "connect"]
         words = "is for another server; name it with --connect"
     refuse_flags(ctx, alien, words)
+    if not flags.connect:  # a variable that is set for other runs says nothing here
+        return flags
+    named = [name for name in ("connect_key", "connect_key_file") if getattr(flags, name)]
+    chosen = only_one(ctx, named)
+    return dataclasses.replace(flags, **{name: None for name in named if name != chosen})
