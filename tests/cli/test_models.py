@@ -88,6 +88,8 @@ def test_models_are_listed_by_the_name_that_dash_m_takes(snapshot: Path) -> None
     assert tgicli("models", "info", "org/gem-GGUF:odd.gguf").status == ExitStatus.OK
     names = tgicli("models", "list", "--names").stdout
     assert names == "org/gem-GGUF:Q8_0\norg/gem-GGUF:odd.gguf\n"
+    listed = tgicli("models", "list", "--names", "--json").stdout
+    assert json.loads(listed) == names.splitlines()
 
 
 @pytest.mark.model

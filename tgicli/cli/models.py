@@ -25,7 +25,7 @@ from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal, harmless
 
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Names = Annotated[bool, typer.Option("--names", help="The names alone, one a line.")]
+Names = Annotated[bool, typer.Option("--names", help="The names alone.")]
 _NO_MODELS = (
     "no model is on disk; get one with `tgicli models pull org/name`, or pip install 'tgicli[demo]'"
 )
@@ -79,8 +79,9 @@ def list_models(ctx: typer.Context, json: Json = False, names: Names = False) ->
     """
     terminal: Terminal = ctx.obj.terminal
     if names:
-        for name in _names():
-            _print(terminal, name)
+        lines = [jsonlib.dumps(_names(), indent=2)] if json else _names()
+        for line in lines:
+            _print(terminal, line)
         return
     found = list(_on_disk())
     if json:
