@@ -41,6 +41,23 @@ def test_what_waits_is_merged_and_nothing_is_lost() -> None:
     assert events[1].text == "abc"
 
 
+def test_what_comes_after_a_reader_gave_up_waits_for_the_next_one() -> None:
+    async def main() -> list[Event]:
+        stream = TokenStream()
+        impatient = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        impatient.cancel()
+        stream.put(delta("a"))
+        stream.put(FINISH)
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        return await read(stream)
+
+    events = asyncio.run(main())
+
+    assert events == [delta("a"), FINISH]
+
+
 def test_an_error_is_raised_after_what_came_before_it() -> None:
     stream = TokenStream()
     stream.put(delta("a"))

@@ -17,7 +17,7 @@ _T = TypeVar("_T", Delta, Progress)
 
 
 class TokenStream:
-    """An asynchronous iterator over the events that put() takes in."""
+    """An asynchronous iterator over the events that put() takes in, for one reader."""
 
     def __init__(self) -> None:
         self._unread: deque[Event | TgicliError] = deque()
