@@ -26,8 +26,8 @@ from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInf
 from tgicli.errors import ModelNotFound, TgicliError, Unauthorized, Unreachable, WrongAddress
 
 _LOG = logging.getLogger(__name__)
-# Asides name flags of commands that ask a server; these are what a gateway has instead.
 _TELLING = 4  # so many characters of a secret say something
+# Asides name flags of commands that ask a server; these are what a gateway has instead.
 _FLAGS = {"--endpoint": "--connect", "--api": "--connect-api", "--model": "--connect-model"}
 
 
