@@ -202,12 +202,12 @@ def _servers(
     threads = ["--threads", str(options.threads)]
     ours: list[str | Path] = [sys.executable, "-m", "tgicli", "serve", "-m", model, *threads]
     ours += ["--max-total-tokens", str(options.ctx_size), "--max-batch-size", str(options.lanes)]
+    server = ServerProcess(ours, host_flag="--hostname")
     if program is None:
-        itself = ServerProcess([*ours, *options.itself], host_flag="--hostname")
-        return ServerProcess(ours, host_flag="--hostname"), itself
+        return server, ServerProcess([*ours, *options.itself], host_flag="--hostname")
     theirs: list[str | Path] = [program, "-m", model, *threads, "-np", str(options.lanes)]
     theirs += ["-c", str(options.ctx_size * options.lanes), "--no-kv-unified"]
-    return ServerProcess(ours, host_flag="--hostname"), ServerProcess(theirs)
+    return server, ServerProcess(theirs)
 
 
 async def _warm_up(sides: Sequence[Side], prompt: str) -> None:

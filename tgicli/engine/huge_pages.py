@@ -1,12 +1,12 @@
 """Keep a model's memory in huge pages, so that the CPU looks fewer addresses up.
 
-Used where a model is loaded, on a worker thread. Every token reads all weights;
-in pages of 4 KiB their addresses do not fit into the CPU's tables, and each that is missing has to
-be looked up in memory. Linux can put memory that is in use into pages of 2 MiB at once
-(MADV_COLLAPSE, since 6.1: madvise(2), and transhuge.rst in the kernel's documentation), but not a
-file that is mapped. So it must be read into memory of the process's own, which takes longer than to
-map it: that pays off for what stays loaded, and for small models, because large ones wait for their
-weights rather than for the addresses.
+Used where a model is loaded, on a worker thread. Every token reads all weights; in pages of 4 KiB
+their addresses do not fit into the CPU's tables, and each that is missing has to be looked up in
+memory. Linux can put memory that is in use into pages of 2 MiB at once (MADV_COLLAPSE, since 6.1:
+madvise(2), and transhuge.rst in the kernel's documentation), but not a file that is mapped. So it
+must be read into memory of the process's own, which takes longer than to map it: that pays off for
+what stays loaded, and for small models, because large ones wait for their weights rather than for
+the addresses.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tgicli.engine import huge_pages
 from tgicli.engine.llama import llama_cpp, quiet_log
 from tgicli.errors import ModelLoadError
 
@@ -79,6 +78,8 @@ class Model:
         if not pointer:
             raise ModelLoadError("\n  ".join([f"llama.cpp can't load {path}", *log.lines]))
         if params.n_gpu_layers == 0 and not options.mmap:
+            from tgicli.engine import huge_pages  # a millisecond that a mapped file need not spend
+
             huge_pages.take()
         return cls(path, pointer, replace(options, gpu_layers=params.n_gpu_layers))
 
