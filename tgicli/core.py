@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tgicli.errors import RequestError
+from tgicli.stats import BackendStats
 
 
 class FinishReason(enum.StrEnum):
@@ -331,19 +332,6 @@ class TokenizedPrompt:
 
     text: str  # what a chat template made of messages
     tokens: tuple[PromptToken, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BackendStats:
-    """What a backend is doing, and what it has done since it started."""
-
-    n_waiting: int
-    n_running: int
-    n_prompt_tokens: int = 0  # of all requests that were started
-    n_cached_tokens: int = 0  # of these, taken from an earlier request's KV cells
-    steps_s: float = 0.0  # the time of all steps
-    decode_s: float = 0.0  # of that, inside llama_decode
-    worst_step_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

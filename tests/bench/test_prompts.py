@@ -23,7 +23,6 @@ from tgicli.bench.prompts import Length, draw_nonces, synthetic, with_nonce
 from tgicli.bench.ruler import Ruler, Word, calibrate
 from tgicli.core import (
     Backend,
-    BackendStats,
     Finish,
     FinishReason,
     GenerationRequest,
@@ -36,6 +35,7 @@ from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.prompt import PromptEncoder
 from tgicli.engine.runner import ContextOptions
 from tgicli.errors import ConfigError, RequestError
+from tgicli.stats import BackendStats
 
 RULER = Ruler(
     words=tuple(Word(text, 1.0) for text in ("some", "plain", "short", "words")),

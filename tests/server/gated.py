@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from tgicli.core import (
-    BackendStats,
     Delta,
     Event,
     Finish,
@@ -23,6 +22,7 @@ from tgicli.server.address import Address, bind, url_of
 from tgicli.server.record import Record
 from tgicli.server.run import Server
 from tgicli.server.service import ServerOptions, Service
+from tgicli.stats import BackendStats
 
 N_TOKENS = 3
 

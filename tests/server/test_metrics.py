@@ -5,7 +5,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tgicli.core import BackendStats, Finish, FinishReason
+from tgicli.core import Finish, FinishReason
 from tgicli.errors import (
     BodyTooLarge,
     ContextOverflow,
@@ -21,6 +21,7 @@ from tgicli.errors import (
 )
 from tgicli.server.answering import QueueWaitExceeded
 from tgicli.server.metrics import CONTENT_TYPE, Metrics
+from tgicli.stats import BackendStats
 from tgicli.wire.limits import Limits
 
 LIMITS = Limits(max_total_tokens=2000, max_input_tokens=1000)

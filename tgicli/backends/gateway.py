@@ -22,8 +22,9 @@ from urllib.parse import urlsplit
 from tgicli.backends.endpoint import MASK, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import RetryPolicy
-from tgicli.core import BackendStats, Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
+from tgicli.core import Event, Finish, GenerationRequest, ModelInfo, TokenizedPrompt
 from tgicli.errors import ModelNotFound, TgicliError, Unauthorized, Unreachable, WrongAddress
+from tgicli.stats import BackendStats
 
 _LOG = logging.getLogger(__name__)
 _TELLING = 4  # so many characters of a secret say something

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from tgicli.backends.stream import TokenStream
 from tgicli.core import (
-    BackendStats,
     Event,
     GenerationRequest,
     Grammar,
@@ -34,6 +33,7 @@ from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
 from tgicli.engine.spans import spans
 from tgicli.errors import RequestError, StreamBroken
+from tgicli.stats import BackendStats
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler

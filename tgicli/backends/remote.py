@@ -25,7 +25,6 @@ from tgicli.backends.patience import Patience, ShortPatience
 from tgicli.backends.reading import AnswerReading
 from tgicli.backends.retrying import Retry, RetryPolicy
 from tgicli.core import (
-    BackendStats,
     Event,
     GenerationRequest,
     ModelInfo,
@@ -33,6 +32,7 @@ from tgicli.core import (
     TokenizedPrompt,
 )
 from tgicli.errors import ModelNotFound, Overloaded, RequestError, TgicliError, WrongAddress
+from tgicli.stats import BackendStats
 from tgicli.wire.answers import AnswerReader
 from tgicli.wire.carrying import Uncarried
 

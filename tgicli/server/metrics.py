@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from tgicli.core import BackendStats, Finish
+from tgicli.core import Finish
 from tgicli.errors import (
     DeadlineExceeded,
     Overloaded,
@@ -33,6 +33,7 @@ from tgicli.errors import (
     TgicliError,
     Unreachable,
 )
+from tgicli.stats import BackendStats
 from tgicli.wire.limits import Limits
 
 CONTENT_TYPE = "text/plain; charset=utf-8"

@@ -16,7 +16,6 @@ from tgicli.cli.batch.run import BatchRun, RunOptions, Tally
 from tgicli.cli.batch.window import Window
 from tgicli.core import (
     Backend,
-    BackendStats,
     Delta,
     Event,
     Finish,
@@ -38,6 +37,7 @@ from tgicli.errors import (
     Unauthorized,
     Unreachable,
 )
+from tgicli.stats import BackendStats
 from tgicli.wire.batch import Ask, PromptLine
 from tgicli.wire.batch_answers import Key
 
