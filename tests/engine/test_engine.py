@@ -209,6 +209,55 @@ def test_the_worst_step_is_one_that_a_reader_waited_for() -> None:
     assert engine.counters.worst_step_s == 1 + 8
 
 
+def test_batches_are_counted_by_what_they_compute() -> None:
+    clock = FakeClock()
+
+    class Timed(FakeRunner):
+        def run(self, rows: ReadOnlyList[Row]) -> list[Result]:
+            self.decode_s += 2.0 * len(rows)
+            clock.advance(3.0 * len(rows))
+            return super().run(rows)
+
+    engine = Engine(Timed(n_batch=32), lambda items: None, clock=clock)
+    for name in ("a", "b"):  # of each one chunk, then three tokens together
+        engine.submit(sequence(10, name=name, max_new_tokens=4))
+    engine._read_inbox(block=False)
+    assert engine.n_reserved_tokens == 0
+    list(engine.step())
+    assert engine.n_reserved_tokens == 28
+    while engine._scheduler.has_work:
+        list(engine.step())
+
+    prefill, decode = engine.counters.prefill.stats(), engine.counters.decode.stats()
+    assert (sum(prefill.whole.counts), sum(decode.whole.counts)) == (2, 3)
+    assert (prefill.whole.sum_s, decode.whole.sum_s) == (6.0, 18.0)
+    assert (prefill.forward.sum_s, decode.forward.sum_s) == (4.0, 12.0)
+    assert engine.n_reserved_tokens == 0
+
+
+def test_batches_that_fail_are_counted_and_what_is_computed_again_is_too() -> None:
+    driven = Driven(FakeRunner(fails=lambda rows: len(rows) > 1))
+    driven.submit(*(sequence(5 + i, name=f"r{i}", max_new_tokens=2) for i in range(3)))
+
+    driven.run()
+
+    prefill, decode = (
+        driven.engine.counters.prefill.stats(),
+        driven.engine.counters.decode.stats(),
+    )
+    assert (prefill.n_failed, sum(prefill.whole.counts)) == (0, 3)
+    assert (decode.n_failed, sum(decode.whole.counts)) == (1, 3)
+
+
+def test_a_prompt_that_fails_is_counted_as_one() -> None:
+    driven = Driven(FakeRunner(fails=has("bad")))
+    driven.submit(sequence(5, name="bad"))
+
+    driven.run()
+
+    assert driven.engine.counters.prefill.stats().n_failed == 1
+
+
 def test_what_a_batch_brought_is_told_before_the_next_is_computed() -> None:
     driven = Driven(FakeRunner())
     driven.submit(sequence(5, name="chatting", max_new_tokens=100))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +22,7 @@ from tgicli.errors import (
 )
 from tgicli.server.answering import QueueWaitExceeded
 from tgicli.server.metrics import CONTENT_TYPE, Metrics
-from tgicli.stats import BackendStats
+from tgicli.stats import BackendStats, Batches, BatchStats, Durations
 from tgicli.wire.limits import Limits
 
 LIMITS = Limits(max_total_tokens=2000, max_input_tokens=1000)
@@ -38,9 +39,6 @@ FINISH = Finish(
     decode_s=3.0,
 )
 UNKNOWN_TO_US = [
-    "tgi_batch_inference",
-    "tgi_batch_forward",
-    "tgi_batch_decode",
     "tgi_batch_filter",
     "tgi_batch_concat",
     "tgi_batch_next_size",
@@ -286,6 +284,67 @@ def test_what_the_backend_does_is_read_when_it_is_scraped() -> None:
         "tgicli_python_share": 0.25,
     }
     assert {name: value_of(Metrics(LIMITS), name, stats) for name in values} == values
+
+
+def durations(sum_s: float, *buckets: int) -> Durations:
+    """Return one entry in each of some buckets."""
+    return Durations(tuple(buckets.count(i) for i in range(36)), sum_s)
+
+
+def test_batches_are_told_by_method() -> None:
+    prefill = BatchStats(
+        n_failed=1,
+        whole=durations(0.9, 20, 22),
+        forward=durations(0.7, 20, 20),
+        sampling=durations(0.2, 0, 21),
+    )
+    decode = BatchStats(
+        n_failed=0, whole=durations(300, 35), forward=durations(2, 3), sampling=durations(1, 4)
+    )
+    batches = Batches(n_reserved_tokens=70, n_cells=512, prefill=prefill, decode=decode)
+    stats = replace(IDLE, batches=batches)
+
+    values = {
+        "tgi_batch_current_max_tokens": 70,
+        "tgi_batch_max_total_tokens": 512,
+        'tgi_batch_inference_count{method="prefill"}': 3,
+        'tgi_batch_inference_success{method="prefill"}': 2,
+        'tgi_batch_inference_failure{method="prefill"}': 1,
+        'tgi_batch_inference_count{method="decode"}': 1,
+        'tgi_batch_inference_success{method="decode"}': 1,
+        'tgi_batch_inference_failure{method="decode"}': 0,
+        'tgi_batch_inference_duration_sum{method="prefill"}': 0.9,
+        'tgi_batch_inference_duration_count{method="prefill"}': 2,
+        'tgi_batch_inference_duration_sum{method="decode"}': 300,
+        'tgi_batch_inference_duration_bucket{method="decode",le="+Inf"}': 1,
+        'tgi_batch_forward_duration_sum{method="prefill"}': 0.7,
+        'tgi_batch_forward_duration_sum{method="decode"}': 2,
+        'tgi_batch_decode_duration_sum{method="prefill"}': 0.2,
+        'tgi_batch_decode_duration_sum{method="decode"}': 1,
+    }
+    assert {name: value_of(Metrics(LIMITS), name, stats) for name in values} == values
+
+
+def test_a_batch_is_within_its_bucket_and_all_larger_ones() -> None:
+    told = BatchStats(
+        n_failed=0, whole=durations(9, 0, 33, 35), forward=durations(0), sampling=durations(0)
+    )
+    stats = replace(
+        IDLE, batches=Batches(n_reserved_tokens=0, n_cells=0, prefill=told, decode=told)
+    )
+
+    bucket = re.compile(r'tgi_batch_inference_duration_bucket{method="decode",le="(.+)"} (.+)')
+    found = [m.groups() for line in lines_of(Metrics(LIMITS), stats) if (m := bucket.match(line))]
+
+    bounds = [float(bound) for bound, _ in found]
+    assert bounds == pytest.approx([*(0.0001 * 1.5**k for k in range(1, 36)), float("inf")])
+    assert [count for _, count in found] == ["1"] * 33 + ["2"] * 2 + ["3"]
+
+
+def test_of_a_server_elsewhere_no_batches_are_told() -> None:
+    assert [line for line in lines_of(Metrics(LIMITS)) if line.startswith("tgi_batch")] == [
+        "tgi_batch_current_size 0"
+    ]
 
 
 def test_before_the_first_step_no_share_is_claimed() -> None:

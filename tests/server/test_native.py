@@ -212,6 +212,29 @@ def test_tokens_are_counted_while_they_come(tiny: RunningServer):
     assert tiny.metric("tgicli_generated_tokens") == before + 200
 
 
+def test_a_dashboard_made_for_tgi_finds_its_batches(tiny: RunningServer):
+    before = tiny.metrics()
+
+    tiny.post("/generate", HELLO)
+
+    assert eventually(tiny.is_idle)
+    after = tiny.metrics()
+    shown = [
+        f'tgi_batch_{name}_duration_count{{method="{method}"}}'
+        for name in ("inference", "forward", "decode")
+        for method in ("prefill", "decode")
+    ]
+    assert [after[name] - before[name] for name in shown] == [1, 3, 1, 3, 1, 3]
+    spent = {
+        name: after[f'tgi_batch_{name}_duration_sum{{method="decode"}}']
+        for name in ("inference", "forward", "decode")
+    }
+    assert spent["inference"] == pytest.approx(spent["forward"] + spent["decode"])
+    assert min(spent.values()) > 0
+    assert after["tgi_batch_current_max_tokens"] == 0
+    assert after["tgi_batch_max_total_tokens"] == 2 * 256
+
+
 def test_who_finds_no_place_is_refused_at_once_and_told_when_to_come_back(tiny_model: Path):
     options = ["--max-concurrent-requests", "2", "--max-total-tokens", "20000", "--threads", "1"]
     with running_server(tiny_model, *options, "--max-batch-size", "2") as busy:

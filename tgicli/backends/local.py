@@ -33,7 +33,7 @@ from tgicli.engine.sampler import draw_seed
 from tgicli.engine.sequence import Sequence
 from tgicli.engine.spans import spans
 from tgicli.errors import RequestError, StreamBroken
-from tgicli.stats import BackendStats
+from tgicli.stats import BackendStats, Batches
 
 if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler
@@ -201,6 +201,12 @@ class LocalBackend:
             steps_s=counters.steps_s,
             decode_s=self._runner.decode_s,
             worst_step_s=counters.worst_step_s,
+            batches=Batches(
+                n_reserved_tokens=engine.n_reserved_tokens,
+                n_cells=self._runner.n_lanes * self._runner.n_ctx,
+                prefill=counters.prefill.stats(),
+                decode=counters.decode.stats(),
+            ),
         )
 
     async def info(self) -> ModelInfo:

@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Sequence as ReadOnlyList
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -28,6 +28,7 @@ from tgicli.engine.lanes import LaneEdit, LanePool
 from tgicli.engine.pace import Pace
 from tgicli.engine.scheduler import Output, Result, Row, Scheduler
 from tgicli.engine.sequence import Sequence
+from tgicli.engine.tally import BatchTally
 from tgicli.errors import DecodeFailed, StreamBroken, TgicliError
 
 
@@ -64,6 +65,8 @@ class Counters:
     worst_step_s: float = 0.0  # of those in which somebody waited for a next token
     n_prompt_tokens: int = 0
     n_cached_tokens: int = 0
+    prefill: BatchTally = field(default_factory=BatchTally)  # batches of one prompt's chunk each
+    decode: BatchTally = field(default_factory=BatchTally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,11 @@ class Engine:
     def n_running(self) -> int:
         """Sequences with a lane. From any thread."""
         return len(self._scheduler.running)
+
+    @property
+    def n_reserved_tokens(self) -> int:
+        """Tokens that the running sequences may hold at most. From any thread."""
+        return sum(s.n_prompt + s.max_new_tokens for s in tuple(self._scheduler.running))
 
     def start(self) -> None:
         """Start the thread."""
@@ -243,19 +251,26 @@ class Engine:
         if decodes_s:
             self._pace.observe_decodes(decodes_s)
 
-    def _run(self, rows: ReadOnlyList[Row]) -> list[Result]:
-        """Run a batch; what the last one brought goes out just before.
+    def _run(self, rows: ReadOnlyList[Row], tally: BatchTally) -> list[Result]:
+        """Run a batch, and count it; what the last one brought goes out just before.
 
         Who hears of it earlier wakes up only to wait for the interpreter, which this thread holds
         until llama.cpp computes.
         """
         self._hand_out()
-        return self.runner.run(rows)
+        began_s, decode_s = self._clock(), self.runner.decode_s
+        try:
+            results = self.runner.run(rows)
+        except DecodeFailed:
+            tally.failed()
+            raise
+        tally.computed(self._clock() - began_s, forward_s=self.runner.decode_s - decode_s)
+        return results
 
     def _compute_decodes(self, rows: list[Row]) -> list[tuple[Row, Result]]:
         """Run the rows; when that fails, each alone, so that a failure ends only whose it is."""
         try:
-            return list(zip(rows, self._run(rows), strict=True))
+            return list(zip(rows, self._run(rows, self.counters.decode), strict=True))
         except DecodeFailed as error:
             if len(rows) == 1:
                 return [(rows[0], error)]
@@ -265,7 +280,7 @@ class Engine:
         """Run one chunk of a prompt."""
         began_s = self._clock()
         try:
-            (result,) = self._run([row])
+            (result,) = self._run([row], self.counters.prefill)
         except DecodeFailed as error:
             return row, error
         self._pace.observe_chunk(row.count, self._clock() - began_s)
@@ -280,7 +295,7 @@ class Engine:
         try:
             while start < end:
                 again = self._scheduler.chunk(sequence, start, end, self.runner.n_batch)
-                (result,) = self._run([again])
+                (result,) = self._run([again], self.counters.decode)
                 start += again.count
         except DecodeFailed as error:
             return error

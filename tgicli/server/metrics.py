@@ -6,22 +6,27 @@ process never meet. Never computes what it was not told, never keeps a prompt.
 Each `request_started` is followed by exactly one of `refused`, `cancelled` and `finished`, also
 where a request is turned away at the door.
 
-Counters have no `_total` at their end, as TGI's. What TGI has and we do not, because our batches
-have no phases and no padding, so that there would be nothing true to say:
-    tgi_batch_inference_count, _success, _failure, _duration
-    tgi_batch_forward_duration, tgi_batch_decode_duration
-    tgi_batch_filter_duration, tgi_batch_concat, tgi_batch_concat_duration
-    tgi_batch_next_size, tgi_batch_current_max_tokens, tgi_batch_max_total_tokens
-    tgi_request_skipped_tokens
+Counters have no `_total` at their end, as TGI's. A batch of the method `prefill` is one chunk of a
+prompt, as where TGI cuts prompts; one of `decode` is what is decoded together. What TGI has and we
+do not, because there would be nothing true to say:
+    tgi_batch_next_size: who is admitted has a lane, not a batch
+    tgi_batch_concat, tgi_batch_concat_duration, tgi_batch_filter_duration: ours need neither
+    tgi_request_skipped_tokens: nothing is decoded by speculation
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 
 from tgicli.core import Finish
 from tgicli.errors import (
@@ -33,12 +38,11 @@ from tgicli.errors import (
     TgicliError,
     Unreachable,
 )
-from tgicli.stats import BackendStats
+from tgicli.stats import DURATION_BOUNDS_S, BackendStats, Batches, Durations
 from tgicli.wire.limits import Limits
 
 CONTENT_TYPE = "text/plain; charset=utf-8"
 
-_DURATION_BUCKETS_S = tuple(0.0001 * 1.5**k for k in range(1, 36))
 _N_TOKEN_BUCKETS = 100
 _DROPPED = "dropped"  # its reader went away
 _FAILURES = ("validation", "template", "overloaded", "generation", "incomplete", _DROPPED)
@@ -141,7 +145,7 @@ class Metrics:
 
     def _durations(self, name: str, meaning: str) -> Histogram:
         return Histogram(
-            name, f"{meaning}, seconds", registry=self._registry, buckets=_DURATION_BUCKETS_S
+            name, f"{meaning}, seconds", registry=self._registry, buckets=DURATION_BOUNDS_S
         )
 
     def _lengths(self, name: str, meaning: str, longest: int) -> Histogram:
@@ -172,6 +176,8 @@ def _families(stats: BackendStats) -> Iterator[Metric]:
     """Yield what only the backend knows."""
     yield GaugeMetricFamily("tgi_queue_size", "Requests that wait", stats.n_waiting)
     yield GaugeMetricFamily("tgi_batch_current_size", "Requests that run", stats.n_running)
+    if stats.batches is not None:
+        yield from _batch_families(stats.batches)
     yield CounterMetricFamily(
         "tgicli_prompt_tokens", "Prompt tokens of all started requests", stats.n_prompt_tokens
     )
@@ -188,6 +194,46 @@ def _families(stats: BackendStats) -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "tgicli_python_share", "Share of the steps' time outside llama_decode", share
         )
+
+
+def _batch_families(batches: Batches) -> Iterator[Metric]:
+    """Yield what is told of batches, by method, and of the cells that running requests may fill."""
+    n_reserved, n_cells = batches.n_reserved_tokens, batches.n_cells
+    yield GaugeMetricFamily("tgi_batch_current_max_tokens", "Tokens they may hold", n_reserved)
+    yield GaugeMetricFamily("tgi_batch_max_total_tokens", "Tokens that all lanes hold", n_cells)
+    kinds = {"prefill": batches.prefill, "decode": batches.decode}
+    n_failed = {method: kind.n_failed for method, kind in kinds.items()}
+    n_computed = {method: sum(kind.whole.counts) for method, kind in kinds.items()}
+    n_all = {method: n_computed[method] + n_failed[method] for method in kinds}
+    yield _by_method("tgi_batch_inference_count", "Batches", n_all)
+    yield _by_method("tgi_batch_inference_success", "Batches that were computed", n_computed)
+    yield _by_method("tgi_batch_inference_failure", "Batches that failed", n_failed)
+    wholes = {method: kind.whole for method, kind in kinds.items()}
+    forwards = {method: kind.forward for method, kind in kinds.items()}
+    samplings = {method: kind.sampling for method, kind in kinds.items()}
+    yield _durations_by_method("tgi_batch_inference_duration", "A batch", wholes)
+    yield _durations_by_method("tgi_batch_forward_duration", "Its llama_decode", forwards)
+    yield _durations_by_method("tgi_batch_decode_duration", "Its sampling", samplings)
+
+
+def _by_method(name: str, meaning: str, counts: dict[str, int]) -> Metric:
+    family = CounterMetricFamily(name, meaning, labels=["method"])
+    for method, count in counts.items():
+        family.add_metric([method], count)
+    return family
+
+
+def _durations_by_method(name: str, meaning: str, told: dict[str, Durations]) -> Metric:
+    family = HistogramMetricFamily(name, f"{meaning}, seconds", labels=["method"])
+    for method, durations in told.items():
+        family.add_metric([method], _buckets(durations), durations.sum_s)
+    return family
+
+
+def _buckets(durations: Durations) -> list[tuple[str, float]]:
+    """Return (upper bound, how many were within it), as Prometheus has them."""
+    bounds = [*map(str, DURATION_BOUNDS_S), "+Inf"]
+    return list(zip(bounds, itertools.accumulate(durations.counts), strict=True))
 
 
 def _lines(family: Metric) -> Iterator[str]:
