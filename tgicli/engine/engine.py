@@ -239,7 +239,7 @@ class Engine:
         decodes_s = 0.0
         for adapter, group in by_adapter(rows, first=self._adapter):
             self._adapter = adapter
-            chunks, together = apart(group)
+            chunks, together = apart([row for row in group if is_held(row)])
             for row in chunks:
                 if is_held(row):
                     yield [self._compute_chunk(row)]
