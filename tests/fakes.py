@@ -51,6 +51,7 @@ class FakeRunner:
         self.batches: list[list[tuple[int, int]]] = []  # (lane, count) of each row of each batch
         self.adapters: list[str | None] = []  # of each batch
         self._computed_with: list[str | None] = [None] * n_lanes
+        self._saved_with: dict[int, str | None] = {}
         self.forgotten: list[str] = []
         self._fails = fails
 
@@ -61,10 +62,13 @@ class FakeRunner:
 
     def edit_lane(self, edit: LaneEdit) -> int:
         if edit.saved is not None and self._saves:
+            self.cells[edit.lane] = self.cells[edit.lane][: edit.n_saved]
             self.saved[edit.saved] = self.cells[edit.lane]
+            self._saved_with[edit.saved] = self._computed_with[edit.lane]
         if edit.restored is not None:
             assert edit.lane not in self._to_be_copied, "a lane is written over before its copy"
             self.cells[edit.lane] = self.saved.get(edit.restored, [])
+            self._computed_with[edit.lane] = self._saved_with.get(edit.restored)
         for number in edit.dropped:
             assert self.saved.pop(number, None) is not None or not self._saves
         assert sum(map(len, self.saved.values())) <= self.max_saved_tokens

@@ -39,8 +39,8 @@ def test_what_makes_room_is_saved_and_comes_back() -> None:
 
     assert edits == [
         LaneEdit(0, 0, 0),
-        LaneEdit(0, 0, 0, saved=1),
-        LaneEdit(0, 0, 100, saved=2, restored=1, dropped=(1,)),
+        LaneEdit(0, 0, 0, saved=1, n_saved=100),
+        LaneEdit(0, 0, 100, saved=2, n_saved=100, restored=1, dropped=(1,)),
     ]
 
 
@@ -58,7 +58,7 @@ def test_the_rest_of_a_lane_of_which_little_is_used_again_is_saved() -> None:
 
     edits = taking_turns(pool, first, [*first[:40], 7, 8, 9, *range(50)], [*first, 7, 8, 9])
 
-    assert edits[1] == LaneEdit(0, 0, 40, saved=1)
+    assert edits[1] == LaneEdit(0, 0, 40, saved=1, n_saved=100)
     assert (edits[2].restored, edits[2].n_keep) == (1, 100)
 
 

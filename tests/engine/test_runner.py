@@ -14,6 +14,7 @@ from tests.engine.running import GREEDY, Answers, alone, answering
 from tests.tiny import LLAMA, Array, Vocabulary
 from tgicli.core import SamplingParams
 from tgicli.engine.chunks import LEAST, MOST_SCORED, SMALL, Cut, cut_into_tiles, cut_small
+from tgicli.engine.lanes import LaneEdit
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.runner import ContextOptions, Runner
@@ -118,6 +119,17 @@ def test_what_cannot_be_copied_is_computed_again(
 
         assert got == expected
         assert answers.finish["alone"].n_cached_tokens == 0
+
+
+def test_a_copy_holds_no_more_than_what_is_counted(tiny_model: Path) -> None:
+    with answering(tiny_model, cache_bytes=1 << 24) as answers:
+        sizes = []
+        for n_saved in (50, 20):
+            answers.answer(PREFIX)  # 90 tokens
+            answers.runner.edit_lane(LaneEdit(0, 0, 0, saved=n_saved, n_saved=n_saved))
+            sizes.append(len(answers.runner._saved._copies[n_saved]))
+
+    assert sizes[1] < sizes[0] * 0.5
 
 
 def test_chats_that_arrive_together_are_not_computed_on_each_other_s_cells(

@@ -30,7 +30,8 @@ class LaneEdit:
     lane: int
     source: int  # the lane itself: only its tail goes
     n_keep: int
-    saved: int | None = None  # before: copy what the lane holds to RAM, under this number
+    saved: int | None = None  # before: copy what the lane holds to RAM, under this number,
+    n_saved: int = 0  # so many tokens of it: behind them may be cells of a chunk that was left
     restored: int | None = None  # instead of a lane's: the tokens saved under this number
     dropped: tuple[int, ...] = ()  # behind it: numbers whose copies are no longer wanted
 
@@ -146,7 +147,8 @@ class LanePool:
         if len(lost) - max([edit.n_keep * is_trimmed, *held]) < LITTLE_TOKENS:
             return edit
         number, gone = self._cache.save(lost, lane.owner)
-        return replace(edit, saved=number, dropped=edit.dropped + gone)
+        n_saved = 0 if number is None else len(lost)
+        return replace(edit, saved=number, n_saved=n_saved, dropped=edit.dropped + gone)
 
     def release(self, sequence: Sequence, *, n_valid: int) -> None:
         """Free a sequence's lane, whose cells [0, n_valid) may serve another."""

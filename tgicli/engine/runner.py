@@ -118,6 +118,7 @@ class Runner:
         That is n_keep, or 0 where the memory can't be trimmed, or a copy is not to be had.
         """
         if edit.saved is not None:
+            llama_cpp.llama_memory_seq_rm(self._memory, edit.lane, edit.n_saved, -1)
             self._saved.save(edit.saved, edit.lane)
         n_kept = self._fill_lane(edit)
         for number in edit.dropped:
