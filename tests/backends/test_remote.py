@@ -17,6 +17,7 @@ from tests.faulty import (
     KEPT_HEAD,
     FaultyServer,
     Script,
+    Step,
     answer,
     chat_event,
     chunk,
@@ -37,6 +38,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions, Timeouts
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import Retry, RetryPolicy
 from tgicli.core import (
+    Delta,
     Event,
     Finish,
     FinishReason,
@@ -48,7 +50,14 @@ from tgicli.core import (
     SamplingParams,
     visible_text,
 )
-from tgicli.errors import Overloaded, RequestError, StreamBroken, Unauthorized, Unreachable
+from tgicli.errors import (
+    Overloaded,
+    RequestError,
+    StreamBroken,
+    TgicliError,
+    Unauthorized,
+    Unreachable,
+)
 from tgicli.wire.api import Api
 
 PATIENCE_S = 20.0
@@ -461,6 +470,43 @@ def test_the_times_are_from_the_request_on():
 
     assert finish.prefill_s >= 0.15
     assert finish.decode_s >= 0.05
+
+
+def test_an_answer_without_a_token_took_until_its_end():
+    events = [chat_event(role="assistant"), chat_event(reason="stop"), DONE]
+    with serving(stream(*events), pages={"/v1/models": card()}) as server:
+        finish = asked(server, "", CHAT)
+
+    assert 0 < finish.prefill_s < 60
+    assert finish.decode_s == 0
+
+
+@pytest.mark.parametrize("ending", [end, close, chunk(tgi_error("it broke", "generation"))])
+def test_what_might_have_become_a_stop_string_is_told_before_what_broke(ending: Step):
+    stops = replace(PROMPT, params=SamplingParams(temperature=0, stop=("END",)))
+    events = [chunk(tgi_event(1, "one")), chunk(tgi_event(2, " E"))]
+
+    seen: list[Event] = []
+
+    async def main(url: str) -> None:
+        async with aclosing(backend_at(url)) as backend:
+            async for event in backend.generate(stops):
+                seen.append(event)
+
+    broken = pytest.raises(TgicliError)
+    with serving([head(), *events, ending], pages={"/info": TGI}) as server, broken:
+        run(main(server.url))
+
+    assert [event.text for event in seen if isinstance(event, Delta)] == ["one", " E"]
+
+
+def test_what_goes_wrong_behind_an_answer_s_end_is_no_failure():
+    trouble = b'data: {"error": {"message": "no usage today", "type": "server_error"}}\n\n'
+    events = [chat_event(content="Hi", reason="stop"), trouble]
+    with serving(stream(*events), pages={"/v1/models": card()}) as server:
+        finish = asked(server, "", CHAT)
+
+    assert finish.reason is FinishReason.EOS_TOKEN
 
 
 def test_info_is_what_the_server_tells():

@@ -17,7 +17,7 @@ from tgicli.backends.observing import Observation, ObservedReader
 from tgicli.backends.patience import Patience
 from tgicli.backends.stop_cutter import StopCutter
 from tgicli.core import Delta, Finish, FinishReason, Token
-from tgicli.errors import DeadlineExceeded, StreamBroken, TgicliError, Unreachable
+from tgicli.errors import StreamBroken, TgicliError, Unreachable
 from tgicli.wire.answers import END, AnswerReader
 from tgicli.wire.refusals import words_of
 
@@ -42,7 +42,9 @@ class _Times:
 
     def put_into(self, finish: Finish, tokens: tuple[Token, ...]) -> Finish:
         """Return the finish with its last tokens and its times."""
-        first = self.last if self.first is None else self.first
+        first = self.first
+        if first is None:  # no token came: the end itself was what one waited for
+            first = self.last = time.perf_counter()
         return replace(
             finish, tokens=tokens, prefill_s=first - self.began, decode_s=self.last - first
         )
@@ -102,8 +104,12 @@ class AnswerReading:
                     if tokens:
                         yield Delta(tokens)
                         tokens = ()
-            except (StreamBroken, DeadlineExceeded):
+                else:
+                    self._expect_end()
+            except TgicliError:
                 if not reader.has_ended:
+                    if tokens := self._held():
+                        yield Delta(tokens)
                     raise
             if reader.is_complete:
                 await self._drain(events)
@@ -145,6 +151,14 @@ class AnswerReading:
             self._patience.ended()
         return tokens if self._cutter is None else self._cutter.push(tokens)
 
+    def _expect_end(self) -> None:
+        if not self._reader.has_ended:
+            raise StreamBroken("the connection was closed before the answer's end")
+
+    def _held(self) -> tuple[Token, ...]:
+        """Return what came and might have become a stop string."""
+        return () if self._cutter is None else self._cutter.close()
+
     @property
     def _is_cut(self) -> bool:
         """Whether the answer ends here although the server goes on."""
@@ -156,16 +170,14 @@ class AnswerReading:
         Raises:
             StreamBroken: this is not the answer's end.
         """
-        if self._cutter is not None:
-            tokens += self._cutter.close()
+        tokens += self._held()
         if self._is_cut:
             finish = _cut_finish(self._n_tokens)
-        elif self._reader.has_ended:
+        else:
+            self._expect_end()
             finish = self._reader.finish()
             if self._cutter is not None and self._cutter.has_cut:
                 finish = replace(finish, reason=FinishReason.STOP_SEQUENCE)
-        else:
-            raise StreamBroken("the connection was closed before the answer's end")
         return self._times.put_into(finish, tokens or (END,))
 
 

@@ -3,12 +3,12 @@
 Called by Sequence on the engine thread, one Detokenizer each. Pure: knows bytes, no vocabulary and
 no llama.cpp; the runner looks the bytes up.
 
-The bytes are the pieces of `llama_token_to_piece(vocab, id, lstrip=0, special=False)` as they are:
-what llama.cpp's own programs print. A piece does not depend on its neighbours in any vocabulary:
+The bytes are the pieces of `llama_token_to_piece(vocab, id, lstrip=0)` as they are: what llama.cpp
+prints in its own programs. A piece does not depend on its neighbours in any vocabulary:
     SPM, UGM, WPM   "▁" is a space and <0xNN> its byte. An answer may start with a space and keeps
                     it: only `llama_detokenize` strips one, at the start of a whole text.
     BPE, RWKV       the bytes that the token stands for; the space before a word belongs to it.
-    control tokens  have no bytes unless `special` is set, so they release nothing.
+    control tokens  are no part of the answer: Sequence leaves them out, so they release nothing.
     `tokenizer.ggml.add_space_prefix` and clean_up_tokenization_spaces do not apply to pieces.
 
 Invariants
