@@ -192,7 +192,7 @@ class _Connecting:
         self._observation = observation
 
     async def __call__(self, event: str, info: Mapping[str, object]) -> None:
-        if event.startswith("connection.connect_"):
+        if event.partition(".")[2].startswith("connect_"):  # of a connection, or a SOCKS proxy
             self.is_new = True
         elif event == "http11.send_request_body.failed":
             self.has_cut_body = True

@@ -46,6 +46,8 @@ def _connecting() -> Iterator[None]:
     try:
         yield
     except TimeoutError as error:
+        if error.errno is not None:  # the system gave up, not our limit
+            raise httpcore.ConnectError(str(error)) from error
         raise httpcore.ConnectTimeout(str(error)) from error
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
