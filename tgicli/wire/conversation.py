@@ -7,6 +7,7 @@ as a request's body, will do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import msgspec
 
@@ -27,8 +28,14 @@ _BODY = msgspec.json.Decoder(_Body)
 
 def encode_conversation(messages: Iterable[Message]) -> bytes:
     """Return the messages as JSON, for people as well: indented, and ending with a newline."""
-    data = msgspec.json.encode([message_to_json(message) for message in messages])
+    plain = (replace(message, content=_plain(message.content)) for message in messages)
+    data = msgspec.json.encode([message_to_json(message) for message in plain])
     return msgspec.json.format(data, indent=2) + b"\n"
+
+
+def _plain(text: str) -> str:
+    """Return a text that JSON can carry; a byte that was typed and is no text becomes "?"."""
+    return text.encode(errors="replace").decode()
 
 
 def decode_conversation(data: bytes) -> tuple[Message, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.chat.chatting import ALT_ENTER, CTRL_C, CTRL_D, CTRL_R, ENTER, TAB, UP, Chatting
+from tests.faulty import DONE, answer, chat_event, close, serving, stream
 
 Talk = Callable[..., Chatting]
 SHORT = ["--max-new-tokens", "8"]
@@ -52,7 +53,7 @@ def test_questions_are_answered_until_ctrl_d(talk: Talk) -> None:
 
         assert chat.end() == 0
         said = " ".join(chat.rows())
-        assert len(re.findall(r"answer 8 tokens.*?; seed ?3", said)) == 2
+        assert len(re.findall(r"answer 8 tokens.*?; ?seed ?3", said)) == 2
         assert chat.rows()[-1] == ">"
 
 
@@ -160,6 +161,35 @@ def test_retry_asks_the_last_question_again_and_draws_another_answer(
     assert [message["role"] for message in other] == ["user", "assistant"]
     assert one[0] == other[0]
     assert one[1] != other[1]
+
+
+def test_a_question_that_failed_is_not_taken_for_the_same_one_before(
+    tmp_path: Path,
+) -> None:
+    fine = stream(chat_event(content="Yes"), chat_event(reason="stop"), DONE)
+    answers = [fine, [close], [close], fine]
+    file = tmp_path / "chat.json"
+    with (
+        serving(*answers, pages={"/v1/models": answer(200, b'{"data":[{"id":"m"}]}')}) as server,
+        Chatting("--plain", "-e", server.url, "--retries", "0", state=tmp_path / "s") as chat,
+    ):
+        ask(chat, 1, "continue")
+        ask(chat, 2, "continue")
+        ask(chat, 3, "/retry")
+        ask(chat, 4, "/retry")
+        ask(chat, 5, f"/save {file}")
+
+    assert [message["content"] for message in saved(file)] == ["continue", "Yes"] * 2
+
+
+@pytest.mark.parametrize("command", ["/save", "/save!"])
+def test_a_file_that_can_not_be_is_said_and_the_session_goes_on(talk: Talk, command: str) -> None:
+    with talk(*SHORT) as chat:
+        ask(chat, 1)
+        ask(chat, 2, f"{command} {'x' * 300}")
+
+        assert "File name too long" in " ".join(chat.rows())
+        ask(chat, 3, "Short?")
 
 
 def test_a_full_context_is_said_with_both_numbers_and_the_session_goes_on(talk: Talk) -> None:

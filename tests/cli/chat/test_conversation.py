@@ -90,3 +90,11 @@ def test_the_oldest_questions_are_forgotten_with_their_answers():
 
     assert left == Conversation("Be kind.").answered("question 3", "answer 3")
     assert said.without_first(3) == said.without_first(9) == Conversation("Be kind.")
+
+
+def test_a_byte_that_was_typed_and_is_no_text_is_saved_as_a_question_mark(tmp_path: Path):
+    path = tmp_path / "chat.json"
+
+    save(Conversation().answered("caf\udce9", "yes").messages, path, overwrites=False)
+
+    assert load(path) == (Conversation().answered("caf?", "yes"), None)

@@ -6,6 +6,7 @@ Used by `loop` on the event loop. A command that is refused changes nothing.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -109,7 +110,7 @@ def _write(session: Session, name: str, *, overwrites: bool) -> None:
     if not session.messages:
         raise ConfigError("there is nothing to save yet")
     path = _path(name)
-    was_there = path.exists()
+    was_there = os.path.lexists(path)
     save(session.messages, path, overwrites=overwrites)
     done = "overwrote" if was_there else "saved in"
     session.say(f"{done} {path}: {roles(session.messages)}")

@@ -96,6 +96,7 @@ class Session:
             TgicliError: there is no answer, or not all of it; what came is kept.
         """
         question, before = self.unanswered, self.conversation
+        was_answered = question is None
         if question is None:
             question = self.conversation.last_question
             self.conversation = self.conversation.without_last()
@@ -103,12 +104,12 @@ class Session:
             raise ConfigError("there is no question to ask again")
         self._n_retries += 1
         params = self._options.params
-        if params.is_greedy and self.unanswered is None:
+        if params.is_greedy and was_answered:
             self.say("temperature 0 takes the likeliest tokens: the answer will be the same")
         try:
             await self._ask(question, _with_next_seed(params, self._n_retries))
         finally:
-            if self.unanswered is not None and before.last_question == question:
+            if was_answered and self.unanswered is not None:
                 self.conversation, self.unanswered = before, None  # the old one is still there
 
     def stop(self) -> bool:
