@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tgicli.cli.flags import LoadingFlags, Lora
-from tgicli.cli.warm import offered, server_sockets
+from tgicli.cli.warm import offered, server_sockets, servers_are_there
 
 LOADING = LoadingFlags()
 
@@ -87,3 +87,26 @@ def test_without_a_runtime_folder_the_users_state_has_it(
 
     with offered(tmp_path / "model.gguf", LOADING) as bound:
         assert bound.getsockname().startswith(str(tmp_path / "state"))
+
+
+def test_a_folder_that_nobody_can_look_into_holds_no_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("x" * 300)))  # too long for a name
+
+    assert not servers_are_there()
+    assert server_sockets(tmp_path / "model.gguf", LOADING) == []
+
+
+def test_a_server_that_ends_while_one_looks_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    model, glob = tmp_path / "model.gguf", Path.glob
+    with offered(model, LOADING) as bound:
+
+        def also_gone(folder: Path, pattern: str) -> list[Path]:
+            return [folder / pattern.replace("*", "1"), *glob(folder, pattern)]
+
+        monkeypatch.setattr(Path, "glob", also_gone)
+
+        assert str(server_sockets(model, LOADING)[0]) == bound.getsockname()

@@ -66,7 +66,7 @@ class Place:
     @classmethod
     def at(cls, path: Path, problem: str | None = None) -> Place:
         """Look whether it is there."""
-        return cls(path=str(path), exists=path.exists(), problem=problem)
+        return cls(path=str(path), exists=os.path.exists(path), problem=problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

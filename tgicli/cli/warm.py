@@ -23,7 +23,10 @@ from tgicli.models.resolve import ModelFile, resolve
 
 def servers_are_there() -> bool:
     """Say whether any server of the user's can be found; costs no more than a look."""
-    return any(_folder().glob("*.sock"))
+    try:
+        return any(_folder().glob("*.sock"))
+    except OSError:  # a folder of somebody else's holds none of ours
+        return False
 
 
 def servers_with(loading: LoadingFlags) -> tuple[ModelFile, list[Path]] | None:
@@ -44,7 +47,15 @@ def server_sockets(model: Path, loading: LoadingFlags) -> list[Path]:
     if not _is_private(folder):
         return []
     found = folder.glob(f"{_digest(model, loading)}-*.sock")
-    return sorted(found, key=lambda path: path.lstat().st_mtime, reverse=True)
+    return sorted(found, key=_bound_s, reverse=True)
+
+
+def _bound_s(path: Path) -> float:
+    """Return when a socket was bound; 0 if its server has just ended."""
+    try:
+        return path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 @contextlib.contextmanager
@@ -77,7 +88,7 @@ def _folder() -> Path:
 def _is_private(folder: Path) -> bool:
     try:
         status = folder.lstat()
-    except FileNotFoundError:
+    except OSError:  # not there, or somebody else's
         return False
     is_ours = status.st_uid == os.getuid() and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     return stat.S_ISDIR(status.st_mode) and is_ours

@@ -49,13 +49,20 @@ def find_cached(name: HubName) -> Path | None:
 def cached_names() -> list[str]:
     """List the whole models in the cache by the names that `-m` takes, sorted."""
     found = set()
-    for folder in cache_dir().glob(f"{_PREFIX}*--*"):
+    for folder in _repository_dirs():
         repository = folder.name.removeprefix(_PREFIX).replace("--", "/", 1)
         for snapshot in _snapshots(folder):
             found |= {
                 _shortest_name(repository, snapshot, file) for file in _whole_models(snapshot)
             }
     return sorted(found)
+
+
+def _repository_dirs() -> list[Path]:
+    try:
+        return list(cache_dir().glob(f"{_PREFIX}*--*"))
+    except OSError:  # not readable: nothing in it can be loaded either
+        return []
 
 
 def _snapshots(folder: Path) -> list[Path]:

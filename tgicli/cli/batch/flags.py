@@ -156,4 +156,7 @@ def check_batch(ctx: typer.Context, flags: BatchFlags) -> None:
 
 
 def _is_same(one: Path | None, other: Path) -> bool:
-    return one is not None and one.exists() and other.exists() and one.samefile(other)
+    try:
+        return one is not None and one.samefile(other)
+    except OSError:  # one is not there; or it can't be looked at, as who opens it will say
+        return False

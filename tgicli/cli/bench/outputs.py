@@ -37,12 +37,12 @@ def check_outputs(output: OutputFlags) -> None:
     if twice := next((path for path in files if files.count(path) > 1), None):
         raise ConfigError(f"two outputs want {twice}; give one of them another file")
     for path in wanted:
-        if path != STDOUT and (path.is_dir() or not os.access(_nearest(path), os.W_OK)):
+        if path != STDOUT and (os.path.isdir(path) or not os.access(_nearest(path), os.W_OK)):
             raise ConfigError(f"can't write {path}: it is a folder, or its folder can't be written")
 
 
 def _nearest(path: Path) -> Path:
-    return path if path.exists() else path.parent
+    return path if os.path.exists(path) else path.parent
 
 
 def _paths(output: OutputFlags) -> Iterator[Path | None]:
