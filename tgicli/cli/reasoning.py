@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from tgicli.cli.output import Output
 from tgicli.core import Delta, Finish, Token
 from tgicli.ui.terminal import Terminal, harmless
+from tgicli.wire.answers import END
 
 if TYPE_CHECKING:
     from tgicli.cli.output import Sink
@@ -60,8 +61,8 @@ class ReasoningSink:
         else:
             self._show("".join(token.text for token in event.tokens if token.reasoning))
             rest = tuple(token for token in event.tokens if not token.reasoning)
-            if rest:
-                self._write_answer(replace(event, tokens=rest))
+            if rest or isinstance(event, Finish):  # whoever takes an answer in waits for its end
+                self._write_answer(replace(event, tokens=rest or (END,)))
 
     def close(self) -> None:
         """Show for good what is not shown yet."""
