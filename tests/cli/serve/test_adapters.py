@@ -56,6 +56,17 @@ def test_the_file_names_adapters(asked: Asked, config_file: Callable[[str], Path
 
 
 @pytest.mark.parametrize(
+    "flag",
+    ["--max-batch-size 2", "--max-batch-prefill-tokens 64", "--cache-ram 0", "--max-queue-wait 1"],
+)
+def test_what_only_a_model_here_can_do_is_refused_in_front_of_another_server(cli: Cli, flag: str):
+    outcome = cli("serve", "--connect", "http://localhost:1", *flag.split())
+
+    assert outcome.status == ExitStatus.USAGE
+    assert outcome.stderr.startswith(f"error: {flag.split()[0]} is for a model in this process")
+
+
+@pytest.mark.parametrize(
     ("flags", "message"),
     [
         ("--lora-adapters red", "--lora-adapters red: must be NAME=FILE, or several"),

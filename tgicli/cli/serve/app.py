@@ -17,7 +17,13 @@ from tgicli.cli.signature import takes
 from tgicli.errors import ConfigError
 
 # Beside those that load it; no other server tells when a request's wait in its queue is over.
-_OF_OWN_MODEL = ("lora_adapters", "max_queue_wait")
+_OF_OWN_MODEL = (
+    "cache_ram",
+    "lora_adapters",
+    "max_batch_prefill_tokens",
+    "max_batch_size",
+    "max_queue_wait",
+)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
