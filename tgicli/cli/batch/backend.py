@@ -103,7 +103,7 @@ async def _context(
     return context_options(
         options.loading,
         encoder.model,
-        n_prompt=n_longest,
+        n_prompt=max(n_longest, 1),  # 0 if none can be asked, and to llama.cpp 0 is all it can
         max_new_tokens=None if is_open else 0,  # counted already
         n_lanes=max(min(options.concurrency, n_runs), 1),
     )
