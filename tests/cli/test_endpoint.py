@@ -518,6 +518,29 @@ def test_thoughts_behind_the_answers_beginning_come_at_its_end(cli: Cli):
     assert outcome.stderr == "first\n\nsecond\n\n"
 
 
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_an_answer_that_ends_among_its_thoughts_has_an_end_in_json(cli: Cli, is_streamed: bool):
+    thoughts = {"reasoning_content": "hm", "content": None}
+    choice = {"index": 0, "message": thoughts, "finish_reason": "length"}
+    whole = answer(200, json.dumps({"choices": [choice]}).encode())
+    stream_ = stream(chat_event(reasoning="hm", reason="length"), DONE)
+    with serving(stream_ if is_streamed else whole, pages=OPENAI_PAGES) as server:
+        outcome = generate(cli, server.url, "Hi", "--json")
+
+    last = json.loads(outcome.stdout.splitlines()[-1])
+    assert last["generated_text"] == ""
+
+
+@pytest.mark.parametrize("route", ["/v1/completions", "/generate"])
+def test_a_system_prompt_that_a_route_can_not_carry_is_refused(cli: Cli, route: str):
+    with serving(stream(*HELLO), pages=TGI_PAGES) as server:
+        outcome = generate(cli, server.url + route, "Hi", "--system", "Be brief.")
+
+    assert outcome.status == ExitStatus.USAGE
+    assert outcome.stderr.startswith("error: --system needs a chat template")
+    assert server.posts == []
+
+
 def on_a_terminal(*args: str) -> bytes:
     """Run generate on a pseudo-terminal; return what it shows."""
     parent, child = pty.openpty()

@@ -34,6 +34,7 @@ class Ask:
 
     params: SamplingParams
     system: str | None = None
+    needs_template: bool = False  # for the system prompt: it is no default that gives way
     truncate: int | None = None
     best_of: int = 1
 
@@ -54,6 +55,10 @@ class PromptLine:
         """
         if not isinstance(self.prompt, str) and not chats:
             raise RequestError("`messages` need a chat template, and prompts go as they are here")
+        if self.ask.needs_template and not chats:
+            raise RequestError(
+                "a system prompt needs a chat template, and prompts go as they are here"
+            )
         messages = self._messages() if chats else ()
         return GenerationRequest(
             id=id,
@@ -289,6 +294,7 @@ def _own(line: _Line, common: Ask) -> Ask:
     return Ask(
         params=line.onto(common.params),
         system=common.system if line.system is None else line.system,
+        needs_template=common.needs_template if line.system is None else bool(line.system),
         truncate=common.truncate if line.truncate is None else line.truncate,
         best_of=common.best_of if line.best_of is None else line.best_of,
     )

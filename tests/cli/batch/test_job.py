@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,7 +17,18 @@ import pytest
 from tests.cli.conftest import Cli, Outcome
 from tests.faulty import DONE, chat_event, serving, stream
 from tests.server.conftest import eventually
+from tgicli.cli.batch.backend import _context
+from tgicli.cli.batch.options import BatchOptions, Earlier
+from tgicli.cli.flags import LoadingFlags
+from tgicli.core import SamplingParams
+from tgicli.engine.model import LoadOptions, Model
+from tgicli.engine.prompt import PromptEncoder
 from tgicli.errors import ExitStatus
+from tgicli.ui.status import Status
+from tgicli.ui.terminal import Terminal
+from tgicli.wire.batch import Ask
+
+NOBODY = Terminal(stdin=None, stdout=None, stderr=None)
 
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if not name.startswith("TGICLI_")},
@@ -255,6 +267,50 @@ def test_a_lane_holds_the_longest_prompt_with_its_answer(run: Run, tmp_path: Pat
     assert [answer["generated_tokens"] for answer in answers] == [8, 50]
 
 
+def test_where_nothing_can_be_asked_the_context_is_small(
+    tiny_model: Path, capfd: pytest.CaptureFixture[str]
+):
+    options = BatchOptions(
+        input=Path("p"),
+        output=None,
+        format="auto",
+        common=Ask(params=SamplingParams()),
+        chat=None,
+        concurrency=8,
+        in_order=False,
+        earlier=Earlier.KEEP,
+        stops_at_failure=False,
+        patience_s=1.0,
+        timeout_s=None,
+        quiet=True,
+        stats=False,
+        remote=None,
+        loading=LoadingFlags(),
+    )
+    model = Model.load(tiny_model, LoadOptions())
+
+    context = asyncio.run(_context(options, PromptEncoder(model), [], Status(NOBODY)))
+
+    model.close()
+    assert 0 < context.n_ctx < 1_000
+    assert context.n_lanes == 1
+
+
+def test_a_system_prompt_that_no_template_takes_is_no_answer_without_it(run: Run, tmp_path: Path):
+    prompts = [
+        {"prompt": "a"},
+        {"prompt": "b", "system": "Be brief."},
+        {"prompt": "c", "system": ""},
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
+
+    process = run("--input", "p.jsonl")
+
+    assert process.returncode == ExitStatus.BAD_REQUEST
+    assert [line["index"] for line in lines(process.stdout) if "error" in line] == [1]
+    assert "a system prompt needs a chat template" in process.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -270,6 +326,7 @@ def test_a_lane_holds_the_longest_prompt_with_its_answer(run: Run, tmp_path: Pat
         ),
         (["--input", __file__, "-o", __file__], "is --input, too"),
         (["--input", "no-such-file"], "can't read --input no-such-file"),
+        (["--input", "x" * 300, "-o", "a"], "can't read --input xxx"),
         (["--input", "p", "--concurrency", "0"], "must be >= 1"),
     ],
 )

@@ -32,6 +32,7 @@ class GenerateOptions:
 
     prompt: str
     system: str | None
+    needs_template: bool  # for the system prompt, which was typed: what a file says gives way
     chat: bool | None  # None: when the model has a template
     params: SamplingParams
     truncate: int | None
@@ -64,6 +65,7 @@ def to_options(ctx: typer.Context, flags: GenerateFlags, terminal: Terminal) -> 
     return GenerateOptions(
         prompt=_prompt(ctx, flags, terminal),
         system=None if flags.chat is False else flags.system or None,
+        needs_template=_needs_template(ctx, flags),
         chat=flags.chat,
         params=_params(ctx, flags, output),
         truncate=flags.truncate,
@@ -98,6 +100,7 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
     common = Ask(
         params=_params(ctx, flags, Output.AUTO),
         system=None if flags.chat is False else flags.system or None,
+        needs_template=_needs_template(ctx, flags),
         truncate=flags.truncate,
         best_of=flags.best_of,
     )
@@ -110,6 +113,10 @@ def to_batch_options(ctx: typer.Context, flags: GenerateFlags) -> BatchOptions:
         quiet=flags.quiet,
         stats=flags.stats,
     )
+
+
+def _needs_template(ctx: typer.Context, flags: GenerateFlags) -> bool:
+    return bool(flags.system) and is_flag(ctx, "system")
 
 
 def _output(ctx: typer.Context, flags: GenerateFlags) -> Output:

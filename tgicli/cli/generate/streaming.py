@@ -9,12 +9,21 @@ from collections.abc import AsyncGenerator
 
 from tgicli.cli.generate.options import GenerateOptions
 from tgicli.core import Event, Finish, GenerationRequest, Message, Progress, Run, Token
+from tgicli.errors import ConfigError
 from tgicli.ui.status import Status
 from tgicli.ui.terminal import Terminal
 
 
 def to_request(options: GenerateOptions, *, chats: bool) -> GenerationRequest:
-    """Return the request: a conversation, or the prompt as it is."""
+    """Return the request: a conversation, or the prompt as it is.
+
+    Raises:
+        ConfigError: it goes as it is, and --system is lost.
+    """
+    if options.needs_template and not chats:
+        raise ConfigError(
+            "--system needs a chat template, and the prompt goes as it is here; leave it out"
+        )
     return GenerationRequest(
         id="generate",
         prompt=_messages(options) if chats else options.prompt,
