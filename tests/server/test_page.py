@@ -320,6 +320,23 @@ def test_the_chat_template_is_applied_by_the_server(demo: Demo):
     assert "<|im_start|>user\nSay hello<|im_end|>" in inputs_of(asked.value)
 
 
+def test_a_template_that_writes_bos_leaves_one(
+    open_page: OpenPage, tiny_models: Callable[[str], Path]
+):
+    with running_server(tiny_models("llama_spm"), "--max-total-tokens", "256") as server:
+        demo = open_page(server)
+        demo.page.get_by_label("Chat template").check()
+        with demo.page.expect_request("**/generate_stream") as asked:
+            demo.generate("hello", Max_new_tokens=4)
+        demo.both_say("Done")
+        _, tokens = server.post("/tokenize", {"inputs": inputs_of(asked.value)})
+        body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 1}
+        _, chat = server.post("/v1/chat/completions", body)
+
+    assert inputs_of(asked.value) == "[INST] hello [/INST]"
+    assert len(tokens) == chat["usage"]["prompt_tokens"]
+
+
 def test_without_a_chat_template_the_prompt_is_sent_as_it_is(demo: Demo):
     refusal = json.dumps({"error": "Template error: none", "error_type": "template_error"})
     demo.page.route("**/chat_tokenize", answer_with(refusal, status=422))
