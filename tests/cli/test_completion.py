@@ -105,12 +105,13 @@ def test_bash_asks_for_names(line: str, expected: set[str]):
     assert set(found) == expected
 
 
+@pytest.mark.parametrize("flag", ["-m", "--model ="])
 @pytest.mark.parametrize(("words", "expected"), COLONS)
-def test_bash_completes_behind_a_colon(tmp_path: Path, words: str, expected: set[str]):
+def test_bash_completes_behind_a_colon(tmp_path: Path, flag: str, words: str, expected: set[str]):
     program = tmp_path / "tgicli"
     program.write_text("#!/bin/sh\nprintf '%s\\n' org/m:Q4 org/m:Q8 org/other:Q4\n")
     program.chmod(0o755)
-    line = f"{program} generate -m {words}"
+    line = f"{program} generate {flag} {words}"
     command = [needs("bash"), "--norc", "-c", BASH, "bash", str(script("bash")), line]
 
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

@@ -56,18 +56,21 @@ NOTE = "# This is what `tgicli completion {}` prints; a change here would not la
 
 _BASH = """\
 _tgicli() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} prev=${{COMP_WORDS[COMP_CWORD - 1]}}
+    local cur=${{COMP_WORDS[COMP_CWORD]}} prev before=$((COMP_CWORD - 1))
     local at=tgicli words='' files='' names='' head='' is_value='' word i
     # Bash makes three words of model:quant, and of --flag=value.
     if [[ $cur == : ]]; then
-        head=$prev: cur='' prev=${{COMP_WORDS[COMP_CWORD - 2]}}
-    elif [[ $prev == : ]]; then
-        head=${{COMP_WORDS[COMP_CWORD - 2]}}: prev=${{COMP_WORDS[COMP_CWORD - 3]}}
+        head=${{COMP_WORDS[before]}}: cur=''
+        ((before -= 1))
+    elif [[ ${{COMP_WORDS[before]}} == : ]]; then
+        head=${{COMP_WORDS[before - 1]}}:
+        ((before -= 2))
     fi
+    prev=${{COMP_WORDS[before]}}
     if [[ $cur == = ]]; then
         cur=''
     elif [[ $prev == = ]]; then
-        prev=${{COMP_WORDS[COMP_CWORD - 2]}}
+        prev=${{COMP_WORDS[before - 1]}}
     fi
     for ((i = 1; i < COMP_CWORD; i++)); do
         word=${{COMP_WORDS[i]}}
