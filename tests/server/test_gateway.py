@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.faulty import DONE, answer, chat_event, serving, stream
+from tests.faulty import DONE, Script, answer, chat_event, serving, stream
 from tests.server.conftest import RunningServer, running_command, running_server, taken_place
 from tests.server.raw import ask
 
@@ -64,6 +64,12 @@ def post_bytes(server: RunningServer, path: str, body: Any) -> bytes:
         return answer
 
 
+def models_of(owner: str) -> Script:
+    """Return the script of the page by which a server is known."""
+    card = {"id": "m", "owned_by": owner, "max_model_len": 4096}
+    return answer(200, json.dumps({"data": [card]}).encode())
+
+
 def test_native_answers_are_the_servers_own(gateway: RunningServer, upstream: RunningServer):
     status, answer = gateway.post("/generate", GREEDY)
 
@@ -98,11 +104,9 @@ def test_tgis_rule_for_stop_strings_is_given_up_where_a_server_has_no_field_for_
     tmp_path: Path, owner: str, sent: dict[str, Any]
 ):
     stops = {"inputs": "Once", "parameters": {"stop": ["END"]}}
-    card = {"id": "m", "owned_by": owner, "max_model_len": 4096}
-    models = answer(200, json.dumps({"data": [card]}).encode())
     events = [chat_event(content="Hello", reason="stop"), DONE]
     with (
-        serving(stream(*events), pages={"/v1/models": models}) as server,
+        serving(stream(*events), pages={"/v1/models": models_of(owner)}) as server,
         running_command("--connect", server.url, runtime=tmp_path) as gateway,
     ):
         status, told = gateway.post("/generate", stops)
@@ -122,6 +126,36 @@ def test_a_call_is_forced_at_the_server(gateway: RunningServer, stream: bool):
 
     assert '"name":"light"' in answer
     assert '"finish_reason":"tool_calls"' in answer
+
+
+LIGHT = {"type": "function", "function": {"name": "light"}}
+SAYING = {"content": "Let me see."}
+CALLING = {
+    "tool_calls": [{"index": 0, "id": "c", "function": {"name": "light", "arguments": "{}"}}]
+}
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_a_call_that_the_server_makes_after_words_stays_one(tmp_path: Path, choice: str):
+    body = {**CHAT, "tools": [LIGHT], "tool_choice": choice}
+    ends = {"finish_reason": "tool_calls", "index": 0}
+    whole = json.dumps({"choices": [{"message": SAYING | CALLING, **ends}]}).encode()
+    events = [chat_event(**SAYING), chat_event(**CALLING), chat_event(reason="tool_calls"), DONE]
+    pages = {"/v1/models": models_of("vllm")}
+    with (
+        serving(answer(200, whole), stream(*events), pages=pages) as server,
+        running_command("--connect", server.url, runtime=tmp_path) as gateway,
+    ):
+        (told,) = gateway.post("/v1/chat/completions", body)[1]["choices"]
+        streamed = post_bytes(gateway, "/v1/chat/completions", {**body, "stream": True})
+
+    assert told["message"]["content"] == "Let me see."
+    assert told["message"]["tool_calls"][0]["function"] == {"name": "light", "arguments": "{}"}
+    assert told["finish_reason"] == "tool_calls"
+    assert b'"content":"Let me see."' in streamed
+    assert b'"function":{"arguments":"","name":"light"}' in streamed
+    assert b'"finish_reason":"tool_calls"' in streamed
+    assert b"<tool_call>" not in streamed
 
 
 def test_facts_are_the_servers(gateway: RunningServer):

@@ -207,6 +207,27 @@ def test_a_whole_call_has_no_content_and_its_own_reason(options: dict[str, Any])
     ]
 
 
+SPEAKING = ("Let me", " see.\n", "<tool", "_call>", *CALL, "</tool_call>")
+
+
+@pytest.mark.parametrize("options", [AUTO, FORCED], ids=["auto", "forced"])
+def test_what_is_said_before_a_call_is_its_content(options: dict[str, Any]):
+    whole, streamed = (encoder(**options, logprobs=True) for _ in range(2))
+
+    (choice,) = json.loads(whole.encode_whole([run(SPEAKING)]))["choices"]
+    chunks = stream(streamed, *(Delta((word(text),)) for text in SPEAKING[:2]))
+    (call, *_, last) = deltas(streamed, Delta(tuple(map(word, SPEAKING[2:]))), finish(EOS))
+
+    assert choice["message"]["content"] == "Let me see.\n"
+    (function,) = (made["function"] for made in choice["message"]["tool_calls"])
+    assert function == {"name": "add", "arguments": '{"a": 1}'}
+    assert [token["token"] for token in choice["logprobs"]["content"]] == ["Let me", " see.\n"]
+    pieces = [chunk["choices"][0]["delta"]["content"] for chunk in chunks]
+    assert pieces == ["Let me", " see.\n"]
+    assert call[0] == called("add", "", id="call_r1_0_0", type="function")
+    assert choice["finish_reason"] == last[1] == "tool_calls"
+
+
 def test_a_forced_call_cut_by_the_length_says_so():
     cut = json.loads(encoder(**FORCED).encode_whole([run(CALL[:4], FinishReason.LENGTH)]))
     early = json.loads(encoder(**FORCED).encode_whole([run(CALL[:2], FinishReason.LENGTH)]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -76,17 +77,78 @@ NEARLY_CALLS = st.lists(
 @given(text=NEARLY_CALLS | st.text(max_size=30), places=PLACES)
 @example(text="<tool", places=[2])
 @example(text=WEATHER + ADD, places=[3, 60])
+@example(text=f"Hi <tool_call>{ADD}", places=[4, 30])
+@example(text=f"Hi{WEATHER}", places=[2])
 def test_a_free_answer_is_split_alike_however_it_comes(text: str, places: list[int]):
     pieces = push(FreeAnswer(NAMES), cut(text, places))
 
     assert pieces == push(FreeAnswer(NAMES), [text])
-    calls = read_calls(text, NAMES)
-    if calls:
-        assert [piece.name for piece in pieces if isinstance(piece, CallStart)] == [
-            call.name for call in calls
-        ]
-    else:
-        assert pieces == ([TextPiece(text)] if text else [])
+    words, calls = told_apart(text)
+    assert [piece for piece in pieces if isinstance(piece, TextPiece)] == (
+        [TextPiece(words)] if words else []
+    )
+    assert [piece.name for piece in pieces if isinstance(piece, CallStart)] == [
+        call.name for call in calls
+    ]
+
+
+def told_apart(text: str) -> tuple[str, list[WrittenCall]]:
+    """Return the words and the calls of a whole answer."""
+    words, tag, rest = "", "", text
+    if not re.match(r'\s*(<tool_call>|\{\s*"name")', text):
+        words, tag, rest = text.partition("<tool_call>")
+    calls = read_calls(tag + rest, NAMES)
+    return (words if calls else text), calls
+
+
+SAID = "<think>\nIs it {warm}?\n</think>\n\nLet me < look"
+CALLED = f"<tool_call>\n{WEATHER}\n</tool_call>\n"
+
+
+@given(places=PLACES)
+@example(places=[*range(len(SAID + CALLED))])
+def test_words_may_come_before_calls(places: list[int]):
+    pieces = push(FreeAnswer(NAMES), cut(SAID + CALLED + f"<tool_call>{ADD}", places))
+
+    assert pieces == [
+        TextPiece(SAID),
+        CallStart(0, "weather"),
+        CallArguments(0, '{"city": "Paris"}'),
+        CallStart(1, "add"),
+        CallArguments(1, '{"a":1}'),
+    ]
+
+
+@given(places=PLACES)
+@example(places=[*range(len(SAID + CALLED))])
+def test_words_may_come_before_a_forced_call(places: list[int]):
+    pieces = push(ForcedCall(), cut(SAID + CALLED, places))
+
+    assert pieces == [
+        TextPiece(SAID),
+        CallStart(0, "weather"),
+        CallArguments(0, '{"city": "Paris"}'),
+    ]
+
+
+@pytest.mark.parametrize("kind", [ForcedCall, lambda: FreeAnswer(NAMES)], ids=["forced", "free"])
+def test_words_come_at_once_but_for_what_may_become_a_tag(
+    kind: Callable[[], ForcedCall | FreeAnswer],
+):
+    splitter = kind()
+
+    said = [[*splitter.push(text)] for text in ("Hi <", "b> ", "<tool", "s")]
+
+    assert said == [[TextPiece("Hi ")], [TextPiece("<b> ")], [], [TextPiece("<tools")]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"Hi {WEATHER}", f"{CALLED}Hi", f"Hi {CALLED}Hi {CALLED}", f"Hi <tool_call> {CALLED}"],
+    ids=["bare", "behind", "between", "a tag of words"],
+)
+def test_other_words_beside_calls_make_them_words(text: str):
+    assert push(FreeAnswer(NAMES), [text]) == [TextPiece(text)]
 
 
 @given(arguments=ARGUMENTS, places=PLACES, separators=st.sampled_from([(",", ":"), (", ", ": ")]))

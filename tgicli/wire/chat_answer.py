@@ -81,7 +81,7 @@ class AnswerToolCall(msgspec.Struct, frozen=True, kw_only=True):
 class AnswerMessage(msgspec.Struct, frozen=True):
     """The assistant's turn."""
 
-    content: str | None  # null beside tool_calls
+    content: str | None  # null beside tool_calls, if nothing was said before them
     role: Literal["assistant"] = "assistant"
     tool_calls: list[AnswerToolCall] | UnsetType = UNSET
 
@@ -226,13 +226,16 @@ class ChatEncoder:
 
     def _whole_choice(self, index: int, run: Run) -> ChatChoice:
         answer = self._answers[index]
-        pieces = [piece for token in run.tokens for piece in answer.take(token)]
+        pieces, said = list[Piece](), list[Token]()
+        for token in run.tokens:
+            pieces += (brought := list(answer.take(token)))
+            said += answer.release() if _has_text(brought) else ()
         pieces += answer.end()
         calls = self._whole_calls(index, pieces)
         answer.has_calls = bool(calls)
         text = "".join(piece.text for piece in pieces if isinstance(piece, TextPiece))
-        message = AnswerMessage(None if calls else text, tool_calls=calls or UNSET)
-        logprobs = None if calls else self._logprobs(run.tokens)
+        message = AnswerMessage(text or None if calls else text, tool_calls=calls or UNSET)
+        logprobs = self._logprobs(said if calls else run.tokens)
         return ChatChoice(index, message, logprobs, answer.reason(run.finish))
 
     def _whole_calls(self, index: int, pieces: Iterable[Piece]) -> list[AnswerToolCall]:
@@ -320,6 +323,10 @@ class ChatEncoder:
                 usage=usage if self.call.include_usage else UNSET,
             )
         )
+
+
+def _has_text(pieces: Iterable[Piece]) -> bool:
+    return any(isinstance(piece, TextPiece) for piece in pieces)
 
 
 def _splitter(use: ToolUse) -> ForcedCall | FreeAnswer | None:

@@ -5,7 +5,7 @@ Pure; called by `chat` and `chat_answer`. A call is written `{"name": ..., "argu
 Invariants
     text split anywhere gives the same pieces once neighbours of a kind are joined
     nothing is lost: what is no call comes out as text
-    only an answer that may still be a call is held back
+    words come out at once: held back is only what may be calls, or the beginning of their tag
 """
 
 from __future__ import annotations
@@ -108,26 +108,64 @@ def _moved_item(key: str, value: Any, place: str) -> Any:
     return _moved(value, place)
 
 
-class ForcedCall:
-    """Split an answer that calls_grammar forces, while it is being written.
+class _Opening:
+    """Tell the words with which an answer begins from the calls that may follow.
 
-    The name comes once it is complete, then the arguments as they are written.
+    1. An answer that may be calls from its first character on is held, with tags or without.
+    2. Any other is words up to the first tag, and held from there on.
     """
 
     def __init__(self) -> None:
-        self._head = ""  # what came before the arguments, while they have not begun
+        self.held = ""
+        self._has_words = False
+
+    def push(self, text: str) -> str:
+        """Return the words that a piece of the answer decides."""
+        self.held += text
+        self._has_words = self._has_words or not _may_be_calls(self.held)
+        end = _end_of_words(self.held) if self._has_words else 0
+        words, self.held = self.held[:end], self.held[end:]
+        return words
+
+
+def _may_be_calls(text: str) -> bool:
+    text = text.lstrip()
+    if OPEN.startswith(text[: len(OPEN)]):  # empty, too
+        return True
+    return text.startswith("{") and _KEY.startswith(text[1:].lstrip()[: len(_KEY)])
+
+
+def _end_of_words(text: str) -> int:
+    """Return where the first tag begins, or what may become one."""
+    start = text.find(OPEN)
+    if start >= 0:
+        return start
+    last = text.rfind(OPEN[0])  # a tag has no other such character
+    return last if last >= 0 and OPEN.startswith(text[last:]) else len(text)
+
+
+class ForcedCall:
+    """Split an answer that calls_grammar forces, while it is being written.
+
+    The name comes once it is complete, then the arguments as they are written. A remote server
+    may let words come before.
+    """
+
+    def __init__(self) -> None:
+        self._opening = _Opening()
         self._arguments: _ObjectEnd | None = None
 
     def push(self, text: str) -> Iterator[Piece]:
         """Yield what a piece of the answer decides."""
         if self._arguments is None:
-            self._head += text
-            match = _HEAD.match(self._head)
+            if words := self._opening.push(text):
+                yield TextPiece(words)
+            match = _HEAD.match(self._opening.held)
             if match is None:
                 return
             yield CallStart(0, json.loads(match[1]))
             self._arguments = _ObjectEnd()
-            text = self._head[match.end() :]
+            text = self._opening.held[match.end() :]
         if inside := self._arguments.cut(text):
             yield CallArguments(0, inside)
 
@@ -138,8 +176,8 @@ class ForcedCall:
 
     def finish(self) -> Iterator[Piece]:
         """Yield what is left at the end: text, if a limit cut the name off."""
-        if self._arguments is None and self._head:
-            yield TextPiece(self._head)
+        if self._arguments is None and self._opening.held:
+            yield TextPiece(self._opening.held)
 
 
 class _ObjectEnd:
@@ -177,9 +215,9 @@ class _ObjectEnd:
 
 
 class FreeAnswer:
-    """Split an answer of a model that may call tools, or say something.
+    """Split an answer of a model that may call tools, or say something, or first say something.
 
-    It is held back while it may be calls and nothing else, so to its end if it is.
+    What may be calls is held back to the end: only then it is known to be nothing else.
     """
 
     is_cut = False  # what it gives are whole calls
@@ -187,35 +225,22 @@ class FreeAnswer:
     def __init__(self, names: Iterable[str], *, parallel: bool = True) -> None:
         self._names = frozenset(names)
         self._parallel = parallel
-        self._held: str | None = ""  # None: it is text for sure
+        self._opening = _Opening()
 
     def push(self, text: str) -> Iterator[Piece]:
         """Yield what a piece of the answer decides."""
-        if self._held is not None:
-            self._held += text
-            if _may_be_calls(self._held):
-                return
-            text, self._held = self._held, None
-        if text:
-            yield TextPiece(text)
+        if words := self._opening.push(text):
+            yield TextPiece(words)
 
     def finish(self) -> Iterator[Piece]:
         """Yield the calls, or the text that was none."""
-        if not self._held:
-            return
-        calls = read_calls(self._held, self._names)
-        if not calls:
-            yield TextPiece(self._held)
+        held = self._opening.held
+        calls = read_calls(held, self._names)
+        if held and not calls:
+            yield TextPiece(held)
         for index, call in enumerate(calls if self._parallel else calls[:1]):
             yield CallStart(index, call.name)
             yield CallArguments(index, call.arguments)
-
-
-def _may_be_calls(text: str) -> bool:
-    text = text.lstrip()
-    if OPEN.startswith(text[: len(OPEN)]):  # empty, too
-        return True
-    return text.startswith("{") and _KEY.startswith(text[1:].lstrip()[: len(_KEY)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +264,7 @@ _CALLS = msgspec.json.Decoder(list[_CallBody])
 
 
 def read_calls(text: str, names: Iterable[str]) -> list[WrittenCall]:
-    """Return the calls that an answer consists of; none if it has anything else in it.
+    """Return the calls that a text consists of; none if it has anything else in it.
 
     They stand one after the other, each in a pair of <tool_call> tags or without; the last tag may
     be missing. A pair of tags may hold a list. Calls of unknown names are no calls.
