@@ -13,6 +13,7 @@ import json
 import operator
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 
@@ -23,13 +24,24 @@ async def reply(library: object, request: dict[str, Any]) -> Any:
     answer = method(*request["arguments"], **request["named"])
     if inspect.isawaitable(answer):
         answer = await answer
-    if not isinstance(answer, AsyncIterator | Iterator):
-        return to_json(answer)
+    if isinstance(answer, AsyncIterator | Iterator):
+        return await items_of(answer, request["n_items"])
+    if isinstance(answer, AbstractAsyncContextManager):
+        async with answer as items:
+            return await items_of(items, request["n_items"])
+    if isinstance(answer, AbstractContextManager):
+        with answer as items:
+            return await items_of(items, request["n_items"])
+    return to_json(answer)
+
+
+async def items_of(answer: Any, most: int | None) -> list[Any]:
+    """Return a stream's first items."""
     items = answer if isinstance(answer, AsyncIterator) else one_by_one(answer)
     given: list[Any] = []
     async for item in items:
         given.append(to_json(item))
-        if len(given) == request["n_items"]:
+        if len(given) == most:
             break
     return given
 

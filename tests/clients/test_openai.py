@@ -51,6 +51,23 @@ def test_a_chat_streams_usage_in_a_chunk_of_its_own(client: Make, url: str):
     assert last["usage"]["completion_tokens"] == len(chunks)
 
 
+def test_several_answers_are_put_together_whichever_speaks_first(client: Make, url: str):
+    names = ("go", "answer_with_the_name_of_a_colour")
+    events = client(url).call(
+        "chat.completions.stream",
+        model="tgi",
+        messages=MESSAGES,
+        tools=[{"type": "function", "function": {"name": name}} for name in names],
+        tool_choice="required",
+        n=4,
+        seed=3,  # the first answer calls what has the longer name, which is told once it is whole
+    )
+
+    *_, last = (event["snapshot"] for event in events if event["type"] == "chunk")
+    called = [choice["message"]["tool_calls"][0]["function"] for choice in last["choices"]]
+    assert [function["name"] in names for function in called] == [True] * 4
+
+
 def test_a_chat_tells_log_probabilities(client: Make, url: str):
     asked = {"model": "tgi", "messages": MESSAGES, "max_tokens": 3, "temperature": 0}
 

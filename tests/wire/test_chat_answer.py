@@ -71,13 +71,31 @@ def test_an_answer_without_a_token_has_one_chunk(options: dict[str, Any]):
     assert deltas(encoder(**options), finish()) == [({"role": "assistant"}, "stop")]
 
 
+@pytest.mark.parametrize("options", [{}, AUTO], ids=str)
+def test_several_answers_begin_in_order_whoever_speaks_first(options: dict[str, Any]):
+    answers = encoder(**options, n=3)
+
+    chunks = stream(answers, Delta((word("Hi"),)), index=1) + stream(answers, finish(EOS), index=0)
+
+    (choices,) = zip(*(chunk["choices"] for chunk in chunks), strict=True)
+    role = {"role": "assistant", "content": ""}
+    assert [(choice["index"], choice["delta"]) for choice in choices[:4]] == [
+        (0, role),
+        (1, role),
+        (2, role),
+        (1, {"content": "Hi"}),
+    ]
+    assert [(choice["index"], choice["finish_reason"]) for choice in choices[4:]] == [(0, "stop")]
+    assert "role" not in choices[4]["delta"]
+
+
 def test_usage_comes_in_a_chunk_without_choices_when_it_is_asked_for():
     answers = encoder(n=2, stream_options={"include_usage": True})
 
-    chunks = stream(answers, finish(EOS)) + stream(answers, finish(EOS), index=1)
+    *_, first, second = stream(answers, finish(EOS)) + stream(answers, finish(EOS), index=1)
     last = json.loads(answers.encode_usage() or b"")
 
-    assert [(chunk["choices"][0]["index"], chunk["usage"]) for chunk in chunks] == [
+    assert [(chunk["choices"][0]["index"], chunk["usage"]) for chunk in (first, second)] == [
         (0, None),
         (1, None),
     ]
@@ -274,7 +292,7 @@ def test_several_calls_are_numbered_and_have_ids_of_their_own():
     text = '<tool_call>[{"name":"add","arguments":{}},{"name":"add","arguments":{"a":1}}]'
     answers = encoder(**AUTO, n=2)
 
-    chunks = stream(answers, Delta((word(text),)), finish(EOS), index=1)
+    _, _, *chunks = stream(answers, Delta((word(text),)), finish(EOS), index=1)
 
     calls = [chunk["choices"][0]["delta"].get("tool_calls", [{}])[0] for chunk in chunks]
     assert [(call.get("index"), call.get("id")) for call in calls] == [

@@ -6,7 +6,8 @@ never reads a clock.
 A stream has one chunk a token, but for tokens that are held back while they may be a tool call.
 `role` is in each answer's first delta only: OpenAI's client joins the strings of all deltas, so a
 role in each, as TGI writes it, would become "assistantassistant". The last chunk of an answer has
-its finish_reason and perhaps text, as TGI's has.
+its finish_reason and perhaps text, as TGI's has. Several answers begin in order, each with its role
+alone: OpenAI's client fails on a second one before the first.
 """
 
 from __future__ import annotations
@@ -198,6 +199,7 @@ class ChatEncoder:
 
     def encode(self, index: int, event: Delta | Finish) -> Iterator[bytes]:
         """Yield the chunks of an event of the index-th request."""
+        yield from self._beginnings()
         chunks = [chunk for token in event.tokens for chunk in self._chunks_of(index, token)]
         if isinstance(event, Finish):
             chunks = self._finished(index, event, chunks)
@@ -256,6 +258,14 @@ class ChatEncoder:
             )
             for number, name in names.items()
         ]
+
+    def _beginnings(self) -> Iterator[bytes]:
+        """Yield the first chunk of each of several answers, once."""
+        if len(self._answers) == 1 or self._answers[0].has_begun:
+            return
+        for index, answer in enumerate(self._answers):
+            delta = self._delta(answer, content="")
+            yield self._encode([ChatChunkChoice(index, delta, None, None)], None)
 
     def _chunks_of(self, index: int, token: Token) -> list[ChatChunkChoice]:
         return [self._chunk(index, piece) for piece in self._answers[index].take(token)]
