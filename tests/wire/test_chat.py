@@ -34,6 +34,11 @@ def messages(*given: dict[str, Any]) -> tuple[Message, ...]:
     return prompt
 
 
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 def test_a_conversation_is_one_request_that_samples():
     call = decode()
 
@@ -187,6 +192,22 @@ def test_the_length_has_two_names(options: dict[str, Any], longest: int | None):
             "Tool error: Tool with name sub not found",
         ),
         (
+            {"tools": [ADD], "tool_choice": allowed("auto", "add", "sub")},
+            ToolError,
+            "Tool error: Tool with name sub not found",
+        ),
+        (
+            {"tools": [ADD], "tool_choice": allowed("required")},
+            ToolError,
+            "Tool error: tool_choice is required, but there are no tools",
+        ),
+        ({"tool_choice": {}}, RequestError, "tool_choice.function is missing"),
+        (
+            {"tool_choice": {"type": "allowed_tools"}},
+            RequestError,
+            "tool_choice.allowed_tools is missing",
+        ),
+        (
             {"tools": [ADD], "response_format": {"type": "json_object"}},
             ToolError,
             "Tool error: Grammar and tools are mutually exclusive",
@@ -272,6 +293,25 @@ def test_a_choice_is_forced_by_a_grammar(choice: object, forced: tuple[Tool, ...
     assert call.tool_use.forced == forced
     assert call.requests[0].params.grammar == calls_grammar(forced)
     assert call.requests[0].tools == (ADD_TOOL, NOW_TOOL)
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "forced"),
+    [
+        (allowed("auto", "now"), (NOW_TOOL,), ()),
+        (allowed("required", "now"), (NOW_TOOL,), (NOW_TOOL,)),
+        (allowed("required", "now", "add"), (ADD_TOOL, NOW_TOOL), (ADD_TOOL, NOW_TOOL)),
+        (allowed("auto"), (), ()),
+    ],
+    ids=str,
+)
+def test_of_the_tools_only_those_that_are_allowed_are_offered(
+    choice: object, offered: tuple[Tool, ...], forced: tuple[Tool, ...]
+):
+    call = decode(tools=[ADD, NOW], tool_choice=choice)
+
+    assert call.requests[0].tools == call.tool_use.tools == offered
+    assert call.tool_use.forced == forced
 
 
 def test_with_the_choice_none_the_model_never_hears_of_the_tools():

@@ -133,11 +133,45 @@ class ChosenFunction(msgspec.Struct, frozen=True):
     name: str
 
 
-class ChosenTool(msgspec.Struct, frozen=True):
-    """The one tool that must be called."""
+class AllowedTool(msgspec.Struct, frozen=True):
+    """A tool that may be called."""
 
     function: ChosenFunction
     type: Literal["function"] = "function"
+
+
+class AllowedTools(msgspec.Struct, frozen=True):
+    """Those of the tools that may be called, and whether one must be."""
+
+    mode: Literal["auto", "required"]
+    tools: list[AllowedTool]
+
+    def among(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
+        """Return these of the tools; an unknown name is refused."""
+        chosen = [tool for one in self.tools for tool in _named(tools, one.function.name)]
+        return tuple(tool for tool in tools if tool in chosen)
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """The one tool that must be called, or OpenAI's choice of several."""
+
+    type: Literal["function", "allowed_tools"] = "function"
+    function: ChosenFunction | None = None
+    allowed_tools: AllowedTools | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the one tool."""
+        if self.function is None:
+            raise RequestError("tool_choice.function is missing")
+        return self.function.name
+
+    @property
+    def allowed(self) -> AllowedTools | None:
+        """The choice of several; None: it is the one tool."""
+        if self.type == "allowed_tools" and self.allowed_tools is None:
+            raise RequestError("tool_choice.allowed_tools is missing")
+        return self.allowed_tools if self.type == "allowed_tools" else None
 
 
 class ChatBody(SamplingBody, frozen=True, kw_only=True):
@@ -163,8 +197,11 @@ class ChatBody(SamplingBody, frozen=True, kw_only=True):
     ] = None
     tools: list[ToolDefinition] | None = None
     tool_choice: Annotated[
-        str | ChosenTool | None,
-        Meta(description="none, auto (also if absent), required, or the tool that must be called."),
+        str | ToolChoice | None,
+        Meta(
+            description="none, auto (also if absent), required, the tool that must be called, or"
+            " those of the tools that may be."
+        ),
     ] = None
     parallel_tool_calls: Annotated[
         bool | None, Meta(description="false: at most one call in an answer.")
@@ -215,24 +252,29 @@ class ToolUse:
 
 
 def _tool_use(body: ChatBody) -> ToolUse:
-    tools = tuple(tool.function.to_core() for tool in body.tools or ())
-    if body.tool_choice == "none":
+    tools, choice = tuple(tool.function.to_core() for tool in body.tools or ()), body.tool_choice
+    if choice == "none":
         return ToolUse()
+    if isinstance(choice, ToolChoice) and (allowed := choice.allowed) is not None:
+        tools, choice = allowed.among(tools), allowed.mode
     return ToolUse(
         tools=tools,
-        forced=_forced(tools, body.tool_choice),
+        forced=_forced(tools, choice),
         parallel=body.parallel_tool_calls is not False,
     )
 
 
-def _forced(tools: tuple[Tool, ...], choice: str | ChosenTool | None) -> tuple[Tool, ...]:
+def _forced(tools: tuple[Tool, ...], choice: str | ToolChoice | None) -> tuple[Tool, ...]:
     if choice in (None, "auto"):
         return ()
     if choice == "required":
         if not tools:
             raise ToolError("Tool error: tool_choice is required, but there are no tools")
         return tools
-    name = choice.function.name if isinstance(choice, ChosenTool) else choice
+    return _named(tools, choice.name if isinstance(choice, ToolChoice) else choice)
+
+
+def _named(tools: tuple[Tool, ...], name: str | None) -> tuple[Tool, ...]:
     named = tuple(tool for tool in tools if tool.name == name)
     if not named:
         raise ToolError(f"Tool error: Tool with name {name} not found")
