@@ -77,6 +77,18 @@ def test_n_is_copies_with_seeds_of_their_own():
         ),
         ({"role": "user", "content": []}, Message("user", "")),
         (
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+            Message("assistant", "no"),
+        ),
+        (
+            {"role": "assistant", "content": None, "refusal": "no"},
+            Message("assistant", "no"),
+        ),
+        (
+            {"role": "assistant", "content": "yes", "refusal": None},
+            Message("assistant", "yes"),
+        ),
+        (
             {"role": "tool", "content": "3", "tool_call_id": "c1"},
             Message("tool", "3", tool_call_id="c1"),
         ),
@@ -109,7 +121,10 @@ def test_a_message_of_either_family_is_cores(given: dict[str, Any], message: Mes
     [
         ([], "messages is empty; give one at least"),
         ([{"role": "king", "content": ""}], "messages[0].role: Invalid enum value 'king'"),
-        ([{"role": "user"}], "messages[0].content is missing; only tool_calls can stand instead"),
+        (
+            [{"role": "user"}],
+            "messages[0].content is missing; only tool_calls or a refusal can stand instead",
+        ),
         ([HELLO, {"role": "assistant", "content": None}], "messages[1].content is missing"),
         ([{"role": "user", "content": 3}], "messages[0].content: Expected `str | array | null`"),
         (
@@ -122,6 +137,10 @@ def test_a_message_of_either_family_is_cores(given: dict[str, Any], message: Mes
         (
             [{"role": "user", "content": [{"type": "text"}]}],
             "messages[0].content[0].text is missing",
+        ),
+        (
+            [{"role": "assistant", "content": [{"type": "refusal", "text": "no"}]}],
+            "messages[0].content[0].refusal is missing",
         ),
     ],
     ids=str,

@@ -24,10 +24,11 @@ _ROLES = {"developer": "system"}  # what templates call it
 
 
 class ContentPart(msgspec.Struct, frozen=True):
-    """A part of a message; parts of other types than `text` are refused."""
+    """A part of a message: `text`, or the `refusal` of an assistant; others are refused."""
 
     type: str
     text: str | None = None
+    refusal: str | None = None
 
 
 class CalledFunction(msgspec.Struct, frozen=True):
@@ -60,7 +61,10 @@ class ChatMessage(msgspec.Struct, frozen=True):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[
         str | list[ContentPart] | None,
-        Meta(description="Text, or a list of text parts; null beside tool_calls only."),
+        Meta(description="Text, or a list of text parts; null beside the next two only."),
+    ] = None
+    refusal: Annotated[
+        str | None, Meta(description="What an assistant said instead of `content`.")
     ] = None
     tool_calls: list[MessageToolCall] | None = None
     tool_call_id: Annotated[
@@ -69,8 +73,10 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
     def to_core(self, place: str) -> Message:
         """Return core's message; `place` names it in complaints."""
-        if self.content is None and not self.tool_calls:
-            raise RequestError(f"{place}.content is missing; only tool_calls can stand instead")
+        if self.content is None and self.refusal is None and not self.tool_calls:
+            raise RequestError(
+                f"{place}.content is missing; only tool_calls or a refusal can stand instead"
+            )
         return Message(
             _ROLES.get(self.role, self.role),
             self._text(place),
@@ -80,17 +86,18 @@ class ChatMessage(msgspec.Struct, frozen=True):
 
     def _text(self, place: str) -> str:
         if self.content is None or isinstance(self.content, str):
-            return self.content or ""
+            return (self.refusal if self.content is None else self.content) or ""
         parts = enumerate(self.content)
         return "".join(_part_text(part, f"{place}.content[{index}]") for index, part in parts)
 
 
 def _part_text(part: ContentPart, place: str) -> str:
-    if part.type != "text":
+    if part.type not in ("text", "refusal"):
         raise RequestError(f"{place} has the type {part.type}, but the model reads text only")
-    if part.text is None:
-        raise RequestError(f"{place}.text is missing")
-    return part.text
+    text = part.text if part.type == "text" else part.refusal
+    if text is None:
+        raise RequestError(f"{place}.{part.type} is missing")
+    return text
 
 
 class FunctionDefinition(msgspec.Struct, frozen=True):
