@@ -23,6 +23,7 @@ WireReason = Literal["stop", "length", "tool_calls"]
 _ANY_OBJECT = Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
 _MAX_BIAS = 100.0
 _MAX_INT = 2**31 - 1  # llama.cpp's tokens and counts have 32 bits
+_MIN_SEED = -(2**63)  # OpenAI's seeds have a sign
 _LEAST_LOGPROB = -9999.0  # what OpenAI writes for minus infinity, which JSON does not know
 
 
@@ -151,7 +152,8 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     seed: Annotated[
-        int | None, _at_least(0, "Makes sampling repeatable; the i-th of n answers adds i.")
+        int | None,
+        _at_least(_MIN_SEED, "Makes sampling repeatable; the i-th of n answers adds i."),
     ] = None
     stop: Annotated[
         str | list[str] | None,
@@ -209,7 +211,7 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
             repetition_penalty=_or(self.repetition_penalty, 1.0),
             frequency_penalty=_or(self.frequency_penalty, 0.0),
             presence_penalty=_or(self.presence_penalty, 0.0),
-            seed=self.seed,
+            seed=self._seed(),
             max_new_tokens=max_tokens,
             stop=self._stop(limits),
             grammar=grammar,
@@ -225,6 +227,12 @@ class SamplingBody(msgspec.Struct, frozen=True, kw_only=True):
     def grammar(self) -> Grammar | None:
         """Return what response_format asks for."""
         return None if self.response_format is None else self.response_format.to_grammar()
+
+    def _seed(self) -> int | None:
+        """Return the seed with its bits as they are, but without a sign."""
+        if self.seed is None or not _MIN_SEED <= self.seed < 0:
+            return self.seed
+        return self.seed % 2**64
 
     def _stop(self, limits: Limits) -> tuple[str, ...]:
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
