@@ -198,6 +198,7 @@ ANY_OBJECT = Grammar(GrammarKind.JSON_SCHEMA, '{"type":"object"}')
             {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}},
             SCHEMA_JSON,
         ),
+        ({"type": "json_schema", "json_schema": {"name": "x"}}, ANY_OBJECT),
         ({"type": "json_object", "value": SCHEMA}, SCHEMA_JSON),
         ({"type": "json", "value": SCHEMA}, SCHEMA_JSON),
         ({"type": "json", "value": SCHEMA_JSON.source}, SCHEMA_JSON),
@@ -222,7 +223,10 @@ def test_a_response_format_of_either_family_is_a_grammar_with_its_keys_in_order(
         ({"type": "regex"}, "response_format regex needs the expression, a string, in `value`"),
         ({"type": "regex", "value": {}}, "response_format regex needs the expression"),
         ({"type": "json", "value": 3}, "response_format.value: Expected `str | object | null`"),
-        ({"type": "json_schema", "json_schema": {}}, "response_format.json_schema: Object missing"),
+        (
+            {"type": "json_schema", "json_schema": SCHEMA},
+            "response_format.json_schema.schema is missing",
+        ),
     ],
     ids=str,
 )

@@ -56,8 +56,18 @@ class StreamOptions(msgspec.Struct, frozen=True):
 class JsonSchemaFormat(msgspec.Struct, frozen=True):
     """A JSON Schema, as OpenAI wraps it; its name and `strict` change nothing."""
 
-    schema: dict[str, Any]
+    schema: Annotated[
+        dict[str, Any] | None, Meta(description="Absent beside a name: any JSON object will do.")
+    ] = None
     name: str | None = None
+
+    def to_json(self) -> str:
+        """Return the schema. Without a name, too, it may stand where the wrapper should."""
+        if self.schema is not None:
+            return _to_json(self.schema)
+        if self.name is None:
+            raise RequestError("response_format.json_schema.schema is missing")
+        return _ANY_OBJECT.source
 
 
 class ResponseFormat(msgspec.Struct, frozen=True):
@@ -91,7 +101,7 @@ class ResponseFormat(msgspec.Struct, frozen=True):
 
     def _schema(self) -> str:
         if self.type == "json_schema" and self.json_schema is not None:
-            return _to_json(self.json_schema.schema)
+            return self.json_schema.to_json()
         if isinstance(self.value, str):
             return self.value
         if self.value is None:
