@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.server.conftest import RunningServer, running_server
+from tests.server.raw import ask
 from tests.tiny_adapter import write_adapter
 
 KINDS = (None, "red", "blue")
@@ -75,6 +78,28 @@ def test_openais_clients_choose_it_by_the_models_name(colourful: RunningServer):
     ]
 
     assert [answer["choices"][0]["text"] for _, answer in answers] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [("red", "red"), ("gpt-4o", "gpt-4o"), ("tgi", "llama"), (None, "llama"), ("", "llama")],
+)
+def test_a_chat_calls_the_model_as_the_client_does_and_a_completion_as_the_server_does(
+    colourful: RunningServer, model: str | None, told: str
+):
+    turns = [{"role": "user", "content": "Hello"}]
+    bodies: list[tuple[str, dict[str, Any]]] = [
+        ("/v1/chat/completions", {"messages": turns}),
+        ("/v1/completions", {"prompt": "Hello"}),
+    ]
+    names = []
+    for path, body in bodies:
+        for stream in (False, True):
+            asked = {**body, "model": model, "max_tokens": 2, "stream": stream}
+            answer = asyncio.run(ask(colourful, path, asked)).body.decode()
+            names.append(set(re.findall(r'"model":"(.*?)"', answer)))
+
+    assert names == [{told}, {told}, {"llama"}, {"llama"}]
 
 
 def test_the_models_are_listed_with_their_adapters(colourful: RunningServer):

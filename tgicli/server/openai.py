@@ -70,7 +70,8 @@ class OpenAIRoutes:
         """Answer a body in the shape of /v1/chat/completions."""
         request_id = Record.of(request).request_id
         call = decode_chat(body, self._service.limits, id=request_id)
-        encoder = ChatEncoder(call, self._head(f"chatcmpl-{request_id}"))
+        head = self._head(f"chatcmpl-{request_id}")
+        encoder = ChatEncoder(call, replace(head, model=call.model or head.model))
         return await self._answer(request, call, encoder)
 
     async def chat_tokenize(self, request: Request) -> Response:

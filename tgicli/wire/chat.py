@@ -20,6 +20,7 @@ from tgicli.wire.openai import SamplingBody, ToolError, check_n_top, of_answer
 from tgicli.wire.tool_calls import calls_grammar
 
 _NO_PARAMETERS = '{"type":"object","properties":{},"additionalProperties":false}'
+_SERVERS_OWN = "tgi"  # the name by which TGI's clients mean whatever is served
 _ROLES = {"developer": "system"}  # what templates call it
 
 
@@ -307,6 +308,7 @@ class ChatCall:
     include_usage: bool
     logprobs: bool
     tool_use: ToolUse
+    model: str | None  # what the answer calls the model; None: by the server's own id
 
     @property
     def n(self) -> int:
@@ -342,6 +344,7 @@ def decode_chat(body: bytes, limits: Limits, *, id: str) -> ChatCall:
         include_usage=bool(asked.include_usage),
         logprobs=n_top is not None,
         tool_use=use,
+        model=None if asked.model == _SERVERS_OWN else asked.model,
     )
 
 
