@@ -282,6 +282,11 @@ class Finish:
     fulfils_grammar: bool | None = None
 
     @property
+    def n_tokens_of_all_runs(self) -> int:
+        """How many tokens all runs generated, with those that best_of did not choose."""
+        return self.n_generated_tokens + sum(run.finish.n_generated_tokens for run in self.others)
+
+    @property
     def text(self) -> str:
         """What the last tokens add to the answer."""
         return visible_text(self.tokens)

@@ -136,7 +136,7 @@ class _Counted:
         self._service.metrics.generated(n_tokens)
 
     def _finished(self, finish: Finish) -> None:
-        self._heard(max(0, finish.n_generated_tokens - self._n_heard))
+        self._heard(max(0, finish.n_tokens_of_all_runs - self._n_heard))
         self._record.finished(finish, prompt=self._prompt)
         self._service.metrics.finished(
             finish,

@@ -7,7 +7,7 @@ absence, and unknown fields are left alone. Never invents an id or a time: they 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, Run, SamplingParams
+from tgicli.core import Finish, FinishReason, Grammar, GrammarKind, SamplingParams
 from tgicli.errors import ContextOverflow, RequestError, TgicliError, Unauthorized
 from tgicli.wire.limits import Limits
 
@@ -318,18 +318,9 @@ def usage_of(finishes: Sequence[Finish], *, n: int = 1) -> Usage:
     """Add up a request's answers, n to each prompt; a prompt counts once."""
     prompts = finishes[::n]
     n_prompt = sum(finish.n_prompt_tokens for finish in prompts)
-    n_generated = sum(map(_count_generated, finishes))
+    n_generated = sum(finish.n_tokens_of_all_runs for finish in finishes)
     cached = sum(finish.n_cached_tokens for finish in prompts)
     return Usage(n_prompt, n_generated, n_prompt + n_generated, PromptTokensDetails(cached))
-
-
-def _count_generated(finish: Finish) -> int:
-    """Count the runs that best_of did not choose, too: they were computed."""
-    return finish.n_generated_tokens + sum(_generated_by(finish.others))
-
-
-def _generated_by(runs: Iterable[Run]) -> Iterable[int]:
-    return (run.finish.n_generated_tokens for run in runs)
 
 
 def wire_reason(reason: FinishReason) -> WireReason:
