@@ -93,7 +93,8 @@ class OpenAIRoutes:
     async def _answer(self, request: Request, call: Call, encoder: Encoder) -> Response:
         service, record = self._service, Record.of(request)
         async with AsyncExitStack() as stack:
-            stack.enter_context(service.admission.places(len(call.requests)))
+            n_runs = sum(one.best_of for one in call.requests)
+            stack.enter_context(service.admission.places(n_runs))
             asked = [await self._settle(request, one) for one in call.requests]
             validated_s = record.elapsed_s
             headers = compute_headers(_count_characters(call), on_gpu=service.options.on_gpu)
