@@ -172,10 +172,11 @@ class GenerationRequest:
     reuse_key: str = ""  # prefixes are reused among requests with the same key only
     adapter: str | None = None  # the name of a LoRA adapter; None: what all requests get
     streams: bool = True  # False: all of the answer comes at once, with Finish
+    generates: bool = True  # False: only its tokens are asked for, and an empty text may have none
     special: bool = False  # show special tokens, too: a server must send tokens, not text
 
     def __post_init__(self) -> None:
-        if not self.prompt:
+        if not self.prompt and self.generates:
             raise RequestError("the prompt is empty")
         if self.truncate is not None:
             _check(self.truncate >= 1, "truncate must be >= 1", self.truncate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,3 +145,12 @@ def test_what_does_not_fit_is_refused_with_its_numbers(
 ):
     with pytest.raises(ContextOverflow, match=words):
         room_for_answer(n_prompt, wanted, 16)
+
+
+@pytest.mark.model
+def test_where_no_token_goes_around_an_empty_text_it_has_none(demo_model: Path):
+    with closing(Model.load(demo_model, LoadOptions(gpu_layers=0), lambda fraction: True)) as model:
+        encoder = PromptEncoder(model)
+        asked = GenerationRequest(id="a", prompt="", generates=False)
+
+        assert encoder.encode(asked) == []

@@ -76,6 +76,13 @@ def test_native_answers_are_the_servers_own(gateway: RunningServer, upstream: Ru
     assert (status, answer) == (200, with_key(upstream, "/generate", GREEDY))
 
 
+@pytest.mark.parametrize("text", ["Once", ""])
+def test_tokens_are_the_servers(gateway: RunningServer, upstream: RunningServer, text: str):
+    asked = {"inputs": text}
+
+    assert gateway.post("/tokenize", asked) == (200, with_key(upstream, "/tokenize", asked))
+
+
 def test_the_hardware_of_the_server_is_not_told_as_ours(gateway: RunningServer):
     reply = asyncio.run(ask(gateway, "/generate", GREEDY))
 

@@ -83,6 +83,13 @@ def test_tokens_cover_the_text(tiny: RunningServer):
     assert b"".join(data[token["start"] : token["stop"]] for token in tokens) == data
 
 
+def test_an_empty_text_has_no_tokens_but_what_goes_around_any(tiny: RunningServer):
+    _, tokens = tiny.post("/tokenize", {"inputs": "a"})
+    around = [token for token in tokens if not token["text"]]
+
+    assert tiny.post("/tokenize", {"inputs": ""}) == (200, around)
+
+
 TURNS = [{"role": "user", "content": "Hello"}]
 TIMES = {
     "x-total-time",

@@ -39,10 +39,10 @@ class PromptEncoder:
         """Return the prompt's token ids, the last `truncate` of them.
 
         Raises:
-            RequestError: there are none, or the template refuses the messages.
+            RequestError: there are none to go on from, or the template refuses the messages.
         """
         ids = self._ids(request.prompt, request.tools, request.continues)
-        if not ids:
+        if not ids and request.generates:
             raise RequestError("the prompt is empty: it has no tokens")
         return list(ids) if request.truncate is None else ids[-request.truncate :]
 

@@ -59,7 +59,9 @@ class NativeRoutes:
     async def tokenize(self, request: Request) -> Response:
         """Answer POST /tokenize."""
         call = decode_generate(await read_json_body(request, self._service), streams=False)
-        asked = GenerationRequest(id=self._service.new_id(), prompt=call.body.inputs)
+        asked = GenerationRequest(
+            id=self._service.new_id(), prompt=call.body.inputs, generates=False
+        )
         tokenized = await self._service.backend.tokenize(asked)
         return Response(encode_tokens(tokenized.tokens), media_type=JSON)
 
