@@ -215,6 +215,34 @@ def test_a_parameter_that_is_not_carried_may_say_that_it_is_not_wanted(nothing: 
     assert "echo" in decode_json_line(line(prompt="x", echo=nothing), COMMON).kept
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", 1),
+        ("top_n_tokens", 0),
+        ("top_logprobs", 0),
+        ("tools", []),
+        ("logit_bias", {}),
+        ("suffix", ""),
+        ("tool_choice", "auto"),
+        ("parallel_tool_calls", True),
+        ("modalities", ["text"]),
+    ],
+)
+def test_a_parameter_that_is_not_carried_may_have_a_value_that_changes_nothing(
+    name: str, value: Any
+):
+    asked = decode_json_line(line(prompt="x", **{name: value}), COMMON)
+
+    assert (asked.ask, list(asked.kept)) == (COMMON, [name])
+
+
+@pytest.mark.parametrize(("name", "value"), [("n", 0), ("top_n_tokens", 1), ("logprobs", 0)])
+def test_a_value_that_changes_nothing_of_another_parameter_is_refused(name: str, value: int):
+    with pytest.raises(RequestError, match=f"`{name}` can't be asked for here"):
+        decode_json_line(line(prompt="x", **{name: value}), COMMON)
+
+
 def test_parameters_that_are_null_are_none():
     assert decode_json_line(line(prompt="x", parameters=None), COMMON).ask == COMMON
 

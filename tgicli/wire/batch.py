@@ -5,8 +5,8 @@ a JSON string, or a JSON object with `prompt` or `messages`, also in the `body` 
 Beside these an object may have the sampling parameters and the form by the names of their options,
 and the names that TGI and OpenAI give them, also in TGI's `parameters`. Whatever else it has is
 kept for its answer, unread and unchanged; but what looks like a parameter and is none of ours is
-refused, since an answer without it would look right. Null is the same as absence. What the answer's
-line says is `batch_answers`'.
+refused, since an answer without it would look right, unless its value changes nothing. Null is the
+same as absence. What the answer's line says is `batch_answers`'.
 """
 
 from __future__ import annotations
@@ -211,6 +211,23 @@ _ELSEWHERE = {
     "format": "say schema, or response_format",
 }
 _SAYS_NOTHING = (b"null", b"false")
+# Other values by which nothing is asked for, and the names of which this is true.
+_CHANGES_NOTHING: Mapping[bytes, frozenset[str]] = {
+    b"0": frozenset(
+        {
+            *("top_n_tokens", "top_logprobs", "n_probs", "min_tokens", "min_new_tokens"),
+            *("min_length", "no_repeat_ngram_size", "mirostat"),
+        }
+    ),
+    b"1": frozenset({"n", "num_beams"}),
+    b"true": frozenset({"parallel_tool_calls", "skip_special_tokens", "add_generation_prompt"}),
+    b"[]": frozenset({"tools", "functions", "stop_token_ids", "bad_words"}),
+    b"{}": frozenset({"logit_bias", "chat_template_kwargs"}),
+    b'""': frozenset({"suffix"}),
+    b'"auto"': frozenset({"tool_choice", "function_call"}),  # tools themselves are refused
+    b'"none"': frozenset({"tool_choice", "function_call"}),
+    b'["text"]': frozenset({"modalities"}),
+}
 # Names that nobody gives to something else by chance.
 _TELLING = sorted(
     {name for name in _KNOWN | _OTHER_NAMES.keys() if "_" in name} | {"temperature", "grammar"}
@@ -312,7 +329,7 @@ def _kept(value: Mapping[str, msgspec.Raw]) -> Kept:
             raise RequestError(f"`{name}` is a key of the answers; call yours otherwise")
         if name not in _NOT_OURS | _OTHER_NAMES.keys():
             _refuse_misspelt(name)
-        if bytes(raw) not in _SAYS_NOTHING:
+        if bytes(raw) not in _SAYS_NOTHING and name not in _CHANGES_NOTHING.get(bytes(raw), ()):
             _refuse_foreign(name, bytes(raw))
     return kept
 
