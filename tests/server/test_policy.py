@@ -125,7 +125,7 @@ def test_the_docs_show_every_route_once_there_is_a_key(open_url: OpenUrl, tiny: 
     expect(opened).to_contain_text("-H 'Authorization: Bearer YOUR_KEY'")
     for kind in ("ChatBody", "ChatMessage", "ToolDefinition", "ChatCompletion", "ErrorAnswer"):
         expect(opened.locator("h3, summary").get_by_text(kind, exact=True)).to_have_count(1)
-    opened.get_by_text("Refusals").click()
+    opened.get_by_text("Refusals", exact=True).click()
     expect(opened).to_contain_text("429: Busy")
 
 
