@@ -47,7 +47,7 @@ def stream_figures(found: StreamVsFull) -> tuple[StreamFigure, ...]:
 def paired_json(
     found: Comparison | StreamVsFull, setting: Setting, remarks: Sequence[Remark]
 ) -> bytes:
-    """Write what was found; remarks are those on the prompts."""
+    """Write what was found; remarks are those on the prompts, and on two sides' measurements."""
     kind = "comparison" if isinstance(found, Comparison) else "stream-vs-full"
     document = {
         "kind": f"tgicli bench {kind}",
@@ -125,7 +125,7 @@ def stream_markdown(found: StreamVsFull, setting: Setting) -> str:
     words = [
         f"texts that are equal: {found.n_text_equal} of {found.n_texts}",
         f"token counts that are: {found.n_tokens_equal} of {found.n_counted}",
-        *(f"{remark.severity.value}: {remark.text}" for remark in found.remarks),
+        *(remark.words for remark in found.remarks),
     ]
     return _text(lines, words, setting)
 

@@ -136,6 +136,11 @@ class Remark:
     severity: Severity
     text: str
 
+    @property
+    def words(self) -> str:
+        """What it says, and what that means for the figures."""
+        return f"{self.severity.value}: {self.text}"
+
 
 def note(text: str) -> Remark:
     """Return a remark that only tells."""

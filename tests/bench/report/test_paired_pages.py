@@ -51,6 +51,17 @@ def test_answers_of_other_lengths_are_not_comparable():
     assert 'class="verdict invalid"' in page
 
 
+def test_a_side_that_can_not_be_believed_has_no_verdict():
+    remarks = [Remark(Severity.INVALID, "B: 8 of 24 requests failed")]
+
+    page = comparison_html(comparison_of(0.9), ("a", "b"), SETTING, ["decided"], remarks)
+
+    text = words(page)
+    assert "INVALID faster: TTFT p50" in text
+    assert "invalid: B: 8 of 24 requests failed decided" in text
+    assert 'class="verdict invalid"' in page
+
+
 def test_a_comparison_without_a_whole_block_says_so():
     page = comparison_page(1.1, n_blocks=0)
 

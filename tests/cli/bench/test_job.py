@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -175,7 +176,7 @@ def test_a_server_is_compared_with_itself(cli: Cli, url: str, tmp_path: Path):
 
     outcome = bench(cli, url, "--noise", *BRIEF, "--repeat", "2", "-c", "2", *flags)
 
-    assert outcome.status == ExitStatus.OK, outcome.stderr
+    assert outcome.status in MEASURED, outcome.stderr
     found = json.loads(files["json"].read_text())["found"]
     assert found["n_blocks"] == 2
     assert found["noise"]["output_tps"] > 0
@@ -194,8 +195,35 @@ def test_answers_of_other_lengths_are_told_and_decide_nothing(cli: Cli, url: str
 
     outcome = bench(cli, f"{url}?n_tokens=8", "--vs", f"{url}?n_tokens=4", *flags)
 
-    assert outcome.status == BenchStatus.UNDECIDED, outcome.stderr
+    assert outcome.status in {BenchStatus.UNDECIDED, BenchStatus.INVALID}, outcome.stderr
     assert "lengths differ, so the times do not compare: 8.0 tokens of A's, 4.0" in outcome.stdout
+
+
+def test_a_side_that_can_not_be_believed_is_not_compared_in_silence(
+    cli: Cli, url: str, tmp_path: Path
+):
+    files = {name: tmp_path / f"comparison.{name}" for name in ("json", "html", "md")}
+    flags = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    broken = f"{url}?fault=cut&fault_every=2"
+
+    outcome = bench(cli, url, "--vs", broken, *BRIEF, "--repeat", "2", "-c", "2", *flags)
+
+    assert outcome.status == BenchStatus.INVALID, outcome.stderr
+    told = next(line for line in outcome.stdout.splitlines() if "requests failed" in line)
+    assert told.startswith("invalid: B: ")
+    found = json.loads(files["json"].read_text())
+    assert {"severity": "invalid", "text": told.removeprefix("invalid: ")} in found["remarks"]
+    assert f"- {told}" in files["md"].read_text()
+    assert '<section class="verdict invalid"' in files["html"].read_text()
+
+
+def test_a_side_that_refuses_is_told_of(cli: Cli, url: str):
+    busy = f"{url}?fault=busy&fault_every=2"
+
+    outcome = bench(cli, url, "--vs", busy, *BRIEF, "--repeat", "2", "-c", "2")
+
+    assert re.search(r"^warning: B: \d+ of \d+ requests were refused", outcome.stdout, re.M)
+    assert not re.search(r"^warning: A: .* refused", outcome.stdout, re.M)
 
 
 def test_a_search_ends_with_what_it_found(cli: Cli, url: str):

@@ -17,16 +17,18 @@ from tgicli.bench.report.parts import (
     headed,
     list_of,
     page,
+    remark_item,
     scrolled,
     section,
     setting_section,
     table,
     title_cell,
+    validity,
     verdict_card,
 )
 from tgicli.bench.report.svg import element, escaped, number_text
 from tgicli.bench.report.tables import METRICS
-from tgicli.bench.result import Setting
+from tgicli.bench.result import Remark, Setting
 from tgicli.bench.verdict import Comparison, Ratio, Verdict
 
 _WORDS = {
@@ -38,14 +40,18 @@ _WORDS = {
 
 
 def comparison_html(
-    comparison: Comparison, names: tuple[str, str], setting: Setting, words: Sequence[str]
+    comparison: Comparison,
+    names: tuple[str, str],
+    setting: Setting,
+    words: Sequence[str],
+    remarks: Sequence[Remark] = (),
 ) -> str:
     """Return the page; words are those that must be known beside the verdicts."""
     title = f"{names[0]} (A) and {names[1]} (B)"
     header = headed(title, f"{setting.started_at}, tgicli {setting.tgicli}")
     main = element(
         "main",
-        _verdicts(comparison, words),
+        _verdicts(comparison, words, remarks),
         section("figures", "Figures", *_figures(comparison)),
         section("blocks", "Block by block", _blocks(comparison)),
         setting_section(setting),
@@ -53,14 +59,17 @@ def comparison_html(
     return page(f"tgicli bench: {title}", header + main + _meanings(comparison))
 
 
-def _verdicts(comparison: Comparison, words: Sequence[str]) -> str:
-    """Say first what may be said of B."""
+def _verdicts(comparison: Comparison, words: Sequence[str], remarks: Sequence[Remark]) -> str:
+    """Say first what may be said of B, or that nothing may."""
     by_verdict: dict[str, list[str]] = {}
     for label, ratio in comparison.metrics.items():
         by_verdict.setdefault(comparison.said(ratio), []).append(_name(label))
     facts = [f"{said}: {', '.join(titles)}" for said, titles in by_verdict.items()]
-    items = "".join(element("li", escaped(one)) for one in words)
-    return verdict_card("Verdict", _verdict(comparison), _look(comparison), facts, items)
+    items = [*map(remark_item, remarks), *(element("li", escaped(one)) for one in words)]
+    word, look = validity({remark.severity for remark in remarks})
+    if look != "invalid":
+        word, look = _verdict(comparison), _look(comparison)
+    return verdict_card("Verdict", word, look, facts, "".join(items))
 
 
 def _verdict(comparison: Comparison) -> str:

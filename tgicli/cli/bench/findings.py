@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tgicli.bench.check import CheckResult, check_words
 from tgicli.bench.paired import Paired
-from tgicli.bench.recording import PointRun, Recording
-from tgicli.bench.result import Result, Severity
+from tgicli.bench.recording import Measured, Recording
+from tgicli.bench.result import Remark, Result, Severity
 from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.summary import summarize_recording
 from tgicli.bench.verdict import noise_floor
@@ -21,7 +21,7 @@ from tgicli.cli.bench.showing import comparison_table, stream_table, to_stdout
 from tgicli.cli.bench.single_jobs import Row
 from tgicli.cli.bench.status import BenchStatus
 from tgicli.cli.bench.sweeping import meets_slo
-from tgicli.cli.bench.versus import is_undecided, paired_words
+from tgicli.cli.bench.versus import is_undecided, paired_words, remarks_on_sides
 from tgicli.ui.rows import clean
 from tgicli.ui.terminal import Terminal
 
@@ -34,7 +34,7 @@ class Findings:
     """What was found so far, beside load points."""
 
     rows: tuple[Row, ...] = ()
-    paired: Paired[PointRun] | None = None
+    paired: Paired[Measured] | None = None
     streaming: StreamVsFull | None = None
     check: CheckResult | None = None
     words: list[str] = field(default_factory=list)
@@ -120,16 +120,20 @@ def misses_slo(result: Result, *, searches: bool) -> bool:
     return not enough(meets_slo(point) for point in result.points)
 
 
-def _show_paired(bench: Bench, paired: Paired[PointRun], terminal: Terminal) -> int:
+def _show_paired(bench: Bench, paired: Paired[Measured], terminal: Terminal) -> int:
     options, comparison = bench.options, paired.comparison
     if options.compares_noise:
         comparison = replace(comparison, noise=noise_floor(comparison))
     names, words = side_names(bench), list(paired_words(comparison, paired.stop))
     if not _takes_stdout(bench):
         terminal.write_stdout(comparison_table(comparison, names, terminal))
-    write_comparison(bench, comparison, words, terminal)
+    remarks = remarks_on_sides(bench, paired)
+    write_comparison(bench, comparison, words, remarks, terminal)
+    _tell_remarks(bench, remarks, terminal)
     for line in words:
         _tell(bench, line, terminal)
+    if _is_invalid(remarks):
+        return BenchStatus.INVALID
     return BenchStatus.UNDECIDED if options.is_strict and is_undecided(comparison) else 0
 
 
@@ -137,7 +141,14 @@ def _show_streaming(bench: Bench, found: StreamVsFull, terminal: Terminal) -> in
     if not _takes_stdout(bench):
         terminal.write_stdout(stream_table(found, terminal))
     write_streaming(bench, found, terminal)
-    for remark in found.remarks:
-        _tell(bench, f"{remark.severity.value}: {remark.text}", terminal)
-    is_invalid = any(remark.severity is Severity.INVALID for remark in found.remarks)
-    return BenchStatus.INVALID if is_invalid else 0
+    _tell_remarks(bench, found.remarks, terminal)
+    return BenchStatus.INVALID if _is_invalid(found.remarks) else 0
+
+
+def _tell_remarks(bench: Bench, remarks: Iterable[Remark], terminal: Terminal) -> None:
+    for remark in remarks:
+        _tell(bench, remark.words, terminal)
+
+
+def _is_invalid(remarks: Iterable[Remark]) -> bool:
+    return any(remark.severity is Severity.INVALID for remark in remarks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tgicli.bench.result import Setting
+from tgicli.bench.result import Remark, Setting
 from tgicli.bench.stream_vs_full import StreamVsFull
 from tgicli.bench.verdict import Comparison
 from tgicli.cli.bench.outputs import write_files
@@ -23,9 +23,13 @@ def side_names(bench: Bench) -> tuple[str, str]:
 
 
 def write_comparison(
-    bench: Bench, comparison: Comparison, words: Sequence[str], terminal: Terminal
+    bench: Bench,
+    comparison: Comparison,
+    words: Sequence[str],
+    remarks: Sequence[Remark],
+    terminal: Terminal,
 ) -> None:
-    """Write two sides' comparison into every file that is wanted.
+    """Write two sides' comparison into every file that is wanted; remarks are on the sides.
 
     Raises:
         ConfigError: a file can't be written, after all.
@@ -34,12 +38,16 @@ def write_comparison(
     from tgicli.bench.report.comparison import comparison_html
 
     setting, names, output = _setting(bench), side_names(bench), bench.options.output
+    remarks, told = (*remarks, *bench.remarks), [*(one.words for one in remarks), *words]
     write_files(
         [
-            (output.out, lambda: paired_json(comparison, setting, bench.remarks)),
-            (output.md, lambda: comparison_markdown(comparison, names, setting, words).encode()),
+            (output.out, lambda: paired_json(comparison, setting, remarks)),
+            (output.md, lambda: comparison_markdown(comparison, names, setting, told).encode()),
             (output.csv, lambda: comparison_csv(comparison)),
-            (output.html, lambda: comparison_html(comparison, names, setting, words).encode()),
+            (
+                output.html,
+                lambda: comparison_html(comparison, names, setting, words, remarks).encode(),
+            ),
         ],
         terminal,
     )

@@ -119,8 +119,9 @@ class Bench:
         point = self.point(load, self.times(n_users))
         floor = await self._floor(point)
         if not self.process.is_stopped:
-            n_around = round(self.ruler.n_overhead) if self.ruler else 0
-            self.measured.append(Measured(point=point, runs=(), floor=floor, n_around=n_around))
+            self.measured.append(
+                Measured(point=point, runs=(), floor=floor, n_around=self.n_around)
+            )
             await self.measure(len(self.measured) - 1, 0)
 
     def times(self, n_users: int) -> Times:
@@ -188,6 +189,11 @@ class Bench:
     def ignores_eos(self) -> bool:
         """Whether answers go on after the model's end, so that all are equally long."""
         return self.options.ignore_eos and all(side.can_ignore_eos for side in self.opened)
+
+    @property
+    def n_around(self) -> int:
+        """How many tokens a chat template puts around a prompt."""
+        return round(self.ruler.n_overhead) if self.ruler else 0
 
     def _place_of(self, index: int) -> Place:
         plan = self.options.plan

@@ -76,7 +76,7 @@ class Screen:
         """Say what must be known of the prompts."""
         if not self._is_quiet:
             self._status.clear()
-            self._terminal.say(f"{remark.severity.value}: {remark.text}")
+            self._terminal.say(remark.words)
 
     def hears(self, what: object) -> None:
         """Take what the other process says."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from tgicli.bench.paired import (
 )
 from tgicli.bench.plan import Prompt
 from tgicli.bench.recording import Measured, PointRun
+from tgicli.bench.result import Remark, Severity
 from tgicli.bench.stream_vs_full import StreamVsFull, compare_pairs
 from tgicli.bench.verdict import Comparison, Figures
 from tgicli.cli.bench.jobs import MeasurePoint
@@ -40,14 +41,14 @@ N_PROMPTS = 64  # of a turn; further ones are these with other nonces
 MAX_PAIRS = 32
 
 
-async def compare_targets(bench: Bench) -> Paired[PointRun]:
+async def compare_targets(bench: Bench) -> Paired[Measured]:
     """Measure both in turns until the verdicts are in, or the time is up."""
     options, stop = bench.options, asyncio.Event()
     plan = options.plan
     assert not isinstance(plan, Sweeping)
     point, turns = bench.point(plan[0], turn_times(bench)), count()
 
-    async def run_turn(side: int, block: int, prompts: tuple[Prompt, ...]) -> PointRun:
+    async def run_turn(side: int, block: int, prompts: tuple[Prompt, ...]) -> Measured:
         shown = dataclasses.replace(point, name=f"{point.name}, {'AB'[side]} in block {block + 1}")
         bench.screen.begins(bench.place(shown, 1, 1))
         run = await bench.process.do(
@@ -63,11 +64,10 @@ async def compare_targets(bench: Bench) -> Paired[PointRun]:
         )
         if bench.process.is_stopped:
             stop.set()
-        return run
+        return Measured(point=point, runs=(run,), n_around=bench.n_around)
 
-    def measure(run: PointRun) -> Figures:
-        result = bench.summed_up(Measured(point=point, runs=(run,)))
-        return figures_of(result, HEADLINES)
+    def measure(turn: Measured) -> Figures:
+        return figures_of(bench.summed_up(turn), HEADLINES)
 
     return await run_paired(
         run_turn,
@@ -79,7 +79,7 @@ async def compare_targets(bench: Bench) -> Paired[PointRun]:
     )
 
 
-def _tell(bench: Bench, turn: Turn[PointRun]) -> None:
+def _tell(bench: Bench, turn: Turn[Measured]) -> None:
     """Say what a turn gave."""
     found = ", ".join(
         f"{name} {turn.figures[name]:,.1f}" for name in DECIDING if name in turn.figures
@@ -112,6 +112,33 @@ def _rules(bench: Bench) -> Rules:
 def is_undecided(comparison: Comparison) -> bool:
     """Whether a verdict that matters is missing, or means nothing."""
     return comparison.lengths_differ or not is_decided(comparison)
+
+
+def remarks_on_sides(bench: Bench, paired: Paired[Measured]) -> list[Remark]:
+    """Return what speaks against either side's turns, the gravest first.
+
+    All turns of a side are taken together, like repeats. Notes are left out: they are on intervals
+    and percentiles that nobody sees here.
+    """
+    found: list[Remark] = []
+    for side, name in enumerate("AB"):
+        turns = [turn.run for turn in paired.turns if turn.side == side]
+        if turns:
+            runs = by_usual_client([run for turn in turns for run in turn.runs])
+            result = bench.summed_up(dataclasses.replace(turns[0], runs=runs))
+            found += (Remark(one.severity, f"{name}: {one.text}") for one in result.remarks)
+    grave = [one for one in found if one.severity is not Severity.NOTE]
+    return sorted(grave, key=lambda one: one.severity is not Severity.INVALID)
+
+
+def by_usual_client(runs: Sequence[PointRun]) -> tuple[PointRun, ...]:
+    """Return the runs as if the client had been as late in each as it usually was.
+
+    One turn that this machine disturbed widens the intervals; it spoils nothing by itself.
+    """
+    clients = sorted((run.client for run in runs), key=lambda client: client.lag_p99_ms)
+    usual = clients[len(clients) // 2]
+    return tuple(dataclasses.replace(run, client=usual) for run in runs)
 
 
 async def compare_streaming(bench: Bench) -> StreamVsFull:
