@@ -266,6 +266,20 @@ def test_llama_servers_timings_count_where_usage_does_not():
     assert record.n_cached_tokens == 6
 
 
+def test_cached_tokens_that_come_with_the_last_counts_are_told():
+    so_far = {"usage": {"prompt_tokens": 100, "completion_tokens": 1}}
+    last = {"usage": {"prompt_tokens_details": {"cached_tokens": 96}}, "choices": []}
+    hand = Hand()
+    hand.begin()
+    spoken(hand, chat("one"), (json.dumps(so_far), ()), (json.dumps(last), ()), (DONE, ()))
+
+    assert hand.end(300).n_cached_tokens == 96
+
+
+def test_cached_tokens_of_which_nobody_tells_are_not_none_at_all():
+    assert openai_answer((USAGE, ()), (DONE, ())).n_cached_tokens is None
+
+
 def test_a_good_stream_has_no_problems():
     record = openai_answer((USAGE, ()), (DONE, ()))
 

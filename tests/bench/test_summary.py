@@ -396,7 +396,11 @@ def test_cached_tokens_are_a_share_of_the_prompts():
     records = [answer(0, n_cached_tokens=50), answer(300)]
 
     assert result_of(records, closed(1)).full.cache_hit_share == 0.25
-    assert result_of([answer(0, n_prompt_tokens=0)], closed(1)).full.cache_hit_share is None
+    assert result_of([answer(0, n_cached_tokens=0)], closed(1)).full.cache_hit_share == 0
+
+
+def test_a_cache_of_which_nobody_tells_has_no_share():
+    assert result_of([answer(0)], closed(1)).full.cache_hit_share is None
 
 
 def test_a_chat_templates_tokens_are_no_hits_of_prompts_whose_length_was_nobodys_wish_either():

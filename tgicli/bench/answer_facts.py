@@ -39,7 +39,7 @@ _NO_CHOICES = re.compile(r'"choices"\s*:\s*\[\s*\]')
 _ERROR = re.compile(r'"error"\s*:(?!\s*null)|"object"\s*:\s*"error"')
 _COUNTED = re.compile(r'"completion_tokens"\s*:\s*(\d+)')
 _PREDICTED = re.compile(r'"predicted_n"\s*:\s*(\d+)')  # llama-server's timings
-_CACHED = re.compile(r'"cache_n"\s*:\s*(\d+)')
+_CACHED = re.compile(r'"(?:cached_tokens|cache_n)"\s*:\s*(\d+)')  # OpenAI's usage, the timings
 
 
 class Piece(NamedTuple):
@@ -126,10 +126,14 @@ class Answer:
         return Count(n_chunks, TokenSource.CHUNKS)
 
     @property
-    def n_cached_tokens(self) -> int:
-        """Prompt tokens that were not computed, in whatever way the server tells."""
-        told = self.finish.n_cached_tokens if self.finish else 0
-        return told or self._last(_CACHED) or 0
+    def n_cached_tokens(self) -> int | None:
+        """Prompt tokens that were not computed, in whatever way the server tells, if it does.
+
+        A reader may be done before the event that tells, and finish with 0.
+        """
+        if self.finish is not None and (self.finish.n_cached_tokens or not self.is_observed):
+            return self.finish.n_cached_tokens
+        return self._last(_CACHED)
 
     def _last(self, pattern: re.Pattern[str]) -> int | None:
         """Return what the last event says that has the pattern; counts stand near the end."""

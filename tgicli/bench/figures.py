@@ -94,13 +94,21 @@ def window_figures(
             sum(len(record.chunks) for record in answered),
             sum(len({chunk.read_id for chunk in record.chunks}) for record in answered),
         ),
-        cache_hit_share=_ratio(
-            sum(_n_hits(record, n_around) for record in flat),
-            sum(record.n_prompt_tokens for record in flat),
-        ),
+        cache_hit_share=_cache_hit_share(flat, n_around),
         mean_prompt_tokens=_mean(r.n_prompt_tokens for r in answered if r.n_prompt_tokens),
         mean_new_tokens=_mean(record.n_tokens for record in answered),
     )
+
+
+def _cache_hit_share(records: Sequence[Record], n_around: int) -> float | None:
+    """The share of all prompts' tokens; who tells of some hits may leave out where there are none.
+
+    None where no answer tells.
+    """
+    if all(record.n_cached_tokens is None for record in records):
+        return None
+    n_prompt_tokens = sum(record.n_prompt_tokens for record in records)
+    return _ratio(sum(_n_hits(record, n_around) for record in records), n_prompt_tokens)
 
 
 def _n_hits(record: Record, n_around: int) -> int:
@@ -110,7 +118,7 @@ def _n_hits(record: Record, n_around: int) -> int:
     """
     if record.n_prompt_asked is not None:
         n_around = max(0, record.n_prompt_tokens - record.n_prompt_asked)
-    return max(0, record.n_cached_tokens - n_around)
+    return max(0, (record.n_cached_tokens or 0) - n_around)
 
 
 def _metrics(repeats: Sequence[Sequence[Record]]) -> Mapping[str, Distribution]:

@@ -159,7 +159,7 @@ def e2e_tps(record: Record) -> float | None:
 def prefill_tps_est(record: Record) -> float | None:
     """Prompt tokens a second, an estimate: TTFT also holds the queue, the network and a step."""
     ttft = ttft_ms(record)
-    n_computed = record.n_prompt_tokens - record.n_cached_tokens
+    n_computed = record.n_prompt_tokens - (record.n_cached_tokens or 0)
     return 1000 * n_computed / ttft if ttft and n_computed > 0 else None
 
 

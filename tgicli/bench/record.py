@@ -65,7 +65,7 @@ class Record:
     message: str = ""  # its words
     finish_reason: str | None = None
     n_prompt_tokens: int = 0  # as the server counted them; 0: not told
-    n_cached_tokens: int = 0  # of these, not computed
+    n_cached_tokens: int | None = None  # of these, not computed; None: not told
     n_tokens: int = 0  # N: generated, as token_source counted them
     token_source: TokenSource = TokenSource.CHUNKS
     n_prompt_asked: int | None = None  # None: the prompt's length was nobody's wish

@@ -197,7 +197,7 @@ def _remarks(pairs: Sequence[Pair]) -> Iterator[Remark]:
         )
     n_prompt, n_cached = (
         sum(record.n_prompt_tokens for record in ok),
-        sum(record.n_cached_tokens for record in ok),
+        sum(record.n_cached_tokens or 0 for record in ok),
     )
     if n_cached > MAX_CACHED_SHARE * n_prompt:
         share = n_cached / n_prompt if n_prompt else 1.0
