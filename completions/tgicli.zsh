@@ -253,7 +253,7 @@ _tgicli_bench() {
         '(--llama-bench-rows)--llama-bench-rows[With a model in this process\: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.]' \
         '(--slo)--slo=[Count the requests that meet an objective\: ttft\:200,tpot\:50; also e2el, icl, stall and ttft_sched.]:KEY\:MS,...: ' \
         '(--find-max)--find-max[Find the largest concurrency that meets --slo.]' \
-        '(--strict)--strict[Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 when a comparison is undecided.]' \
+        '(--strict)--strict[Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 when a comparison is undecided, or time was up before all was measured.]' \
         '(--check)--check[Look at the text, too\: the same under load as alone, and no other request'\''s.]' \
         '(--vs)--vs=[Measure TARGET beside it, in turns (A B B A), and say which is faster.]:TARGET: ' \
         '(--vs-api-key-file)--vs-api-key-file=[Its key; ours and our headers go to the same host only.]:FILE:_files' \
@@ -343,7 +343,7 @@ _tgicli_bench_run() {
         '(--llama-bench-rows)--llama-bench-rows[With a model in this process\: measure pp512 and tg128 first, five times each, as llama-bench does; but sampling, detokenising and Python are included.]' \
         '(--slo)--slo=[Count the requests that meet an objective\: ttft\:200,tpot\:50; also e2el, icl, stall and ttft_sched.]:KEY\:MS,...: ' \
         '(--find-max)--find-max[Find the largest concurrency that meets --slo.]' \
-        '(--strict)--strict[Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 when a comparison is undecided.]' \
+        '(--strict)--strict[Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 when a comparison is undecided, or time was up before all was measured.]' \
         '(--check)--check[Look at the text, too\: the same under load as alone, and no other request'\''s.]' \
         '(--vs)--vs=[Measure TARGET beside it, in turns (A B B A), and say which is faster.]:TARGET: ' \
         '(--vs-api-key-file)--vs-api-key-file=[Its key; ours and our headers go to the same host only.]:FILE:_files' \

@@ -265,6 +265,25 @@ def test_when_time_is_up_the_rest_is_left_out_and_named(
 
 
 @pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("-c", "1,2"), "1 of 2 load points were not measured"),
+        (("-c", "1", "--repeat", "5"), "concurrency 1 was measured 1 of 5 times"),
+    ],
+)
+def test_who_is_strict_takes_nothing_for_good_that_was_left_out(
+    cli: Cli, url: str, monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], words: str
+):
+    monkeypatch.setattr("tgicli.cli.bench.budget.TOTAL_S", LAST_S + 2.0)
+    easy = ("--slo", "e2el:100000", "--strict")
+
+    outcome = bench(cli, url, *flags, *easy, "--no-floor", "--output-tokens", "4")
+
+    assert outcome.status in {BenchStatus.UNDECIDED, BenchStatus.INVALID}, outcome.stderr
+    assert words in outcome.stdout
+
+
+@pytest.mark.parametrize(
     ("number", "status"),
     [(signal.SIGINT, ExitStatus.INTERRUPTED), (signal.SIGTERM, ExitStatus.TERMINATED)],
 )

@@ -28,6 +28,8 @@ from tgicli.ui.terminal import Terminal
 if TYPE_CHECKING:
     from tgicli.cli.bench.runs import Bench
 
+_WHY_LEFT_OUT = "it was ended, or time was up"
+
 
 @dataclass(slots=True, eq=False)
 class Findings:
@@ -49,7 +51,9 @@ def show(bench: Bench, found: Findings, terminal: Terminal) -> int:
         terminal.write_stdout(to_stdout(drawn, terminal))
     if any(measured.runs for measured in bench.measured):
         statuses.append(_show_points(bench, found.check, terminal))
-        found.words += _left_out(bench)
+        left_out = list(_left_out(bench))
+        found.words += left_out
+        statuses.append(BenchStatus.UNDECIDED if bench.options.is_strict and left_out else 0)
     if found.paired is not None:
         statuses.append(_show_paired(bench, found.paired, terminal))
     if found.streaming is not None:
@@ -102,11 +106,16 @@ def _show_points(bench: Bench, check: CheckResult | None, terminal: Terminal) ->
 
 
 def _left_out(bench: Bench) -> Iterator[str]:
-    """Name the load points for which no time was left."""
-    plan, n = bench.options.plan, len(bench.measured)
-    if not isinstance(plan, Sweeping) and n < len(plan):
-        n_left = len(plan) - n
-        yield f"{n_left} of {len(plan)} load points were not measured: it was ended, or time was up"
+    """Name the load points, and their repeats, for which no time was left."""
+    plan, repeat = bench.options.plan, bench.options.measuring.repeat
+    if isinstance(plan, Sweeping):
+        return
+    measured = [one for one in bench.measured if one.runs]
+    if n_left := len(plan) - len(measured):
+        yield f"{n_left} of {len(plan)} load points were not measured: {_WHY_LEFT_OUT}"
+    for one in measured:
+        if (n := len(one.runs)) < repeat:
+            yield f"{one.point.name} was measured {n} of {repeat} times: {_WHY_LEFT_OUT}"
 
 
 def misses_slo(result: Result, *, searches: bool) -> bool:

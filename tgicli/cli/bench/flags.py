@@ -223,7 +223,7 @@ class JudgingFlags:
         "--strict",
         panel=JUDGING,
         help="Return 3 when a load point misses --slo, or a search finds none that meets it, and 5 "
-        "when a comparison is undecided.",
+        "when a comparison is undecided, or time was up before all was measured.",
     )
     check: bool = option(
         False,
