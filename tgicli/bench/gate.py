@@ -9,8 +9,9 @@ from __future__ import annotations
 import enum
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tgicli.bench.comparable import Comparable, LoadFigures
 from tgicli.bench.named_metric import Metric, parse_metric
@@ -168,8 +169,21 @@ def _parse(text: str) -> Condition:
 
 
 def _pairs(base: Comparable, new: Comparable) -> list[tuple[LoadFigures, LoadFigures]]:
-    by_name = {point.name: point for point in new.points}
-    return [(point, by_name[point.name]) for point in base.points if point.name in by_name]
+    """Pair the points of one name, first with first: a file may hold several runs of a load."""
+    was, now = _by_run(base.points), _by_run(new.points)
+    return [(point, now[name]) for name, point in was.items() if name in now]
+
+
+def _by_run(points: Sequence[LoadFigures]) -> dict[str, LoadFigures]:
+    """Return points by their names; a further run of the same load has its number there."""
+    found: dict[str, LoadFigures] = {}
+    n_runs: Counter[str] = Counter()
+    for point in points:
+        n_runs[point.name] += 1
+        n = n_runs[point.name]
+        name = point.name if n == 1 else f"{point.name} (run {n})"
+        found[name] = replace(point, name=name)
+    return found
 
 
 def _row(base: LoadFigures, new: LoadFigures, condition: Condition) -> Row:
@@ -206,10 +220,12 @@ def _differences(base: Comparable, new: Comparable) -> Iterator[str]:
         )
     else:
         yield from _option_differences(base, new)
-    names, new_names = [p.name for p in base.points], [p.name for p in new.points]
-    for name in names:
-        if name not in new_names:
-            yield f"{name!r} was measured in base only; new has {', '.join(new_names) or 'nothing'}"
+    n_base, n_new = (Counter(point.name for point in side.points) for side in (base, new))
+    for name, n_runs in n_base.items():
+        if name not in n_new:
+            yield f"{name!r} was measured in base only; new has {', '.join(n_new) or 'nothing'}"
+        elif n_runs != n_new[name]:
+            yield f"{name!r} was measured {n_runs}x in base and {n_new[name]}x in new"
     for a, b in _pairs(base, new):
         if a.load != b.load:
             yield f"{a.name!r} is not the same load in both: {a.load} and {b.load}"

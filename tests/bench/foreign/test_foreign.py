@@ -105,8 +105,8 @@ def test_details_give_the_same_figures_and_intervals():
 
 
 def test_a_rate_is_another_load_and_names_its_arrivals():
-    (poisson,) = read(vllm(request_rate=4.0)).points
-    (bursty,) = read(vllm(request_rate=4.0, burstiness=0.5)).points
+    (poisson,) = read(vllm(request_rate=4.0, max_concurrency=None)).points
+    (bursty,) = read(vllm(request_rate=4.0, max_concurrency=None, burstiness=0.5)).points
     (at_once,) = read(vllm(max_concurrency=None)).points
 
     assert (poisson.name, poisson.load) == ("4 requests/s", "4 requests/s (poisson)")
@@ -201,6 +201,39 @@ def test_two_vllm_runs_are_gated_by_their_details():
 
     assert found.status is GateStatus.REGRESSION
     assert found.rows[0].ratio == pytest.approx(1.2)
+
+
+def test_runs_of_one_load_are_compared_first_with_first():
+    slow = vllm(output_throughput=20.0)
+
+    found = gate(read(vllm(), slow), read(slow, vllm()), parse_conditions("output_tps<-5%"))
+
+    assert [(row.point, row.base, row.new) for row in found.rows] == [
+        ("concurrency 8", 40, 20),
+        ("concurrency 8 (run 2)", 20, 40),
+    ]
+
+
+def test_which_of_several_runs_is_meant_is_not_guessed():
+    conditions = parse_conditions("output_tps<-5%")
+
+    for base, new, n_runs in (([vllm()], [vllm()] * 2, (1, 2)), ([vllm()] * 2, [vllm()], (2, 1))):
+        found = gate(read(*base), read(*new), conditions)
+
+        assert found.status is GateStatus.NOT_COMPARABLE
+        words = "'concurrency 8' was measured {}x in base and {}x in new"
+        assert found.reasons == (words.format(*n_runs),)
+
+
+def test_a_rate_that_is_held_down_is_another_load():
+    base, new = read(vllm(request_rate=4.0)), read(vllm(request_rate=4.0, max_concurrency=256))
+
+    found = gate(base, new, parse_conditions("ttft>10%"))
+
+    assert found.reasons == (
+        "'4 requests/s' is not the same load in both: 4 requests/s (poisson), at most 8 at once"
+        " and 4 requests/s (poisson), at most 256 at once",
+    )
 
 
 def test_two_tools_are_compared_only_if_somebody_insists_and_what_differs_is_told():

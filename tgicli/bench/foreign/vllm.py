@@ -76,7 +76,8 @@ def _load(told: object) -> tuple[str, str]:
     rate, n_users = number(told, "request_rate"), number(told, "max_concurrency")
     if rate is not None:
         burstiness = number(told, "burstiness")
-        return opened(rate, "poisson" if burstiness == 1 else f"burstiness {burstiness}")
+        name, load = opened(rate, "poisson" if burstiness == 1 else f"burstiness {burstiness}")
+        return name, load if n_users is None else f"{load}, at most {n_users:.0f} at once"
     if n_users is not None:
         return closed(n_users)
     return "all at once", f"{number(told, 'num_prompts') or 0:.0f} requests at once"
