@@ -108,6 +108,24 @@ def test_gaps_between_pieces_that_nobody_counted_are_not_called_itl():
     assert result_of([request], closed(1)).full.chunk_gap_name == "ICL"
 
 
+def test_percentiles_that_lie_among_the_cut_requests_are_left_out():
+    good = [answer(500 * k) for k in range(400)]
+    cut = [answer(600 * k, outcome=Outcome.CUT) for k in range(8)]
+
+    whole, rest = (result_of(sent, closed(2)).full.metrics for sent in (good, good + cut))
+
+    for name in ("ttft_ms", "e2e_ms", "icl_ms"):
+        assert {"p95", "p99"} < set(whole[name].quantiles)
+        assert "p95" in rest[name].quantiles
+        assert "p99" not in rest[name].quantiles
+
+
+def test_the_median_is_told_however_many_were_cut():
+    cut = [answer(600 * k, outcome=Outcome.CUT) for k in range(3)]
+
+    assert set(result_of([answer(0), *cut], closed(2)).full.metrics["ttft_ms"].quantiles) == {"p50"}
+
+
 def test_failed_and_cut_requests_count_and_their_tokens_are_told_apart():
     good = [answer(500 * k) for k in range(10)]
     failed = answer(100, outcome=Outcome.ERROR, error="StreamBroken")

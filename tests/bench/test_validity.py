@@ -405,6 +405,14 @@ def test_many_cut_requests_are_told():
     )
 
 
+def test_a_single_cut_request_is_told():
+    cut = answer(1500, outcome=Outcome.CUT)
+
+    assert "1 of 121 requests were cut off" in remarks(
+        result_of([*users(4), cut], closed(4), **STEADY), WARNING
+    )
+
+
 def test_too_few_answers_are_told():
     assert "only 5 answers" in remarks(
         result_of(users(1, n_each=5), closed(1), end_ms=999), WARNING

@@ -70,7 +70,7 @@ def test_three_points_are_a_glance_in_a_usual_window():
         "concurrency 1      150 ±2.2  2.20   310    400   760*  15.4  15.4   26.0 1,380",
         "concurrency 4      150 ±2.2  2.20   310    400   760*  15.4  15.4   26.0 1,380",
         "concurrency 16     150 ±2.2  2.20   310    400   760*  15.4  15.4   26.0 1,380",
-        "* the largest: too few requests for this percentile",
+        "* the largest: too few answers for this percentile",
     ]
 
 

@@ -26,8 +26,14 @@ from tgicli.bench.sample_statistics import (
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
-def distribution(repeats: Sequence[Sequence[float]]) -> Distribution | None:
-    """Sum a sample up; None where it is empty."""
+def distribution(
+    repeats: Sequence[Sequence[float]], *, missing_share: float = 0.0
+) -> Distribution | None:
+    """Sum a sample up; None where it is empty.
+
+    missing_share: of what was to be measured, that is not there as it took too long. Quantiles that
+    lie there, but for the median, are left out.
+    """
     repeats = [values for values in repeats if values]
     in_time = [value for values in repeats for value in values]
     if not in_time:
@@ -44,7 +50,7 @@ def distribution(repeats: Sequence[Sequence[float]]) -> Distribution | None:
         quantiles={
             name: _quantile_estimate(ordered, repeats, p)
             for name, p in QUANTILES.items()
-            if p == 0.5 or len(ordered) >= min_samples(p)
+            if p == 0.5 or (len(ordered) >= min_samples(p) and p <= 1 - missing_share)
         },
     )
 

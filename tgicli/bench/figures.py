@@ -76,7 +76,7 @@ def window_figures(
         n_first_wave=sum(record.is_first_wave for record in flat),
         errors=_count(record.error for record in flat if record.outcome is Outcome.ERROR),
         problems=_count(problem for record in flat for problem in record.problems),
-        metrics=_metrics(ok),
+        metrics=_metrics(ok, _cut_share(outcomes)),
         output_tps=_rate(token_counts, stretches),
         lost_tps=_per_second(_lost_tokens(stretches), seconds),
         rps_offered=_rps_offered(stretches, load),
@@ -121,14 +121,22 @@ def _n_hits(record: Record, n_around: int) -> int:
     return max(0, (record.n_cached_tokens or 0) - n_around)
 
 
-def _metrics(repeats: Sequence[Sequence[Record]]) -> Mapping[str, Distribution]:
+def _cut_share(outcomes: Mapping[Outcome, int]) -> float:
+    """The share of requests that would have been answered, and took too long for us."""
+    n_cut = outcomes.get(Outcome.CUT, 0)
+    return _ratio(n_cut, n_cut + outcomes.get(Outcome.OK, 0)) or 0.0
+
+
+def _metrics(repeats: Sequence[Sequence[Record]], cut_share: float) -> Mapping[str, Distribution]:
     """By JSON name; one that no request has is left out."""
     found: dict[str, Distribution | None] = {}
     for name, measure in PER_REQUEST.items():
         samples = [[measure(record) for record in records] for records in repeats]
-        found[name] = distribution([[v for v in values if v is not None] for values in samples])
+        values = [[v for v in told if v is not None] for told in samples]
+        found[name] = distribution(values, missing_share=cut_share)
         if name == "tpot_ms":
-            found["icl_ms"] = distribution([_gaps(records) for records in repeats])
+            gaps = [_gaps(records) for records in repeats]
+            found["icl_ms"] = distribution(gaps, missing_share=cut_share)
     return {name: values for name, values in found.items() if values is not None}
 
 

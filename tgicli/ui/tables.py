@@ -20,7 +20,7 @@ _NAME_CELLS = 16
 _METRIC_CELLS, _SIDE_CELLS, _INTERVAL_CELLS = 14, 10, 18
 _MANY_TIMES = 10.0  # a larger growth is told as a factor: per cent would be hard to read
 _REMARK_STYLES = {"invalid": "red", "warning": "yellow", "note": "dim"}
-_STAR = "* the largest: too few requests for this percentile"
+_STAR = "* the largest: too few answers for this percentile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

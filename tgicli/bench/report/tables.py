@@ -138,7 +138,7 @@ def _quantile_cell(sample: Distribution | None, name: str) -> str:
     if sample.max is None:
         return element("td", _UNKNOWN)
     most = element("span", "max ", class_="most")
-    return element("td", most, number_text(sample.max), title=f"{sample.n} are too few for {name}")
+    return element("td", most, number_text(sample.max), title=f"{sample.n} can't tell {name}")
 
 
 _Column = tuple[str, Callable[[PointResult], str]]
