@@ -223,6 +223,30 @@ def test_a_longer_run_and_another_server_are_the_same_work():
     assert found.notes == ("server: llama-server in base, tgicli in new",)
 
 
+def with_objective(result: Result, slo: str | None) -> Result:
+    options = {**result.setting.options, "slo": slo}
+    return replace(result, setting=replace(result.setting, options=options))
+
+
+@pytest.mark.parametrize("condition", ["goodput<-5%", "slo_attainment<-5%"])
+def test_requests_that_were_good_by_other_measures_are_not_compared(condition: str):
+    was, now = (with_objective(base(), slo) for slo in ("ttft:200", "ttft:500"))
+
+    found = gate(was, now, parse_conditions(condition))
+
+    assert found.status is GateStatus.NOT_COMPARABLE
+    assert found.reasons == ("what a good request is was ttft:200 and is ttft:500",)
+    assert gate(was, base(), parse_conditions(condition)).reasons == (
+        "what a good request is was ttft:200 and is not told",
+    )
+
+
+def test_times_are_compared_whatever_a_good_request_is():
+    was, now = (with_objective(with_tpot(1), slo) for slo in ("ttft:200", None))
+
+    assert gate(was, now, TPOT).status is GateStatus.PASSED
+
+
 @pytest.mark.parametrize(
     "text",
     ["tpot", "tpot>5", "tpot=5%", "5%>tpot", "nothing>5%", "tpot>5%,", "output_tps<-100%", ""],

@@ -22,6 +22,8 @@ DEFAULT_CONDITIONS = "ttft>10%,tpot>5%,output_tps<-5%"
 MAX_LENGTH_DIFFERENCE = 0.05  # of the prompts' and answers' mean lengths: more is other work
 _CONDITION = re.compile(r"([\w.]+)\s*([<>])\s*([+-]?\d+(?:\.\d+)?)\s*%")
 _HOW_LONG = {"duration", "duration_s", "requests", "n_requests", "repeat", "warmup", "warmup_s"}
+_SLO = "slo"  # the option: what a good request is, for who asks how many were good
+_COUNT_GOOD = {"goodput_rps", "slo_attainment"}
 
 
 class Standing(enum.StrEnum):
@@ -113,7 +115,7 @@ def gate(
 
     Different work is refused unless allows_differences; then it is only noted.
     """
-    differences = tuple(_differences(base, new))
+    differences = (*_differences(base, new), *_objective_difference(base, new, conditions))
     warnings = (*_remarks("base", base, Severity.WARNING), *_remarks("new", new, Severity.WARNING))
     notes = (*_surroundings(base, new), *_meanings(base, new), *warnings)
     pairs = _pairs(base, new)
@@ -234,9 +236,18 @@ def _differences(base: Comparable, new: Comparable) -> Iterator[str]:
 
 def _option_differences(base: Comparable, new: Comparable) -> Iterator[str]:
     was, now = base.options, new.options
-    for name in sorted({*was, *now} - _HOW_LONG):
+    for name in sorted({*was, *now} - _HOW_LONG - {_SLO}):
         if was.get(name) != now.get(name):
             yield f"{name} was {was.get(name)!r} and is {now.get(name)!r}"
+
+
+def _objective_difference(
+    base: Comparable, new: Comparable, conditions: Sequence[Condition]
+) -> Iterator[str]:
+    """Say whether a condition is on good requests, and other ones are good."""
+    was, now = (side.options.get(_SLO) or "not told" for side in (base, new))
+    if was != now and any(condition.metric.name in _COUNT_GOOD for condition in conditions):
+        yield f"what a good request is was {was} and is {now}"
 
 
 def _length_differences(base: LoadFigures, new: LoadFigures) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tgicli import __version__
 from tgicli.bench.result import Setting
+from tgicli.bench.slo import Slo
 from tgicli.cli.bench.jobs import Opened
 from tgicli.cli.bench.options import BenchOptions
 
@@ -42,7 +43,13 @@ def _shaping(options: BenchOptions) -> dict[str, str | int | float | bool | None
         "dataset": None if options.dataset is None else options.dataset.name,
         "max_in_flight": options.max_in_flight,
         "repeat": options.measuring.repeat,
+        "slo": None if options.slo is None else _in_order(options.slo),
     }
+
+
+def _in_order(slo: Slo) -> str:
+    """Write an objective in one way, in whatever order its limits were given."""
+    return " ".join(sorted(str(slo).split()))
 
 
 def _n_cores() -> int:
