@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tgicli.bench.distributions import distribution
+from tgicli.bench.distributions import distribution, of_dependent, of_unknown
 from tgicli.bench.result import Estimate
 from tgicli.bench.sample_statistics import (
     around,
@@ -141,11 +141,11 @@ def test_the_mean_of_repeats_has_students_interval():
 def test_batches_are_neighbours_and_leave_nobody_out():
     values = [float(k) for k in range(23)]
 
-    means = batches(values)
+    found = batches(values)
 
-    assert len(means) == 10
-    assert means == sorted(means)
-    assert means[0] == 0.5
+    assert [value for batch in found for value in batch] == values
+    assert {len(batch) for batch in found} == {2, 3}
+    assert len(found) == 10
     assert batches(values[:9]) == []
 
 
@@ -156,7 +156,7 @@ def test_batches_widen_the_interval_of_a_sample_that_wanders():
         level = 0.95 * level + rng.gauss(0, 1)
         wandering.append(level)
 
-    batched = half_width(batches(wandering)) or 0
+    batched = half_width([statistics.fmean(batch) for batch in batches(wandering)]) or 0
     naive = half_width(wandering) or 0
 
     assert batched > 2 * naive
@@ -237,6 +237,33 @@ def test_repeats_give_the_interval_between_runs():
     assert found is not None
     assert found.mean == around(12, half_width([10, 12, 14]))
     assert found.quantiles["p90"].low == pytest.approx(14 - 4.968, abs=0.01)
+
+
+def test_quantiles_of_values_that_hang_together_are_as_sure_as_their_batches():
+    levels = [10.0, 10.4, 9.8, 10.1, 10.3, 9.7, 10.2, 9.9, 10.5, 9.6]
+    gaps = [level + 0.001 * (k % 7) for level in levels for k in range(400)]
+    few = gaps[::80]
+
+    found, surest = distribution([gaps], estimate=of_dependent), distribution([gaps])
+    small = distribution([few], estimate=of_dependent)
+
+    assert found is not None
+    assert surest is not None
+    assert small is not None
+    medians = [level + 0.003 for level in levels]
+    value = statistics.median(gaps)
+    assert found.quantiles["p50"].value == pytest.approx(value)
+    assert found.quantiles["p50"].within == pytest.approx(half_width(medians))
+    assert (surest.quantiles["p50"].within or 0) < 0.5 * (found.quantiles["p50"].within or 0)
+    assert small.quantiles["p50"].within is None  # five values tell no median
+
+
+def test_quantiles_of_values_whose_times_nobody_tells_have_no_interval():
+    found = distribution([[float(k) for k in range(400)]], estimate=of_unknown)
+
+    assert found is not None
+    assert {estimate.within for estimate in found.quantiles.values()} == {None}
+    assert found.quantiles["p50"].value == 199.5
 
 
 @given(st.lists(st.lists(floats, max_size=50), min_size=1, max_size=5))

@@ -350,6 +350,17 @@ def test_without_an_objective_there_is_no_goodput():
     assert full.slo_attainment is None
 
 
+def test_gaps_that_grow_and_shrink_together_leave_their_median_unsure():
+    swings = [10 + (k // 8) % 3 for k in range(80)]
+    records = [answer(300 * k, gap_ms=gap) for k, gap in enumerate(swings)]
+
+    median = result_of(records, closed(1)).full.metrics["icl_ms"].quantiles["p50"]
+
+    assert median.value == 11
+    assert median.within is not None
+    assert median.within > 0.3
+
+
 def test_a_single_run_has_intervals_from_its_batches():
     rng = random.Random(1)
     records = [answer(202 * k, ttft_ms=rng.uniform(50, 150)) for k in range(60)]

@@ -7,7 +7,7 @@ fewer it is made of batches within the run, which is narrower than the truth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 
 from tgicli.bench.result import Distribution, Estimate
@@ -23,11 +23,45 @@ from tgicli.bench.sample_statistics import (
     quantile_interval,
 )
 
+QuantileEstimate = Callable[[Sequence[float], Sequence[Sequence[float]], float], Estimate]
+"""Of a sample in order, and of its repeats, each in the order of time, to its p-quantile."""
+
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
+def of_independent(
+    ordered: Sequence[float], repeats: Sequence[Sequence[float]], p: float
+) -> Estimate:
+    """Estimate a quantile of values that know nothing of each other, as one for each request."""
+    value = quantile(ordered, p)
+    if (half := _half_width(repeats, p)) is not None:
+        return around(value, half)
+    interval = quantile_interval(ordered, p)
+    if interval is None:
+        return Estimate(value)
+    return Estimate(value, min(interval[0], value), max(interval[1], value))
+
+
+def of_dependent(
+    ordered: Sequence[float], repeats: Sequence[Sequence[float]], p: float
+) -> Estimate:
+    """Estimate a quantile of values that hang together with those before, as an answer's gaps."""
+    half = _half_width(repeats, p)
+    if half is None:
+        half = _half_width(batches([value for values in repeats for value in values]), p)
+    return around(quantile(ordered, p), half)
+
+
+def of_unknown(ordered: Sequence[float], _: Sequence[Sequence[float]], p: float) -> Estimate:
+    """Estimate a quantile of dependent values of which nobody tells when they were measured."""
+    return Estimate(quantile(ordered, p))
+
+
 def distribution(
-    repeats: Sequence[Sequence[float]], *, missing_share: float = 0.0
+    repeats: Sequence[Sequence[float]],
+    *,
+    missing_share: float = 0.0,
+    estimate: QuantileEstimate = of_independent,
 ) -> Distribution | None:
     """Sum a sample up; None where it is empty.
 
@@ -48,7 +82,7 @@ def distribution(
         mad=median_deviation(ordered),
         n_outliers=n_outliers(ordered),
         quantiles={
-            name: _quantile_estimate(ordered, repeats, p)
+            name: estimate(ordered, repeats, p)
             for name, p in QUANTILES.items()
             if p == 0.5 or (len(ordered) >= min_samples(p) and p <= 1 - missing_share)
         },
@@ -60,16 +94,11 @@ def mean_estimate(repeats: Sequence[Sequence[float]]) -> Estimate:
     in_time = [value for values in repeats for value in values]
     if len(repeats) >= MIN_REPEATS:
         return around(fmean(in_time), half_width([fmean(values) for values in repeats]))
-    return around(fmean(in_time), half_width(batches(in_time)))
+    return around(fmean(in_time), half_width([fmean(batch) for batch in batches(in_time)]))
 
 
-def _quantile_estimate(
-    ordered: Sequence[float], repeats: Sequence[Sequence[float]], p: float
-) -> Estimate:
-    value = quantile(ordered, p)
-    if len(repeats) >= MIN_REPEATS and all(len(v) >= min_samples(p) for v in repeats):
-        return around(value, half_width([quantile(sorted(values), p) for values in repeats]))
-    interval = quantile_interval(ordered, p)
-    if interval is None:
-        return Estimate(value)
-    return Estimate(value, min(interval[0], value), max(interval[1], value))
+def _half_width(groups: Sequence[Sequence[float]], p: float) -> float | None:
+    """Half of a quantile's interval, by how groups of values differ; None where they can't tell."""
+    if len(groups) < MIN_REPEATS or any(len(values) < min_samples(p) for values in groups):
+        return None
+    return half_width([quantile(sorted(values), p) for values in groups])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from tgicli.bench.distributions import distribution
+from tgicli.bench.distributions import distribution, of_dependent
 from tgicli.bench.metrics import PER_REQUEST, content_tokens, icl_ms
 from tgicli.bench.plan import Load, Open
 from tgicli.bench.record import NS_PER_S, Outcome, Record
@@ -136,7 +136,7 @@ def _metrics(repeats: Sequence[Sequence[Record]], cut_share: float) -> Mapping[s
         found[name] = distribution(values, missing_share=cut_share)
         if name == "tpot_ms":
             gaps = [_gaps(records) for records in repeats]
-            found["icl_ms"] = distribution(gaps, missing_share=cut_share)
+            found["icl_ms"] = distribution(gaps, missing_share=cut_share, estimate=of_dependent)
     return {name: values for name, values in found.items() if values is not None}
 
 

@@ -120,8 +120,8 @@ def around(value: float, half: float | None) -> Estimate:
     return Estimate(value) if half is None else Estimate(value, value - half, value + half)
 
 
-def batches(values: Sequence[float]) -> list[float]:
-    """Return the means of N_BATCHES runs of neighbours, of equal size but for one; [] if too few.
+def batches(values: Sequence[float]) -> list[Sequence[float]]:
+    """Return N_BATCHES runs of neighbours, of equal size but for one; [] if there are too few.
 
     For values in the order of time: neighbours that depend on each other end up in one batch.
     """
@@ -129,7 +129,7 @@ def batches(values: Sequence[float]) -> list[float]:
     if n < N_BATCHES:
         return []
     edges = [k * n // N_BATCHES for k in range(N_BATCHES + 1)]
-    return [statistics.fmean(values[a:b]) for a, b in pairwise(edges)]
+    return [values[a:b] for a, b in pairwise(edges)]
 
 
 def wilson(n_good: int, n: int) -> Estimate:

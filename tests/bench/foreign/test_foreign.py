@@ -100,7 +100,8 @@ def test_details_give_the_same_figures_and_intervals():
 
     for name in ("ttft_ms.p50", "tpot_ms.mean", "icl_ms.p50", "icl_ms.mean", "e2e_ms.p50"):
         assert detailed.figures[name].value == pytest.approx(plain.figures[name].value)
-        assert detailed.figures[name].low is not None
+        # Gaps of one answer hang together, and when they were is not told.
+        assert (detailed.figures[name].low is None) == (name == "icl_ms.p50")
     assert detailed.figures["ttft_ms.p99"].low is None  # 40 answers are too few for it
 
 

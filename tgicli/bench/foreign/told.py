@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from tgicli.bench.distributions import distribution
+from tgicli.bench.distributions import QuantileEstimate, distribution, of_independent
 from tgicli.bench.result import Estimate, Remark, invalid, warning
 from tgicli.bench.sample_statistics import CONFIDENCE, around, t_quantile
 from tgicli.bench.validity import BAD_ERROR_SHARE
@@ -68,9 +68,11 @@ def single(name: str, value: float | None) -> dict[str, Estimate]:
     return {} if value is None else {name: Estimate(value)}
 
 
-def of_values(name: str, values: Sequence[float]) -> dict[str, Estimate]:
+def of_values(
+    name: str, values: Sequence[float], *, estimate: QuantileEstimate = of_independent
+) -> dict[str, Estimate]:
     """Return the figures of a metric that was told request by request, with their intervals."""
-    found = distribution([values])
+    found = distribution([values], estimate=estimate)
     return {} if found is None else _named(name, {"mean": found.mean, **found.quantiles})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from tgicli.bench.comparable import Comparable, LoadFigures
+from tgicli.bench.distributions import of_independent, of_unknown
 from tgicli.bench.foreign.told import (
     at,
     closed,
@@ -108,7 +109,8 @@ def _details(told: object) -> dict[str, Estimate]:
     }
     found: dict[str, Estimate] = {}
     for name, seconds in times.items():
-        found |= of_values(name, [1000 * one for one in seconds])
+        estimate = of_unknown if name == "icl_ms" else of_independent
+        found |= of_values(name, [1000 * one for one in seconds], estimate=estimate)
     return found
 
 
