@@ -75,7 +75,7 @@ def a_recording() -> Recording:
             nonce="x7",
         ),
         record(send_ms=1900, chunks=pieces(2000, 2010.5), token_source=TokenSource.CHUNKS, index=7),
-        record(send_ms=1950, chunks=pieces(2050), n_cached_tokens=0),
+        record(send_ms=1950, chunks=pieces(2050), n_cached_tokens=0, n_hidden_tokens=1),
     ]
     repeats = (
         run_of(users(4) + odd, warm_ms=1000, end_ms=7000),

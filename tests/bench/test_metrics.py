@@ -84,6 +84,26 @@ def test_tpot_is_exact_with_many_tokens_a_chunk(per_chunk: int):
     assert tokens_per_chunk(request) == per_chunk
 
 
+@pytest.mark.parametrize(("n_each", "n_seen"), [(1, 6), (0, 6), (0, 7), (0, 30)])
+def test_tpot_leaves_hidden_reasoning_out(n_each: int, n_seen: int):
+    """A piece each 10 ms; their tokens are told, or as many as they, or an end more, or spread."""
+    at_ms = [500 + 10 * k for k in range(6)]
+    sent = pieces(*at_ms, n_tokens=n_each)
+
+    whole = record(chunks=sent, n_tokens=400 + n_seen, n_hidden_tokens=400)
+
+    assert tpot_ms(whole) == tpot_ms(record(chunks=sent, n_tokens=n_seen))
+    assert tokens_per_chunk(whole) == max(n_seen - n_seen % 6, 6) / 6
+
+
+def test_hidden_reasoning_arrives_with_the_first_piece():
+    chunks = pieces(500, 510, 520)
+
+    arrived = list(tokens_by_arrival(record(chunks=chunks, n_tokens=44, n_hidden_tokens=40)))
+
+    assert [n for _, n in arrived] == [41, 1, 2]
+
+
 def test_tpot_leaves_the_first_chunks_tokens_out():
     first = Chunk(100 * MS, 5, 20, False, 0)
     request = record(chunks=(first, *pieces(110, 120, 130)))

@@ -20,6 +20,7 @@ from tgicli.bench.answer_facts import (
     NOT_UTF8,
     UNREADABLE,
 )
+from tgicli.bench.metrics import tpot_ms
 from tgicli.bench.plan import Prompt
 from tgicli.bench.record import Outcome, Record, TokenSource
 from tgicli.bench.recorder import Asked, Note, Recorder
@@ -197,6 +198,30 @@ def test_a_piece_is_one_token_where_there_are_as_many_of_both(n_tokens: int, siz
 
     assert [chunk.n_tokens for chunk in record.chunks] == sizes
     assert (record.n_tokens, record.token_source) == (n_tokens, TokenSource.USAGE)
+
+
+REASONED = {"completion_tokens": 43, "completion_tokens_details": {"reasoning_tokens": 40}}
+
+
+def test_reasoning_that_is_counted_and_not_streamed_is_told_apart():
+    usage = json.dumps({"choices": [], "usage": REASONED})
+
+    hidden = openai_answer((usage, ()), (DONE, ()))
+
+    assert tpot_ms(hidden) == 50
+    assert (hidden.n_tokens, hidden.n_hidden_tokens) == (43, 40)
+    assert [chunk.n_tokens for chunk in hidden.chunks] == [1, 1, 1]
+
+
+def test_reasoning_that_is_streamed_hides_nothing_whatever_its_pieces_are_called():
+    usage = json.dumps({"choices": [], "usage": REASONED})
+    named, unnamed = Hand(), Hand()
+    named.begin()
+    spoken(named, chat(reasoning="hm"), chat("one"), chat(" two"), (usage, ()), (DONE, ()))
+    unnamed.begin()
+    spoken(unnamed, *[chat(f" {k}") for k in range(42)], (usage, ()), (DONE, ()))
+
+    assert [hand.end(9000).n_hidden_tokens for hand in (named, unnamed)] == [0, 0]
 
 
 def test_counts_with_each_event_tell_each_pieces_tokens():

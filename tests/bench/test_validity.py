@@ -405,6 +405,16 @@ def test_many_cut_requests_are_told():
     )
 
 
+def test_hidden_reasoning_is_told():
+    records = users(4, n_tokens=11)
+    hiding = [replace(one, n_tokens=51, n_hidden_tokens=40) for one in records]
+
+    words = remarks(result_of(hiding, closed(4), **STEADY), NOTE)
+
+    assert "hide reasoning" in words
+    assert "hide reasoning" not in remarks(result_of(records, closed(4), **STEADY), NOTE)
+
+
 def test_a_single_cut_request_is_told():
     cut = answer(1500, outcome=Outcome.CUT)
 

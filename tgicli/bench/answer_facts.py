@@ -38,6 +38,7 @@ _USAGE = re.compile(r'"usage"\s*:\s*\{')
 _NO_CHOICES = re.compile(r'"choices"\s*:\s*\[\s*\]')
 _ERROR = re.compile(r'"error"\s*:(?!\s*null)|"object"\s*:\s*"error"')
 _COUNTED = re.compile(r'"completion_tokens"\s*:\s*(\d+)')
+_REASONING = re.compile(r'"reasoning_tokens"\s*:\s*(\d+)')
 _PREDICTED = re.compile(r'"predicted_n"\s*:\s*(\d+)')  # llama-server's timings
 _CACHED = re.compile(r'"(?:cached_tokens|cache_n)"\s*:\s*(\d+)')  # OpenAI's usage, the timings
 
@@ -73,6 +74,12 @@ class Count(NamedTuple):
 
     n: int
     source: TokenSource
+    n_hidden: int = 0  # of these, reasoning that no piece brought
+
+    @property
+    def n_seen(self) -> int:
+        """How many are in pieces, or end the answer."""
+        return self.n - self.n_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +114,7 @@ class Answer:
         if count.source in (TokenSource.EVENTS, TokenSource.ENGINE):
             return [len(piece.tokens) for piece in self.pieces]
         # All but an end token have text where there are as many pieces as tokens.
-        is_one = count.source is TokenSource.USAGE and n_chunks in (count.n, count.n - 1)
+        is_one = count.source is TokenSource.USAGE and n_chunks in (count.n_seen, count.n_seen - 1)
         return [int(is_one and bool(piece.shown)) for piece in self.pieces]
 
     def _count(self, n_chunks: int) -> Count:
@@ -122,8 +129,20 @@ class Answer:
         if counted is None:
             counted = self._last(_PREDICTED)
         if counted is not None:
-            return Count(counted, TokenSource.USAGE)
+            n_hidden = self._n_hidden(counted, n_chunks=n_chunks)
+            return Count(counted, TokenSource.USAGE, n_hidden)
         return Count(n_chunks, TokenSource.CHUNKS)
+
+    def _n_hidden(self, n_tokens: int, *, n_chunks: int) -> int:
+        """Count the reasoning that the server made and kept, as far as it tells.
+
+        None of it is hidden where pieces tell their tokens, or are more than the other tokens:
+        then some brought it, whatever they are called.
+        """
+        n_told = self._last(_REASONING) or 0
+        is_seen = any(piece.shown and piece.is_reasoning for piece in self.pieces)
+        tells = any(piece.n_counted is not None for piece in self.pieces)
+        return 0 if is_seen or tells or n_tokens - n_told < n_chunks else n_told
 
     @property
     def n_cached_tokens(self) -> int | None:

@@ -46,7 +46,7 @@ def _counts(records: Sequence[Record]) -> Iterator[Remark]:
     """The pieces' tokens and the whole answers' are the same."""
     told = [r for r in records if r.n_tokens and r.chunks and all(c.n_tokens for c in r.chunks)]
     n_pieces = sum(chunk.n_tokens for record in told for chunk in record.chunks)
-    n_whole = sum(record.n_tokens for record in told)
+    n_whole = sum(record.n_seen_tokens for record in told)
     if n_pieces > n_whole * (1 + TOLERANCE):
         yield invalid(
             f"the pieces held {n_pieces} tokens, but the whole answers {n_whole}:"

@@ -5,7 +5,8 @@ Called by the summary and by comparisons. Pure. Never says 0 where nothing could
     t_sched   when the plan wanted it sent        c_1 .. c_m   its pieces of content
     t_send    when it was                         n_1 .. n_m   their tokens, N in all
 
-An end token has no piece, and is not of these N where it can be told from the others.
+An end token has no piece, and is not of these N where it can be told from the others; nor is hidden
+reasoning, which was made before c_1.
 
 NOTE: other tools use these names for other things. TTFT is c_1 - t_send, where c_1 is the first
 piece that a reader would see or that is reasoning; TPOT is (c_m - c_1) / (N - n_1); ICL are the
@@ -39,9 +40,9 @@ def first_tokens(record: Record) -> tuple[float, FirstTokens] | None:
         return None
     if told := record.chunks[0].n_tokens:
         return told, FirstTokens.TOLD
-    if record.n_tokens in (n_chunks, n_chunks + 1):
+    if record.n_seen_tokens in (n_chunks, n_chunks + 1):
         return 1, FirstTokens.ONE
-    return record.n_tokens / n_chunks, FirstTokens.SPREAD
+    return record.n_seen_tokens / n_chunks, FirstTokens.SPREAD
 
 
 def content_tokens(record: Record) -> float | None:
@@ -51,7 +52,7 @@ def content_tokens(record: Record) -> float | None:
     if all(chunk.n_tokens for chunk in record.chunks):
         return sum(chunk.n_tokens for chunk in record.chunks)
     n_chunks = len(record.chunks)
-    return n_chunks if record.n_tokens == n_chunks + 1 else record.n_tokens or None
+    return n_chunks if record.n_seen_tokens == n_chunks + 1 else record.n_seen_tokens or None
 
 
 def later_tokens(record: Record) -> float | None:
@@ -59,7 +60,7 @@ def later_tokens(record: Record) -> float | None:
     first = first_tokens(record)
     if first is None:
         return None
-    n_later = (content_tokens(record) or record.n_tokens) - first[0]
+    n_later = (content_tokens(record) or record.n_seen_tokens) - first[0]
     return n_later if n_later > 0 else None
 
 
@@ -67,14 +68,16 @@ def tokens_by_arrival(record: Record) -> Iterator[tuple[int, float]]:
     """Yield when tokens came and how many, N in all where the pieces do not hold more.
 
     What the server counted beyond the pieces that told (an end token, special tokens) is spread
-    over those that did not tell, or came with the last one.
+    over those that did not tell, or came with the last one. Hidden reasoning came with the first.
     """
-    rest = max(record.n_tokens - sum(chunk.n_tokens for chunk in record.chunks), 0)
+    rest = max(record.n_seen_tokens - sum(chunk.n_tokens for chunk in record.chunks), 0)
     n_silent = sum(not chunk.n_tokens for chunk in record.chunks)
     last = len(record.chunks) - 1
     for k, chunk in enumerate(record.chunks):
         share = rest / n_silent if n_silent and not chunk.n_tokens else 0.0
-        yield chunk.at_ns, chunk.n_tokens + share + (rest if k == last and not n_silent else 0)
+        late = rest if k == last and not n_silent else 0
+        early = 0 if k else record.n_hidden_tokens
+        yield chunk.at_ns, early + chunk.n_tokens + share + late
 
 
 def ttft_ms(record: Record) -> float | None:

@@ -67,6 +67,7 @@ class Record:
     n_prompt_tokens: int = 0  # as the server counted them; 0: not told
     n_cached_tokens: int | None = None  # of these, not computed; None: not told
     n_tokens: int = 0  # N: generated, as token_source counted them
+    n_hidden_tokens: int = 0  # of these, reasoning that no piece brought
     token_source: TokenSource = TokenSource.CHUNKS
     n_prompt_asked: int | None = None  # None: the prompt's length was nobody's wish
     n_new_asked: int | None = None  # max_new_tokens
@@ -75,3 +76,8 @@ class Record:
     text: str = ""
     nonce: str = ""  # what its prompt begins with
     problems: tuple[str, ...] = ()  # of the stream's framing, by name, e.g. "data after [DONE]"
+
+    @property
+    def n_seen_tokens(self) -> int:
+        """How many tokens came, in pieces or as an end token."""
+        return self.n_tokens - self.n_hidden_tokens

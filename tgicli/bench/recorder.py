@@ -251,6 +251,7 @@ class Note:
             n_prompt_tokens=finish.n_prompt_tokens if finish else 0,
             n_cached_tokens=answer.n_cached_tokens,
             n_tokens=count.n,
+            n_hidden_tokens=count.n_hidden,
             token_source=count.source,
             n_prompt_asked=asked.prompt.n_tokens,
             n_new_asked=asked.prompt.max_new_tokens,
@@ -258,7 +259,7 @@ class Note:
             is_streamed=asked.request.streams,
             text="".join(visible_text(piece.tokens) for piece in self._pieces),
             nonce=asked.prompt.nonce,
-            problems=tuple(self._problems(answer, chunks, count.n)),
+            problems=tuple(self._problems(answer, chunks, count.n_seen)),
         )
 
     def _since_began(self, at_ns: int | None) -> int | None:

@@ -203,7 +203,7 @@ def _remarks(pairs: Sequence[Pair]) -> Iterator[Remark]:
         share = n_cached / n_prompt if n_prompt else 1.0
         yield warning(f"a cache served {share:.0%} of the prompts' tokens")
     streamed = [pair.streamed for pair in pairs if _is_ok(pair.streamed)]
-    n_whole = sum(record.n_tokens >= MIN_TOKENS and len(record.chunks) == 1 for record in streamed)
+    n_whole = sum(r.n_seen_tokens >= MIN_TOKENS and len(r.chunks) == 1 for r in streamed)
     if n_whole:
         text = f"{n_whole} of {len(streamed)} streamed answers came in one piece"
         yield warning(text)

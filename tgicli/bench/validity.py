@@ -232,7 +232,13 @@ def _tokens(figures: WindowFigures, records: Iterable[Record]) -> Iterator[Remar
         yield warning(
             f"nobody counted the tokens of {n_pieces} answers: pieces of text are counted instead"
         )
-    firsts = [first_tokens(record) for record in records if record.outcome is Outcome.OK]
+    answers = [record for record in records if record.outcome is Outcome.OK]
+    if n_hiding := sum(record.n_hidden_tokens > 0 for record in answers):
+        yield note(
+            f"{n_hiding} of {len(answers)} answers hide reasoning: its tokens are in tokens/s, not"
+            " in TPOT, and its time is in TTFT"
+        )
+    firsts = [first_tokens(record) for record in answers]
     n_spread = sum(first is not None and first[1] is FirstTokens.SPREAD for first in firsts)
     if n_spread:
         yield note(
