@@ -105,6 +105,45 @@ REFUSALS: list[tuple[int, Any, type[TgicliError], str]] = [
         "Loading model",
     ),
     (500, {"error": {"message": "x", "type": "server_error"}}, ModelError, "x"),
+    (
+        400,
+        {"object": "error", "message": "This model's maximum context length is 9 tokens."},
+        ContextOverflow,
+        "9 tokens",
+    ),
+    (400, {"error": {"message": "prompt is too long: 9 > 8"}}, ContextOverflow, "9 > 8"),
+    (404, {"error": {"message": "x", "code": "model_not_available"}}, ModelNotFound, "x"),
+    (404, {"error": {"message": "x", "code": "DeploymentNotFound"}}, ModelNotFound, "x"),
+    (
+        404,
+        {"type": "error", "error": {"type": "not_found_error", "message": "model: m"}},
+        ModelNotFound,
+        "model: m",
+    ),
+    (
+        404,
+        {"error": {"message": "No endpoints found that support tool use.", "code": 404}},
+        RequestError,
+        "No endpoints found that support tool use. (status 404",
+    ),
+    (
+        403,
+        {"error": {"message": "Your input was flagged", "code": 403}},
+        RequestError,
+        "flagged (status 403",
+    ),
+    (
+        400,
+        {
+            "error": {
+                "message": "Provider returned error",
+                "code": 400,
+                "metadata": {"raw": '{"error":{"message":"no such seed"}}', "provider_name": "P"},
+            }
+        },
+        RequestError,
+        "Provider returned error: no such seed (",
+    ),
     (422, {"detail": [{"loc": ["body", "n"], "msg": "bad"}]}, RequestError, '"msg":"bad"'),
     (400, {"object": "error", "message": "vLLM", "code": 400}, RequestError, "vLLM"),
     (502, b"<html><title>502 Bad\nGateway</title>x</html>", Unreachable, "502 Bad Gateway (st"),

@@ -57,6 +57,8 @@ _BY_NAME: dict[str, _Kind] = {
     "context_length_exceeded": ContextOverflow,
     "exceed_context_size_error": ContextOverflow,
     "model_not_found": ModelNotFound,
+    "model_not_available": ModelNotFound,  # Together
+    "DeploymentNotFound": ModelNotFound,  # Azure
     "insufficient_quota": RequestError,  # comes as 429, and no waiting helps
     "rate_limit_exceeded": Overloaded,
     "rate_limit_error": Overloaded,
@@ -67,6 +69,11 @@ _BY_NAME: dict[str, _Kind] = {
     "server_error": ModelError,
     "InternalServerError": ModelError,
 }
+# Those that say it, whatever the status.
+_PLAIN_NAMES = (
+    *("insufficient_quota", "context_length_exceeded"),
+    *("model_not_found", "model_not_available", "DeploymentNotFound"),
+)
 _BY_STATUS: dict[int, _Kind] = {
     401: Unauthorized,
     403: Unauthorized,
@@ -90,8 +97,16 @@ _BY_BEGINNING: tuple[tuple[str, _Kind], ...] = (
 )
 # Compiled when there is something to read: a refusal is rare, and importing this module is not.
 _PREFIX = r"^(Input validation error|Request failed during generation|Template error): "
-_TOO_LONG = r"`inputs` (tokens \+ `max_new_tokens` must be|must have less than) "
-_NO_MODEL = r"(?i)\bmodels?\b.*\b(not (be )?found|not exist|unknown)"
+# TGI's words; then those of vLLM, SGLang, DeepSeek and Mistral, and Anthropic's.
+_TOO_LONG = (
+    r"`inputs` (tokens \+ `max_new_tokens` must be|must have less than) "
+    r"|(?i:maximum context length|model's context length|prompt is too long)"
+)
+_NO_MODEL = (
+    r"(?i)\bmodels?\b.*\b(not (be )?found|not exist|unknown)|^model: "  # the last: Anthropic
+)
+_NO_PROVIDER = r"(?i)^no (allowed )?(endpoints|providers)\b"  # OpenRouter, of a model that it knows
+_NO_SUCH_TEXT = r"(?i)\b(flagged|moderation|content (policy|filter))"  # OpenRouter's, as a 403
 _TAGS = r"(?is)<(script|style)\b.*?</\1>|<[^>]*>"
 _TITLE = r"(?is)<title[^>]*>(.*?)</title>"
 
@@ -110,7 +125,7 @@ def refusal_error(
     refusal = _read(body)
     words = refusal.words or _phrase(status)
     kind = _kind_of_status(refusal, status)
-    if status == HTTPStatus.NOT_FOUND and kind is RequestError:
+    if status == HTTPStatus.NOT_FOUND and kind is RequestError and not _lacks_provider(refusal):
         aside = f"status 404; see {_other_route(url)}--endpoint and --api"
         return WrongAddress(f"{words}: {url} is no route of this server", aside=aside)
     if kind is Unauthorized:
@@ -121,6 +136,10 @@ def refusal_error(
             aside += f", asks to wait {retry_after_s:,.0f} s"
         return Overloaded(words, aside=aside, retry_after_s=retry_after_s)
     return kind(words, aside=aside)
+
+
+def _lacks_provider(refusal: _Refusal) -> bool:
+    return re.search(_NO_PROVIDER, refusal.words) is not None
 
 
 def _other_route(url: str) -> str:
@@ -176,10 +195,12 @@ def _kind_of_status(refusal: _Refusal, status: int) -> _Kind:
     """Choose the class: names that nothing else means, then the status, then other names."""
     name = next((name for name in refusal.names if name in _BY_NAME), None)
     named = None if name is None else _BY_NAME[name]
-    if name in ("insufficient_quota", "model_not_found", "context_length_exceeded"):
+    if name in _PLAIN_NAMES:
         return _BY_NAME[name]
     if re.search(_TOO_LONG, refusal.words):
         return ContextOverflow
+    if status == HTTPStatus.FORBIDDEN and re.search(_NO_SUCH_TEXT, refusal.words):
+        return RequestError
     if status == HTTPStatus.NOT_FOUND:
         return ModelNotFound if re.search(_NO_MODEL, refusal.words) else RequestError
     if status in _BY_STATUS and status != HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -223,13 +244,22 @@ def _of_json(parsed: dict[str, Any], text: str) -> _Refusal:
     error = parsed.get("error") or (errors[0] if isinstance(errors, list) and errors else None)
     inner = error if isinstance(error, dict) else {**parsed, "error": error}
     words = next((inner[key] for key in _WORDS if inner.get(key)), text if parsed else "")
+    shown = words if isinstance(words, str) else msgspec.json.encode(words).decode()
+    if cause := _cause(inner.get("metadata")):
+        shown = f"{shown}: {cause}"
     codes = (inner.get("code"), inner.get("http_status_code"), parsed.get("code"))
     names = (inner.get("code"), inner.get("type"), parsed.get("error_type"))
     return _Refusal(
-        _shortened(words if isinstance(words, str) else msgspec.json.encode(words).decode()),
+        _shortened(shown),
         tuple(name for name in names if isinstance(name, str)),
         next((code for code in codes if isinstance(code, int)), None),
     )
+
+
+def _cause(metadata: object) -> str:
+    """Return what another server behind this one said, as OpenRouter tells it."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return words_of(raw.encode()) if isinstance(raw, str) else ""
 
 
 def _without_tags(text: str) -> str:
