@@ -228,10 +228,11 @@ def test_special_tokens_are_shown_where_the_server_tells_them(cli: Cli):
 
 def test_what_is_not_said_is_not_sent(cli: Cli):
     """Our defaults are for a model here: a server has its own, or knows no such option."""
-    assert asked(cli, "--no-chat").json["parameters"].keys() == {
-        "return_full_text",
-        "details",
-        "do_sample",
+    assert asked(cli, "--no-chat").json["parameters"] == {
+        "return_full_text": False,
+        "details": True,
+        "do_sample": True,
+        "max_new_tokens": None,  # as many as there is room for: said, older TGIs end at 100
     }
 
 

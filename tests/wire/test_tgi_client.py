@@ -37,7 +37,7 @@ def sent(params: SamplingParams = GREEDY, *, server: Server = Server.TGI, **fiel
     return body["parameters"]
 
 
-ALWAYS = {"return_full_text": False, "details": True}
+ALWAYS = {"return_full_text": False, "details": True, "max_new_tokens": None}
 
 
 def test_greedy_sends_nothing_that_would_make_tgi_draw():

@@ -66,6 +66,8 @@ def encode_generate(
             "return_full_text": False,
             "details": True,
             "do_sample": not request.params.is_greedy,
+            # None, too: TGI before 3 takes its absence for 100.
+            "max_new_tokens": request.params.max_new_tokens,
             **_sampling(request.params),
             **_extras(request, server),
         },
@@ -92,7 +94,6 @@ def _sampling(params: SamplingParams) -> dict[str, Any]:
     always = {
         "repetition_penalty": (params.repetition_penalty, 1.0),
         "frequency_penalty": (params.frequency_penalty, 0.0),
-        "max_new_tokens": (params.max_new_tokens, None),
         "top_n_tokens": (params.top_n_tokens, 0),
         "watermark": (params.watermark, False),
     }
