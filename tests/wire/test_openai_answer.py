@@ -271,6 +271,25 @@ def test_calls_that_share_an_index_are_told_apart_by_their_ids():
     ) == [("f", '{"a":1}'), ("g", '{"b":2}')]
 
 
+@pytest.mark.parametrize("index", [0, None])
+def test_calls_that_share_an_index_and_have_no_ids_are_told_apart_by_their_names(index: int | None):
+    def part(**function: Any) -> dict[str, Any]:
+        return {"tool_calls": [{"index": index, "function": function}]}
+
+    assert calls_of(
+        part(name="f", arguments='{"a":1}'),
+        part(name="g", arguments='{"b":'),
+        part(name="g", arguments="2}"),
+        part(name="g", arguments="{}"),
+    ) == [("f", '{"a":1}'), ("g", '{"b":2}'), ("g", "{}")]
+
+
+def test_logprobs_of_an_unknown_shape_are_not_told():
+    (token,) = reader(logprobs=True).read_event(event({"content": "Hi"}, logprobs=-0.5))
+
+    assert (token.text, token.logprob) == ("Hi", None)
+
+
 @pytest.mark.parametrize("written", ['{"a":', '{"a": "x', '{"a":1'])
 def test_a_call_that_was_cut_off_stays_open(written: str):
     read = reader()

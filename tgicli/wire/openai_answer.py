@@ -34,7 +34,7 @@ class _FunctionDelta(msgspec.Struct, frozen=True):
 
 class _CallDelta(msgspec.Struct, frozen=True):
     function: _FunctionDelta | None = None
-    index: int = 0
+    index: int | None = None  # it is the only one, or they come one after the other
     id: str | None = None
 
 
@@ -208,7 +208,7 @@ class OpenAIReader:
 
     def _pieces(self, text: str, logprobs: msgspec.Raw) -> list[Token]:
         """Return the tokens that make up a text, as far as they are told."""
-        told = read_json(_LOGPROBS, bytes(logprobs)) if self._params.wants_logprobs else None
+        told = _read_logprobs(bytes(logprobs)) if self._params.wants_logprobs else None
         tokens = _told_tokens(told) if told else []
         if not tokens:
             return [Token(UNKNOWN_ID, text)]
@@ -220,6 +220,14 @@ class OpenAIReader:
             Token(token.id, piece, token.logprob, top=token.top)
             for token, piece in zip(tokens, texts, strict=True)
         ]
+
+
+def _read_logprobs(data: bytes) -> _Logprobs | None:
+    """Return what is told of tokens; None of a shape that we don't know, such as Together's."""
+    try:
+        return read_json(_LOGPROBS, data)
+    except StreamBroken:
+        return None
 
 
 def _joined(content: str | list[_Part] | None) -> str:
@@ -256,7 +264,8 @@ def _of_mapping(top: dict[str, float]) -> tuple[TopToken, ...]:
 class _Calls:
     """Writes calls as text while they come: one after the other, whatever order they come in.
 
-    A call is known by its index, and by its id where a server gives several calls one index.
+    A call is known by its index, and by its id where a server gives several calls one index; also
+    by its name, where one behind it is whole.
     """
 
     def __init__(self) -> None:
@@ -278,15 +287,24 @@ class _Calls:
 
     def _add(self, delta: _CallDelta) -> str:
         assert delta.function is not None
-        if delta.function.name and delta.id:
-            self._ids[delta.index] = delta.id
-        call = delta.index, self._ids.get(delta.index, "")
+        index = delta.index or 0
+        name, arguments = delta.function.name, delta.function.arguments
+        if name and delta.id:
+            self._ids[index] = delta.id
+        elif name and arguments and self._has_whole(index):
+            self._ids[index] = f"unnamed {len(self._texts)}"
+        call = index, self._ids.get(index, "")
         before = self._texts.get(call, "")
         piece = _written(delta.function, begins=not before)
         self._texts[call] = before + piece
         if self._open is None:
             self._open = call
         return piece if call == self._open else ""
+
+    def _has_whole(self, index: int) -> bool:
+        """Whether the last call of an index is whole; so a further name begins another one."""
+        written = self._texts.get((index, self._ids.get(index, "")), "")
+        return _is_whole(written.partition(_ARGUMENTS)[2])
 
 
 _ARGUMENTS = '"arguments": '
