@@ -51,6 +51,7 @@ from tgicli.core import (
     visible_text,
 )
 from tgicli.errors import (
+    ContextOverflow,
     Overloaded,
     RequestError,
     StreamBroken,
@@ -507,6 +508,36 @@ def test_what_goes_wrong_behind_an_answer_s_end_is_no_failure():
         finish = asked(server, "", CHAT)
 
     assert finish.reason is FinishReason.EOS_TOKEN
+
+
+@pytest.mark.parametrize("before", [[], [chat_event(content="Hi")]])
+@pytest.mark.parametrize("behind", [[], [DONE]])
+def test_an_error_that_older_llama_servers_write_as_a_field_is_told(
+    before: list[bytes], behind: list[bytes]
+):
+    field = b'error: {"code":400,"message":"too long","type":"exceed_context_size_error"}\n\n'
+    events = stream(*before, field, *behind)
+
+    with (
+        serving(events, pages={"/v1/models": card()}) as server,
+        pytest.raises(ContextOverflow, match="too long"),
+    ):
+        asked(server, "", CHAT)
+
+
+def test_a_text_that_looks_like_such_a_field_is_a_text():
+    text = 'a\nerror: {"code":400}\n'
+
+    async def main(url: str) -> str:
+        async with aclosing(backend_at(url)) as backend:
+            events = await collect(backend, CHAT)
+        return "".join(event.text for event in events if isinstance(event, Delta))
+
+    with serving(
+        stream(chat_event(content=text), chat_event(reason="stop"), DONE),
+        pages={"/v1/models": card()},
+    ) as server:
+        assert run(main(server.url)) == text
 
 
 def test_info_is_what_the_server_tells():

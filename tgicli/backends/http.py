@@ -47,6 +47,7 @@ MAX_WORDS_BYTES = 64 << 10  # of a refusal
 WORDS_S = 5.0  # to read a refusal
 RESENT_WITHIN_S = 1.0  # a round trip to anywhere, and not much work
 EVENT_STREAM = "text/event-stream"
+_ERROR_FIELD = "error: {"
 _CONNECTED = frozenset(
     f"connection.{what}.complete" for what in ("connect_tcp", "connect_unix_socket", "start_tls")
 )
@@ -284,6 +285,7 @@ class _EventText(httpx.Response):
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncGenerator[str, None]:
         decode = codecs.getincrementaldecoder("utf-8-sig")("replace").decode
+        begins_line = True
         async with aclosing(_chunks(self._source, self._patience, self._observation)) as chunks:
             async for chunk in chunks:
                 self.n_unread += len(chunk)
@@ -292,11 +294,25 @@ class _EventText(httpx.Response):
                         f"the server sent {self.n_unread:,} bytes without the end of an event"
                     )
                 if text := decode(chunk):
-                    yield text
+                    yield _named(text, begins_line=begins_line)
+                    begins_line = text.endswith("\n")
                 if not self.has_events and len(self.beginning) < MAX_WORDS_BYTES:
                     self.beginning += chunk
         # The last event is one also where its blank line is missing.
         yield decode(b"", True) + "\n\n"
+
+
+def _named(text: str, *, begins_line: bool) -> str:
+    """Return a stream's text with an error as an event of that name.
+
+    Older llama-servers write it as a field `error`, which nobody would read.
+    """
+    if _ERROR_FIELD not in text:
+        return text
+    named = text.replace(f"\n{_ERROR_FIELD}", "\nevent: error\ndata: {")
+    if begins_line and named.startswith(_ERROR_FIELD):
+        return f"event: error\ndata: {{{named.removeprefix(_ERROR_FIELD)}"
+    return named
 
 
 async def _chunks(
