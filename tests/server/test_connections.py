@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 import pytest
 
@@ -38,7 +39,7 @@ def rest_after(talk: Talk) -> tuple[bytes, GatedServer]:
             await talk(client)
             try:
                 return await client.reader.read(), server
-            except ConnectionResetError:
+            except ConnectionError:
                 return b"", server
 
     return asyncio.run(visit())
@@ -68,7 +69,9 @@ def test_a_head_that_comes_byte_by_byte_is_not_waited_for():
     assert rest_after(trickle)[0] == b""
 
 
-def test_a_body_that_comes_slowly_is_waited_for():
+def test_a_body_that_comes_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "LEAST_BYTES_PER_S", 10)
+
     async def trickle(client: Connection) -> None:
         head, _, body = POST.partition(b"\r\n\r\n")
         await client.send(head + b"\r\n\r\n")
@@ -79,6 +82,42 @@ def test_a_body_that_comes_slowly_is_waited_for():
         client.cut()
 
     rest_after(trickle)
+
+
+def test_a_body_that_hardly_comes_is_not_waited_for():
+    async def trickle(client: Connection) -> None:
+        head, _, body = POST.partition(b"\r\n\r\n")
+        await client.send(head + b"\r\n\r\n")
+        with suppress(ConnectionError):
+            for byte in body:
+                await client.send(bytes([byte]))
+                await asyncio.sleep(0.05)
+
+    rest, server = rest_after(trickle)
+
+    assert rest == b""
+    assert [record.error_type for record in server.records] == ["cancelled"]
+
+
+def test_requests_that_nobody_waits_for_an_answer_to_are_not_kept():
+    async def flood(client: Connection) -> None:
+        with suppress(ConnectionError):
+            await client.send(b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000)
+
+    rest, server = rest_after(flood)
+
+    assert rest.count(b"HTTP/1.1 200") <= connection.MAX_PIPELINED + 1
+    assert len(server.records) <= connection.MAX_PIPELINED + 1
+
+
+def test_a_few_requests_in_a_row_are_all_answered():
+    async def ask(client: Connection) -> None:
+        await client.send(b"GET /info HTTP/1.1\r\nhost: x\r\n\r\n" * connection.MAX_PIPELINED)
+        for _ in range(connection.MAX_PIPELINED):
+            assert (await client.reply()).status == 200
+        client.cut()
+
+    rest_after(ask)
 
 
 @pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])

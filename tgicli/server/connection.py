@@ -7,6 +7,7 @@ the file to look at when uvicorn changes. Never looks into a body or an answer.
 from __future__ import annotations
 
 import asyncio
+import math
 from http import HTTPStatus
 
 import httptools
@@ -18,6 +19,8 @@ from tgicli.server.streaming import HANG_UP
 from tgicli.wire.tgi import encode_failure
 
 REQUEST_TIMEOUT_S = 60.0  # that a head may take from its first byte on, and a pause in a body
+LEAST_BYTES_PER_S = 10_000  # of a body, but for a first REQUEST_TIMEOUT_S
+MAX_PIPELINED = 16  # requests of one connection that wait for the answer to one before them
 MAX_HEAD_BYTES = 65_536  # of what is not a body: a request line, headers, the framing of chunks
 
 
@@ -29,6 +32,7 @@ class Connection(HttpToolsProtocol):
 
     _n_beside_body = 0  # bytes of the current request
     _timer: asyncio.TimerHandle | None = None  # while the rest of a request is expected
+    _due_s = 0.0  # when it must be there, on the loop's clock
     _unanswered: tuple[RequestResponseCycle, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,9 +92,16 @@ class Connection(HttpToolsProtocol):
         self.scope["state"][HANG_UP] = self._hang_up
 
     def on_headers_complete(self) -> None:
-        """Let the request be answered, now or behind those before it."""
+        """Let the request be answered, now or behind those before it.
+
+        Raises:
+            RuntimeError: too many wait already; the parser stops there.
+        """
         if self._is_offer:
             return
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise RuntimeError("too many requests without an answer")
+        self._due_s = self.loop.time() + REQUEST_TIMEOUT_S
         self._expect_more()
         super().on_headers_complete()
         unanswered = (cycle for cycle in self._unanswered if not cycle.response_complete)
@@ -104,7 +115,8 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take in a piece of a body, which has a limit of its own."""
         self._n_beside_body -= len(body)
-        self._expect_more()
+        self._due_s += len(body) / LEAST_BYTES_PER_S
+        self._expect_more(self._due_s - self.loop.time())
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -133,13 +145,15 @@ class Connection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
 
-    def _expect_more(self) -> None:
+    def _expect_more(self, within_s: float = math.inf) -> None:
         self._expect_nothing()
-        self._timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._give_up)
+        wait_s = max(0.0, min(within_s, REQUEST_TIMEOUT_S))
+        self._timer = self.loop.call_later(wait_s, self._give_up)
 
     def _give_up(self) -> None:
         """Wait no longer, unless nothing can come because an earlier answer is still on its way."""
         if self.flow.read_paused:
+            self._due_s = self.loop.time() + REQUEST_TIMEOUT_S
             self._expect_more()
         else:
             self._hang_up()
