@@ -73,6 +73,7 @@ class Grammar:
 
 INFINITY = float("inf")
 LEAST_TEMPERATURE = 1e-5  # a lower one counts as 0: dividing logits by it may overflow
+MOST_STOP_CHARACTERS = 1_000  # each one costs memory while the answer lives
 EXTREME = 1e30  # the largest factor by which logits can be multiplied without an overflow
 
 
@@ -122,6 +123,9 @@ class SamplingParams:
         _check(self.top_n_tokens >= 0, "top_n_tokens must be >= 0", self.top_n_tokens)
         if "" in self.stop:
             raise RequestError("a stop string must not be empty")
+        longest = max(map(len, self.stop), default=0)
+        rule = f"a stop string must have {MOST_STOP_CHARACTERS:,} characters at most"
+        _check(longest <= MOST_STOP_CHARACTERS, rule, longest)
 
     @property
     def is_greedy(self) -> bool:

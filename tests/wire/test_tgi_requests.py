@@ -99,6 +99,7 @@ def test_a_temperature_of_1_alone_draws_nothing():
         ({"top_k": 0}, "`top_k` must be strictly positive"),
         ({"typical_p": 1.0}, "`typical_p` must be > 0.0 and < 1.0"),
         ({"top_n_tokens": 6}, "`top_n_tokens` must be >= 0 and <= 5. Given: 6"),
+        ({"stop": ["a" * 1_001]}, "a stop string must have 1,000 characters at most, got 1001"),
         ({"stop": ["a"] * 5}, "`stop` supports up to 4 stop sequences. Given: 5"),
         (
             {"truncate": 1025},

@@ -156,8 +156,10 @@ class AllowedTools(msgspec.Struct, frozen=True):
 
     def among(self, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
         """Return these of the tools; an unknown name is refused."""
-        chosen = [tool for one in self.tools for tool in _named(tools, one.function.name)]
-        return tuple(tool for tool in tools if tool in chosen)
+        names = {one.function.name for one in self.tools}
+        if unknown := names - {tool.name for tool in tools}:
+            raise _no_tool(min(unknown))
+        return tuple(tool for tool in tools if tool.name in names)
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -285,8 +287,12 @@ def _forced(tools: tuple[Tool, ...], choice: str | ToolChoice | None) -> tuple[T
 def _named(tools: tuple[Tool, ...], name: str | None) -> tuple[Tool, ...]:
     named = tuple(tool for tool in tools if tool.name == name)
     if not named:
-        raise ToolError(f"Tool error: Tool with name {name} not found")
+        raise _no_tool(name)
     return named
+
+
+def _no_tool(name: str | None) -> ToolError:
+    return ToolError(f"Tool error: Tool with name {name} not found")
 
 
 def _grammar(body: ChatBody, use: ToolUse) -> Grammar | None:
