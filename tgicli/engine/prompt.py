@@ -41,14 +41,19 @@ class PromptEncoder:
         Raises:
             RequestError: there are none to go on from, or the template refuses the messages.
         """
-        ids = self._ids(request.prompt, request.tools, request.continues)
+        ids = self._ids(request.prompt, request.tools, request.continues, request.reuse_key)
         if not ids and request.generates:
             raise RequestError("the prompt is empty: it has no tokens")
         return list(ids) if request.truncate is None else ids[-request.truncate :]
 
     def _to_ids(
-        self, prompt: str | tuple[Message, ...], tools: tuple[Tool, ...], continues: bool
+        self,
+        prompt: str | tuple[Message, ...],
+        tools: tuple[Tool, ...],
+        continues: bool,
+        reuse_key: str,
     ) -> list[int]:
+        """Encode; the key keeps apart who is to notice nothing of each other."""
         if isinstance(prompt, str):
             return self.model.tokenize(prompt, add_special=True)
         messages = tuple(map(self._spelled_out, prompt))
