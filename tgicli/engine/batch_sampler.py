@@ -120,7 +120,10 @@ class BatchSampler:
     def _sample_among_candidates(self, sequence: Sequence, logits: Any) -> Sampled:
         """Sample from what the grammar leaves, or with log-probabilities, or both."""
         constraint, candidates = sequence.constraint, self._candidates
-        candidates.fill(logits, None if constraint is None else constraint.allowed())
+        if constraint is None:
+            candidates.fill(logits)
+        else:
+            candidates.fill(logits, constraint.allowed(), self._sampler(sequence).bias)
         sampled = self._choose(sequence, candidates)
         if constraint is not None:
             constraint.accept(sampled.id)

@@ -147,13 +147,18 @@ class Candidates:
         self.array = llama_cpp.llama_token_data_array()
         self._data = self._rows.ctypes.data_as(llama_cpp.llama_token_data_p)
 
-    def fill(self, logits: Any, allowed: Ids | None = None) -> None:
-        """Take over one row of logits, a pointer to n_vocab floats; of the allowed ids only."""
+    def fill(self, logits: Any, allowed: Ids | None = None, bias: Any = None) -> None:
+        """Take over one row of logits, a pointer to n_vocab floats; of the allowed ids only.
+
+        bias is n_vocab floats that are added to these.
+        """
         row = self._numpy.ctypeslib.as_array(logits, (self._n_vocab,))
         ids = self._ids if allowed is None else allowed
         rows = self._rows[: len(ids)]
         rows["id"] = ids
         rows["logit"] = row if allowed is None else row[allowed]
+        if bias is not None:
+            rows["logit"] += bias[ids]
         self.array.data = self._data
         self.array.size = len(ids)
         self.array.selected = -1
@@ -182,6 +187,7 @@ class Sampler:
         self, params: SamplingParams, prompt: list[int], *, n_vocab: int, n_ctx: int
     ) -> None:
         self._n_top = params.top_n_tokens
+        self.bias = _dense_bias(params, n_vocab)
         self._chain = llama_cpp.llama_sampler_chain_init(
             llama_cpp.llama_sampler_chain_default_params()
         )
@@ -214,10 +220,26 @@ class Sampler:
         llama_cpp.llama_sampler_free(self._chain)
 
 
+def _dense_bias(params: SamplingParams, n_vocab: int) -> Any:
+    """Return what is added to each logit, where a grammar leaves some; else the chain adds it.
+
+    There an id is no index any more, and llama.cpp would look each of them up among all.
+    """
+    if params.grammar is None or not params.logit_bias:
+        return None
+    import numpy as np  # as above
+
+    bias = np.zeros(n_vocab, dtype=np.float32)
+    for token_id, value in params.logit_bias:
+        if token_id < n_vocab:
+            bias[token_id] += value
+    return bias
+
+
 def _links(params: SamplingParams, *, n_vocab: int, n_ctx: int) -> list[Any]:
     """Return the samplers of a chain, in order; one that would change nothing is left out."""
     links = []
-    if params.logit_bias:
+    if params.logit_bias and params.grammar is None:
         biases = (llama_cpp.llama_logit_bias * len(params.logit_bias))(*params.logit_bias)
         links.append(llama_cpp.llama_sampler_init_logit_bias(n_vocab, len(biases), biases))
     if params.has_penalties:
