@@ -20,11 +20,14 @@ from tgicli.core import (
     Finish,
     FinishReason,
     GenerationRequest,
+    Grammar,
+    GrammarKind,
     Message,
     Progress,
     Run,
     SamplingParams,
 )
+from tgicli.engine.grammar import GrammarCompiler
 from tgicli.engine.model import LoadOptions, Model
 from tgicli.engine.prompt import PromptEncoder
 from tgicli.engine.runner import ContextOptions
@@ -373,6 +376,32 @@ def test_a_bias_for_a_token_that_there_is_not_is_refused(tiny_model: Path) -> No
                 await collect(backend, biased)
 
     asyncio.run(main())
+
+
+def test_grammars_that_take_long_hold_up_no_chat(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = threading.Event()
+    monkeypatch.setattr(GrammarCompiler, "compile", lambda *_: compiled.wait())
+    regex = Grammar(GrammarKind.REGEX, "a+")
+    constrained = replace(HELLO, params=replace(GREEDY, grammar=regex))
+    chat = replace(HELLO, prompt=(Message("user", "Hello"),))
+
+    async def main() -> Finish:
+        async with backend_on(tiny_model) as backend:
+            waiting = [
+                asyncio.create_task(collect(backend, replace(constrained, id=f"g{i}")))
+                for i in range(40)  # more than asyncio's own threads
+            ]
+            await asyncio.sleep(0)
+            _, finish = await collect(backend, chat)
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+            compiled.set()
+        return finish
+
+    assert asyncio.run(main()).n_generated_tokens == 20
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,20 @@ def test_a_grammar_holds_whatever_else_is_asked_for(
     assert all(re.fullmatch(source, answer) for answer in answers)
 
 
+@pytest.mark.parametrize("letter", ["x", "y", "z"])
+@pytest.mark.parametrize("logprobs", [False, True])
+def test_a_logit_bias_counts_among_the_allowed_tokens(
+    tiny_model: Path, letter: str, logprobs: bool
+) -> None:
+    with writing(tiny_model) as writer:
+        (token_id,) = writer.answers.model.tokenize(letter, add_special=False)
+        bias = ((token_id, 50.0), (999_999, 100.0))
+        biased = replace(GREEDY, logit_bias=bias, logprobs=logprobs)
+        first = writer.ids(regex("[xyz]"), biased, n_new=4)[0]
+
+    assert first == token_id
+
+
 def test_log_probabilities_are_shared_among_the_allowed_tokens(tiny_model: Path) -> None:
     with writing(tiny_model) as writer:
         writer.ids(regex("[xyz]"), replace(HOT, top_n_tokens=5), n_new=4)
@@ -393,7 +407,8 @@ def test_gbnf_means_what_llama_cpp_means_by_it(
     ("kind", "source", "message"),
     [
         ("json_schema", '{"type": 3', "the JSON schema is not JSON: Expecting ','"),
-        ("json_schema", "[" * 100_000, "the JSON schema is not JSON: maximum recursion"),
+        ("json_schema", "[" * 60_000, "the JSON schema is not JSON: maximum recursion"),
+        ("json_schema", " " * 70_000, "the JSON schema has 70,000 characters, and may have 65,536"),
         ("json_schema", '{"items":' * 200 + "{}" + "}" * 200, "does not compile: recursion limit"),
         ("json_schema", "[1]", "a JSON schema is an object, got '[1]'"),
         ("json_schema", '{"type":"text"}', "the JSON schema does not compile: Invalid type: text"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from tgicli.engine.grammar import Constraint, GrammarCompiler
 
 MAX_HEARTBEAT_AGE_S = 30.0
+N_COMPILERS = 2  # grammars that are compiled at once
+N_TOKENIZING = 2  # texts whose tokens are asked for; these are not answered, and take no place
 LONG_PROMPT_CHARACTERS = 20_000  # tokenising one takes long enough to be felt on the event loop
 
 
@@ -50,6 +53,9 @@ class LocalBackend:
         self._encoder = encoder
         self._runner = runner
         self._grammars: GrammarCompiler | None = None
+        # Threads of their own: grammars that take long would hold up everybody's prompts.
+        self._compilers = ThreadPoolExecutor(N_COMPILERS, "grammar")
+        self._tokenizing = asyncio.Semaphore(N_TOKENIZING)
         self._streams: dict[str, TokenStream] = {}
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
@@ -155,7 +161,7 @@ class LocalBackend:
             from tgicli.engine.grammar import GrammarCompiler  # imports llguidance
 
             self._grammars = GrammarCompiler(self._encoder.model)
-        return await asyncio.to_thread(self._grammars.compile, grammar)
+        return await self._loop.run_in_executor(self._compilers, self._grammars.compile, grammar)
 
     async def _encode(self, request: GenerationRequest) -> list[int]:
         if isinstance(request.prompt, str) and len(request.prompt) < LONG_PROMPT_CHARACTERS:
@@ -179,7 +185,8 @@ class LocalBackend:
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         """Say how the model sees a request's prompt."""
-        return await asyncio.to_thread(self._tokenize, request)
+        async with self._tokenizing:
+            return await asyncio.to_thread(self._tokenize, request)
 
     def _tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
         token_ids = self._encoder.encode(replace(request, truncate=None))
@@ -231,6 +238,8 @@ class LocalBackend:
             return
         self._is_closed = True
         await asyncio.to_thread(self._engine.close)
+        # One that compiles still reads the model's vocabulary.
+        await asyncio.to_thread(self._compilers.shutdown, cancel_futures=True)
         self._runner.close()
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
@@ -76,7 +76,8 @@ class ChatTemplate:
             TemplateFailed: the template refuses these messages or fails, in its own words.
         """
         try:
-            turns = [self._to_turn(message, messages) for message in messages]
+            names = {call.id: call.name for message in messages for call in message.tool_calls}
+            turns = [self._to_turn(message, names) for message in messages]
             if tools and not self._knows_tools:
                 turns = _tell_tools(turns, tools)
             definitions = [_to_definition(tool) for tool in tools]
@@ -105,7 +106,7 @@ class ChatTemplate:
                 aside="--no-chat",
             ) from error
 
-    def _to_turn(self, message: Message, messages: Sequence[Message]) -> _Json:
+    def _to_turn(self, message: Message, names: Mapping[str, str]) -> _Json:
         turn: _Json = {"role": message.role, "content": message.content}
         if message.tool_calls and self._knows_calls:
             turn["tool_calls"] = [_to_call(call) for call in message.tool_calls]
@@ -113,7 +114,8 @@ class ChatTemplate:
             turn["content"] += "\n".join(map(_tell_call, message.tool_calls))
         if message.tool_call_id is not None:
             turn["tool_call_id"] = message.tool_call_id
-            turn |= _name_of_call(message.tool_call_id, messages)
+            if message.tool_call_id in names:  # some templates want it beside a tool's answer
+                turn["name"] = names[message.tool_call_id]
         return turn
 
 
@@ -155,12 +157,6 @@ def _parsed(arguments: str) -> Any:
 
 def _tell_call(call: ToolCall) -> str:
     return _to_json({"name": call.name, "arguments": _parsed(call.arguments)})
-
-
-def _name_of_call(id: str, messages: Sequence[Message]) -> _Json:
-    """Return the `name` that some templates want beside a tool's answer."""
-    names = [call.name for message in messages for call in message.tool_calls if call.id == id]
-    return {"name": names[-1]} if names else {}
 
 
 def _tell_tools(turns: list[_Json], tools: Sequence[Tool]) -> list[_Json]:

@@ -38,6 +38,7 @@ _COMPACT: JsonCompileOptions = {"whitespace_pattern": " ?"}
 # and an object may have 200 optional keys. With llguidance's own limits a token can take seconds.
 _LIMITS = LLParserLimits(step_max_items=5_000, max_items_in_row=1_000, verbose_errors=False)
 _TOO_MANY = re.compile("Too many items|Current row has")
+MOST_CHARACTERS = 65_536  # of a grammar
 _MARK = b"\x02"  # merges with nothing
 _NAMES = {
     GrammarKind.JSON_SCHEMA: "JSON schema",
@@ -109,6 +110,11 @@ class GrammarCompiler:
             GrammarInvalid: it is not what its kind says, or asks for what can't be enforced.
         """
         name = _NAMES[grammar.kind]
+        if (n := len(grammar.source)) > MOST_CHARACTERS:
+            raise GrammarInvalid(
+                f"the {name} has {n:,} characters, and may have {MOST_CHARACTERS:,}: a longer one "
+                "takes seconds to compile"
+            )
         source = _to_llguidance(grammar)
         matcher = LLMatcher(self._shared_tokenizer(), source, log_level=0, limits=_LIMITS)
         if matcher.is_error():
@@ -176,7 +182,7 @@ def _close(subschemas: list[dict[str, Any]]) -> None:
     if any(_combines(schema) for schema in subschemas):
         return
     for schema in subschemas:
-        names = list(schema["properties"]) if isinstance(schema.get("properties"), dict) else []
+        names = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
         has_names = names and all(name in names for name in _parts(schema.get("required")))
         if has_names and not schema.keys() & _OPENERS:
             schema["additionalProperties"] = False
