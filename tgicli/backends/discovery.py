@@ -18,7 +18,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions, Route, shown_url
 from tgicli.backends.http import HttpClient, Reply
 from tgicli.backends.patience import Patience
 from tgicli.backends.watch import Watch
-from tgicli.errors import TgicliError, WrongAddress
+from tgicli.errors import ModelError, TgicliError, Unauthorized, WrongAddress
 from tgicli.wire.api import Api
 from tgicli.wire.refusals import parse_retry_after, redirect_error, refusal_error
 from tgicli.wire.servers import (
@@ -32,6 +32,7 @@ from tgicli.wire.servers import (
 MAX_LISTED = 10  # models in an error
 # These say nothing about the server behind the address; the others only that there is no such page.
 _ANSWERS_FOR_ALL = frozenset({401, 403, 407, 408, 429, 500, 502, 503, 504, 529})
+_CLOSED = _ANSWERS_FOR_ALL - {407, 408, 429}  # the same, or one page may be so by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Discovery:
         self._routes: Routes | None = None
         self._facts: ServerFacts | None = None
         self._has_asked_props = False
+        self.is_list_closed = False  # of models; what kind of server it is was not told
         self._redirect: tuple[Reply, str] | None = None  # and of which page it is
         self._asking: asyncio.Future[None] | None = None  # while somebody asks for the routes
 
@@ -76,7 +78,7 @@ class Discovery:
     def forget(self) -> None:
         """Ask again next time: another server is there now, or another model."""
         self._routes = self._facts = None
-        self._has_asked_props = False
+        self._has_asked_props = self.is_list_closed = False
 
     async def _ask_for_all(self, patience: Patience) -> None:
         """Find the routes; an error is for all who wait, too."""
@@ -199,38 +201,49 @@ class Discovery:
         return facts.models[0] if facts.models else None
 
     async def _info(self, patience: Patience) -> ServerFacts | None:
-        return await self._remember(self._endpoint.prefix + "/info", read_info, patience)
+        path = self._endpoint.prefix + "/info"
+        return self._remember(await self._http.get(path, patience), path, read_info)
 
     async def _models(self, patience: Patience) -> ServerFacts | None:
-        return await self._remember(self._endpoint.openai_prefix + "/models", read_models, patience)
+        """Read the list of models; who names one can do without, where it is closed or broken."""
+        path = self._endpoint.openai_prefix + "/models"
+        reply = await self._http.get(path, patience)
+        if reply.status not in _CLOSED:
+            return self._remember(reply, path, read_models)
+        if self._options.model is None:
+            raise _unlisted(to_error(reply, self._endpoint, path))
+        self.is_list_closed = True
+        self._facts = ServerFacts(server=self._known_server())
+        return self._facts
 
     async def _props(self, patience: Patience) -> ServerFacts | None:
-        found = await self._remember(self._endpoint.prefix + "/props", read_props, patience)
+        path = self._endpoint.prefix + "/props"
+        found = self._remember(await self._http.get(path, patience), path, read_props)
         self._has_asked_props = True
         return found
 
-    async def _remember(
-        self, path: str, read: Callable[[bytes], ServerFacts | None], patience: Patience
+    def _remember(
+        self, reply: Reply, path: str, read: Callable[[bytes], ServerFacts | None]
     ) -> ServerFacts | None:
-        found = await self._ask(path, read, patience)
-        if found is not None:
-            self._facts = found
-        return found
-
-    async def _ask(
-        self, path: str, read: Callable[[bytes], ServerFacts | None], patience: Patience
-    ) -> ServerFacts | None:
-        """Return what a page tells; None when there is none, or it tells something else.
+        """Keep what a page tells; None when there is none, or it tells something else.
 
         Raises:
-            TgicliError: the server does not answer, or refuses whoever asks.
+            TgicliError: the server refuses whoever asks.
         """
-        reply = await self._http.get(path, patience)
         if reply.status in _ANSWERS_FOR_ALL:
             raise to_error(reply, self._endpoint, path)
         if _is_redirect(reply):  # perhaps another page is not
             self._redirect = self._redirect or (reply, path)
-        return read(reply.body) if reply.status == HTTPStatus.OK else None
+        found = read(reply.body) if reply.status == HTTPStatus.OK else None
+        self._facts = found or self._facts
+        return found
+
+
+def _unlisted(error: TgicliError) -> TgicliError:
+    """Say how to do without a list of models, where that is kept or broken, and not the server."""
+    if isinstance(error, (ModelError, Unauthorized)):
+        error.aside += "; with --model no list is needed"
+    return error
 
 
 def to_error(reply: Reply, endpoint: Endpoint, path: str) -> TgicliError:

@@ -122,7 +122,8 @@ class RemoteBackend:
                 if answer.status != HTTPStatus.OK:
                     words = await answer.words()
                     error = self._error(Reply(answer.status, words, answer.headers), plan.path)
-                    if isinstance(error, (ModelNotFound, WrongAddress)):
+                    is_elsewhere = isinstance(error, (ModelNotFound, WrongAddress))
+                    if is_elsewhere or self._discovery.is_list_closed:
                         self._discovery.forget()
                     raise error
                 accept()

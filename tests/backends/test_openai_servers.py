@@ -1,0 +1,127 @@
+"""The remote backend at OpenAI's servers as they are: what they keep to themselves, and refuse."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.faulty import DONE, FaultyServer, Script, answer, chat_event, serving, stream
+from tgicli.backends.endpoint import Endpoint, RemoteOptions
+from tgicli.backends.remote import RemoteBackend
+from tgicli.backends.retrying import RetryPolicy
+from tgicli.core import Finish, GenerationRequest, Message, ModelInfo, SamplingParams
+from tgicli.errors import TgicliError, Unauthorized
+
+PATIENCE_S = 20.0
+PROMPT = GenerationRequest(id="x", prompt="Hello", params=SamplingParams(temperature=0))
+CHAT = replace(PROMPT, prompt=(Message("user", "Hello"),))
+HELLO = stream(chat_event(content="Hel"), chat_event(content="lo", reason="stop"), DONE)
+ROUTE = "/v1/chat/completions"
+AT_ONCE = RetryPolicy(draw=lambda: 0.0)
+_T = TypeVar("_T")
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    return asyncio.run(asyncio.wait_for(main, PATIENCE_S))
+
+
+def backend_at(url: str, **options: Any) -> RemoteBackend:
+    return RemoteBackend(RemoteOptions(endpoint=Endpoint.from_url(url), **options), retries=AT_ONCE)
+
+
+def asked(server: FaultyServer, path: str, *requests: GenerationRequest, **options: Any) -> Finish:
+    """Make requests one after the other; return the end of the last one."""
+
+    async def main() -> Finish:
+        async with aclosing(backend_at(server.url + path, **options)) as backend:
+            for request in requests:
+                async with aclosing(backend.generate(request)) as events:
+                    *_, finish = [event async for event in events]
+        assert isinstance(finish, Finish)
+        return finish
+
+    return run(main())
+
+
+def info_of(server: FaultyServer, path: str = ROUTE, **options: Any) -> ModelInfo:
+    async def main() -> ModelInfo:
+        async with aclosing(backend_at(server.url + path, **options)) as backend:
+            return await backend.info()
+
+    return run(main())
+
+
+def listed(*cards: dict[str, Any]) -> dict[str, Script]:
+    """Return the page that lists models."""
+    return {"/v1/models": answer(200, json.dumps({"data": cards}).encode())}
+
+
+def paths(server: FaultyServer) -> Sequence[str]:
+    return [seen.path for seen in server.seen]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 500, 501, 502, 503, 529])
+@pytest.mark.parametrize("path", [ROUTE, "/v1"])
+def test_who_names_the_model_needs_no_list_of_models(path: str, status: int):
+    with serving(HELLO, pages={"/v1/models": answer(status)}) as server:
+        asked(server, path, CHAT, CHAT, model="m")
+        info = info_of(server, path, model="m")
+
+    assert paths(server)[:3] == ["/v1/models", ROUTE, ROUTE]
+    assert server.posts[0].json["model"] == "m"
+    assert info.name == "m"
+
+
+def test_a_closed_list_of_models_is_one_of_openais_dialect():
+    with serving(HELLO, pages={"/v1/models": answer(403)}) as server:
+        asked(server, "", CHAT, model="m")
+
+    assert paths(server) == ["/info", "/v1/models", ROUTE]
+
+
+def test_who_names_the_model_hears_of_a_wrong_key_from_the_route_itself():
+    wrong = answer(401, b'{"error":{"message":"no such key"}}')
+    pages = {"/v1/models": answer(401)}
+    with serving(wrong, pages=pages) as server, pytest.raises(Unauthorized, match="no such key"):
+        asked(server, ROUTE, CHAT, model="m")
+
+
+@pytest.mark.parametrize(
+    ("status", "has_advice"), [(401, True), (403, True), (500, True), (502, False), (429, False)]
+)
+def test_who_names_no_model_hears_that_naming_one_helps(status: int, has_advice: bool):
+    with (
+        serving(HELLO, pages={"/v1/models": answer(status, retry_after="0")}) as server,
+        pytest.raises(TgicliError) as caught,
+    ):
+        asked(server, ROUTE, CHAT)
+
+    assert server.posts == []
+    assert ("with --model no list is needed" in caught.value.aside) is has_advice
+
+
+def test_a_list_that_is_there_later_is_read_then():
+    loading = answer(503, retry_after="0")
+    pages: dict[str, Script] = {"/v1/models": loading}
+
+    def on_retry(retry: object) -> None:
+        pages.update(listed({"id": "m", "owned_by": "vllm"}))
+
+    async def main(url: str) -> None:
+        remote = RemoteOptions(endpoint=Endpoint.from_url(url), model="m")
+        backend = RemoteBackend(remote, retries=AT_ONCE, on_retry=on_retry)
+        async with aclosing(backend):
+            for request in (CHAT, CHAT):
+                async with aclosing(backend.generate(request)) as events:
+                    assert [event async for event in events]
+
+    with serving(loading, HELLO, pages=pages) as server:
+        run(main(server.url + ROUTE))
+
+    assert server.posts[-1].json["top_k"] == -1
