@@ -14,9 +14,9 @@ import pytest
 from tests.faulty import DONE, FaultyServer, Script, answer, chat_event, serving, stream
 from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
-from tgicli.backends.retrying import RetryPolicy
+from tgicli.backends.retrying import Retry, RetryPolicy
 from tgicli.core import Finish, GenerationRequest, Message, ModelInfo, SamplingParams
-from tgicli.errors import TgicliError, Unauthorized
+from tgicli.errors import RequestError, TgicliError, Unauthorized
 
 PATIENCE_S = 20.0
 PROMPT = GenerationRequest(id="x", prompt="Hello", params=SamplingParams(temperature=0))
@@ -125,3 +125,89 @@ def test_a_list_that_is_there_later_is_read_then():
         run(main(server.url + ROUTE))
 
     assert server.posts[-1].json["top_k"] == -1
+
+
+COUNTLESS = answer(
+    422,
+    b'{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body",'
+    b'"stream_options","include_usage"],"msg":"Extra inputs are not permitted","input":true}]}}',
+)
+RENAMED = answer(
+    400,
+    b'{"error":{"message":"Unsupported parameter: \'max_tokens\' is not supported with this model. '
+    b'Use \'max_completion_tokens\' instead.","param":"max_tokens"}}',
+)
+SHORT = replace(CHAT, params=SamplingParams(temperature=0, max_new_tokens=9))
+
+
+def fields(server: FaultyServer, *names: str) -> list[tuple[str, ...]]:
+    """Return which of some fields each request had."""
+    return [tuple(name for name in names if name in seen.json) for seen in server.posts]
+
+
+def test_a_server_that_takes_no_stream_options_is_asked_without_from_then_on():
+    with serving(COUNTLESS, HELLO, pages=listed({"id": "m"})) as server:
+        finish = asked(server, "", CHAT, CHAT)
+
+    assert fields(server, "stream_options") == [("stream_options",), (), ()]
+    assert not finish.has_usage
+
+
+def test_a_server_that_has_another_name_for_the_longest_answer_is_told_by_that():
+    names = ("max_tokens", "max_completion_tokens")
+    with serving(RENAMED, HELLO, pages=listed({"id": "m"})) as server:
+        asked(server, "", SHORT, SHORT)
+
+    assert fields(server, *names) == [names[:1], names[1:], names[1:]]
+    assert server.posts[1].json["max_completion_tokens"] == 9
+
+
+def test_a_server_that_refuses_both_is_asked_a_third_time():
+    with serving(COUNTLESS, RENAMED, HELLO, pages=listed({"id": "m"})) as server:
+        asked(server, "", SHORT)
+
+    assert fields(server, "stream_options", "max_completion_tokens") == [
+        ("stream_options",),
+        (),
+        ("max_completion_tokens",),
+    ]
+
+
+@pytest.mark.parametrize("refusal", [COUNTLESS, RENAMED])
+def test_a_server_that_refuses_a_field_again_is_asked_no_more(refusal: Script):
+    with serving(refusal, pages=listed({"id": "m"})) as server, pytest.raises(RequestError):
+        asked(server, "", SHORT)
+
+    assert len(server.posts) == 2
+
+
+def test_what_made_no_difference_is_not_remembered():
+    """A refusal may repeat all of a request, stream_options too, whatever the reason is."""
+    echo = answer(400, b'{"detail":[{"loc":["body"],"input":{"stream_options":{},"seed":-1}}]}')
+
+    async def main(url: str) -> None:
+        async with aclosing(backend_at(url)) as backend:
+            with pytest.raises(RequestError):
+                _ = [event async for event in backend.generate(CHAT)]
+            assert [event async for event in backend.generate(CHAT)]
+
+    with serving(echo, echo, HELLO, pages=listed({"id": "m"})) as server:
+        run(main(server.url))
+
+    assert fields(server, "stream_options") == [("stream_options",), (), ("stream_options",)]
+
+
+def test_a_refused_field_is_no_retry_and_is_told_to_nobody():
+    told: list[Retry] = []
+
+    async def main(url: str) -> list[str]:
+        remote = RemoteOptions(endpoint=Endpoint.from_url(url))
+        backend = RemoteBackend(remote, retries=RetryPolicy(n_retries=0), on_retry=told.append)
+        async with aclosing(backend), aclosing(backend.generate(CHAT)) as events:
+            return [type(event).__name__ async for event in events]
+
+    with serving(COUNTLESS, HELLO, pages=listed({"id": "m"})) as server:
+        names = run(main(server.url))
+
+    assert (names.count("Progress"), names[-1]) == (1, "Finish")
+    assert told == []

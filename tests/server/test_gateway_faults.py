@@ -109,3 +109,17 @@ def test_a_server_that_has_another_model_now_is_asked_for_that(tmp_path: Path):
     assert (first, second) == (424, 200)
     asked = [seen.json["model"] for seen in server.posts if seen.path == "/v1/chat/completions"]
     assert asked == ["one", "two"]
+
+
+def test_a_field_that_the_server_refuses_is_no_refusal_of_a_clients_request(tmp_path: Path):
+    refusal = answer(422, b'{"detail":[{"loc":["body","stream_options","include_usage"]}]}')
+    hello = stream(chat_event(content="Hi", reason="stop"))
+    models = answer(200, b'{"data":[{"id":"m","max_model_len":4096}]}')
+    with (
+        serving(refusal, hello, pages={"/v1/models": models}) as server,
+        running_command("--connect", server.url, runtime=tmp_path) as gateway,
+    ):
+        statuses = [gateway.post("/generate", {"inputs": "Hi"})[0] for _ in range(2)]
+
+    assert statuses == [200, 200]
+    assert ["stream_options" in seen.json for seen in server.posts] == [True, False, False]

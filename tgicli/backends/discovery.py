@@ -20,6 +20,7 @@ from tgicli.backends.patience import Patience
 from tgicli.backends.watch import Watch
 from tgicli.errors import ModelError, TgicliError, Unauthorized, WrongAddress
 from tgicli.wire.api import Api
+from tgicli.wire.quirks import NO_QUIRKS, Quirks
 from tgicli.wire.refusals import parse_retry_after, redirect_error, refusal_error
 from tgicli.wire.servers import (
     Server,
@@ -45,6 +46,7 @@ class Routes:
     whole: str | None = None  # a prompt as it is, answered at once; None: `prompt`, as it says
     is_native: bool  # `prompt` speaks TGI's dialect; otherwise it is OpenAI's completions
     model: str | None = None  # its name in requests, where it needs one
+    quirks: Quirks = NO_QUIRKS  # of its OpenAI routes, as far as they are known
 
 
 class Discovery:
@@ -74,6 +76,11 @@ class Discovery:
                 with closing(Watch(patience)) as watch, watch:
                     await asyncio.shield(self._asking)
         return self._routes
+
+    def learn(self, quirks: Quirks) -> None:
+        """Keep what made the server take a request."""
+        if self._routes is not None and quirks != self._routes.quirks:
+            self._routes = replace(self._routes, quirks=quirks)
 
     def forget(self) -> None:
         """Ask again next time: another server is there now, or another model."""

@@ -2,8 +2,8 @@
 
 Lives on the event loop. Requests and answers are `wire`'s, HTTP is `http`'s. Closing a generate()
 iterator, in whatever state, closes its connection, and so ends the request at the server. A busy
-server is asked again, before the first token only: no text is ever lost or doubled. Knows no
-terminal: a retry is told by a callback.
+server is asked again, before the first token only: no text is ever lost or doubled. So is one that
+refuses just a field, without it. Knows no terminal: a retry is told by a callback.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -115,30 +115,53 @@ class RemoteBackend:
     ) -> AsyncGenerator[Event, None]:
         """Ask once."""
         with self._counted() as accept:
-            plan = await self._plan(request, patience)
-            observation = None if self._observer is None else self._observer.observe(request)
-            began_s = time.perf_counter()
-            async with self._http.stream(plan.path, plan.body, patience, observation) as answer:
-                if answer.status != HTTPStatus.OK:
-                    words = await answer.words()
-                    error = self._error(Reply(answer.status, words, answer.headers), plan.path)
-                    is_elsewhere = isinstance(error, (ModelNotFound, WrongAddress))
-                    if is_elsewhere or self._discovery.is_list_closed:
-                        self._discovery.forget()
-                    raise error
+            async with self._accepted(request, patience) as reading:
                 accept()
                 yield Progress(0, 0)
-                reading = AnswerReading(
-                    answer,
-                    plan.reader,
-                    patience,
-                    began_s=began_s,
-                    stop=plan.stop,
-                    observation=observation,
-                )
                 async with aclosing(reading.events()) as events:
                     async for event in events:
                         yield event
+
+    @asynccontextmanager
+    async def _accepted(
+        self, request: GenerationRequest, patience: Patience
+    ) -> AsyncGenerator[AnswerReading, None]:
+        """Send a request, and give its answer; again where the server refuses just a field of it.
+
+        Raises:
+            TgicliError: it refuses the request.
+        """
+        routes = await self._discovery.routes(patience)
+        while True:
+            plan = self._plan(request, routes)
+            observation = None if self._observer is None else self._observer.observe(request)
+            began_s = time.perf_counter()
+            async with self._http.stream(plan.path, plan.body, patience, observation) as answer:
+                if answer.status == HTTPStatus.OK:
+                    self._discovery.learn(routes.quirks)
+                    yield AnswerReading(
+                        answer,
+                        plan.reader,
+                        patience,
+                        began_s=began_s,
+                        stop=plan.stop,
+                        observation=observation,
+                    )
+                    return
+                refusal = Reply(answer.status, await answer.words(), answer.headers)
+            quirks = routes.quirks.learned(refusal.status, refusal.body)
+            if quirks is None:
+                raise self._refused(refusal, plan.path)
+            routes = replace(routes, quirks=quirks)
+
+    def _refused(self, refusal: Reply, path: str) -> TgicliError:
+        """Return the error that a refusal means; what it makes doubtful is forgotten."""
+        error = to_error(refusal, self._options.endpoint, path)
+        is_elsewhere = isinstance(error, (ModelNotFound, WrongAddress))
+        is_of_request = isinstance(error, RequestError)
+        if is_elsewhere or (self._discovery.is_list_closed and not is_of_request):
+            self._discovery.forget()
+        return error
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[], None]]:
@@ -160,8 +183,7 @@ class RemoteBackend:
             else:
                 self._n_waiting -= 1
 
-    async def _plan(self, request: GenerationRequest, patience: Patience) -> _Plan:
-        routes = await self._discovery.routes(patience)
+    def _plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
         # Each dialect takes some milliseconds to import, and most programs need one.
         if _is_native(request, routes):
             return self._prompt_plan(request, routes)
@@ -198,20 +220,18 @@ class RemoteBackend:
         from tgicli.wire.openai_client import encode_chat, encode_completion
 
         reader, kept = OpenAIReader(request), _unwanted_stops(request, routes)
-        counts_all = self._observer is not None
         if isinstance(request.prompt, str):
-            body = encode_completion(
-                request, server=routes.server, model=routes.model, counts_all=counts_all
-            )
-            return _Plan(self._prompt_path(routes), body, reader, kept)
-        if routes.chat is None:
-            raise RequestError(
-                f"{self._shown} takes no conversation: its URL or its dialect names a route for "
-                f"prompts",
-                aside="use --no-chat",
-            )
-        body = encode_chat(request, server=routes.server, model=routes.model, counts_all=counts_all)
-        return _Plan(routes.chat, body, reader, kept)
+            path, encode = self._prompt_path(routes), encode_completion
+        else:
+            path, encode = self._chat_path(routes), encode_chat
+        body = encode(
+            request,
+            server=routes.server,
+            model=routes.model,
+            counts_all=self._observer is not None,
+            quirks=routes.quirks,
+        )
+        return _Plan(path, body, reader, kept)
 
     def _native_plan(self, request: GenerationRequest, routes: Routes) -> _Plan:
         from tgicli.wire.tgi_client import TgiReader, encode_generate
@@ -240,13 +260,22 @@ class RemoteBackend:
             )
         return routes.prompt
 
+    def _chat_path(self, routes: Routes) -> str:
+        if routes.chat is None:
+            raise RequestError(
+                f"{self._shown} takes no conversation: its URL or its dialect names a route for "
+                f"prompts",
+                aside="use --no-chat",
+            )
+        return routes.chat
+
     async def describe(self, request: GenerationRequest) -> HttpCall:
         """Return what generate() would send; may ask the server which one it is.
 
         Raises:
             TgicliError: it does not answer, or the request can't be sent to it.
         """
-        plan = await self._plan(request, self._short())
+        plan = self._plan(request, await self._discovery.routes(self._short()))
         return self._http.describe(plan.path, plan.body)
 
     async def tokenize(self, request: GenerationRequest) -> TokenizedPrompt:
@@ -310,9 +339,6 @@ class RemoteBackend:
     @property
     def _shown(self) -> str:
         return self._options.endpoint.shown
-
-    def _error(self, reply: Reply, path: str) -> TgicliError:
-        return to_error(reply, self._options.endpoint, path)
 
     def _short(self) -> Patience:
         return ShortPatience(self._shown, FACTS_S)

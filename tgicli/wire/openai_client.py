@@ -19,6 +19,7 @@ from tgicli.core import GenerationRequest, Grammar, GrammarKind, Message, Sampli
 from tgicli.errors import RequestError
 from tgicli.wire.carrying import grammar_refused, refuse_uncarried, wanted
 from tgicli.wire.messages import message_to_json
+from tgicli.wire.quirks import NO_QUIRKS, Quirks
 from tgicli.wire.servers import Server
 from tgicli.wire.tgi_client import tgi_grammar
 from tgicli.wire.tool_calls import forced_tools
@@ -90,7 +91,12 @@ _CONTINUING: Mapping[Server, dict[str, bool]] = {  # what makes a server go on f
 
 
 def encode_chat(
-    request: GenerationRequest, *, server: Server, model: str | None, counts_all: bool = False
+    request: GenerationRequest,
+    *,
+    server: Server,
+    model: str | None,
+    counts_all: bool = False,
+    quirks: Quirks = NO_QUIRKS,
 ) -> bytes:
     """Return a body of /v1/chat/completions; counts_all: each event is to tell counts, if it can.
 
@@ -106,9 +112,9 @@ def encode_chat(
     if request.tools and grammar is not None and not forced:
         raise RequestError("tools and a grammar can't be sent together to a remote server")
     body: dict[str, Any] = {
-        **_common(request, server, model, counts_all=counts_all),
+        **_common(request, server, model, counts_all=counts_all, quirks=quirks),
         "messages": [_message(message) for message in request.prompt],
-        **_longest(request.params, server),
+        **_longest(request.params, server, quirks),
     }
     if request.params.wants_logprobs:
         body |= {"logprobs": True, "top_logprobs": request.params.top_n_tokens}
@@ -124,7 +130,12 @@ def encode_chat(
 
 
 def encode_completion(
-    request: GenerationRequest, *, server: Server, model: str | None, counts_all: bool = False
+    request: GenerationRequest,
+    *,
+    server: Server,
+    model: str | None,
+    counts_all: bool = False,
+    quirks: Quirks = NO_QUIRKS,
 ) -> bytes:
     """Return a body of /v1/completions; counts_all as encode_chat.
 
@@ -133,7 +144,7 @@ def encode_completion(
     """
     _refuse(request, server, {"top_n_tokens"})
     body: dict[str, Any] = {
-        **_common(request, server, model, counts_all=counts_all),
+        **_common(request, server, model, counts_all=counts_all, quirks=quirks),
         "prompt": request.prompt,
         # Absent means 16 tokens to many servers, null what the context holds.
         "max_tokens": request.params.max_new_tokens,
@@ -160,12 +171,17 @@ def _routes_of(server: Server) -> str:
 
 
 def _common(
-    request: GenerationRequest, server: Server, model: str | None, *, counts_all: bool
+    request: GenerationRequest,
+    server: Server,
+    model: str | None,
+    *,
+    counts_all: bool,
+    quirks: Quirks,
 ) -> dict[str, Any]:
     """Return what both routes have."""
     params = request.params
     body: dict[str, Any] = {"stream": request.streams}
-    if request.streams:
+    if request.streams and quirks.takes_stream_options:
         own = {"continuous_usage_stats": True} if counts_all and server is Server.VLLM else {}
         body["stream_options"] = {"include_usage": True, **own}
     named = request.adapter or model
@@ -203,11 +219,11 @@ def _extensions(request: GenerationRequest, server: Server) -> dict[str, Any]:
     return {field: values[name] for name, field in fields.items() if name in values}
 
 
-def _longest(params: SamplingParams, server: Server) -> dict[str, int]:
+def _longest(params: SamplingParams, server: Server, quirks: Quirks) -> dict[str, int]:
     if params.max_new_tokens is None:
         return {}
-    name = "max_completion_tokens" if server is Server.OPENAI else "max_tokens"
-    return {name: params.max_new_tokens}
+    usual = "max_completion_tokens" if server is Server.OPENAI else "max_tokens"
+    return {quirks.limit or usual: params.max_new_tokens}
 
 
 def _message(message: Message) -> dict[str, Any]:
