@@ -211,3 +211,33 @@ def test_a_refused_field_is_no_retry_and_is_told_to_nobody():
 
     assert (names.count("Progress"), names[-1]) == (1, "Finish")
     assert told == []
+
+
+def test_the_model_that_is_named_says_what_is_sent_and_how_long_its_context_is():
+    cards = (
+        {"id": "first", "owned_by": "vllm", "max_model_len": 4096},
+        {"id": "named", "owned_by": "openai"},
+    )
+    with serving(HELLO, pages=listed(*cards)) as server:
+        asked(server, "", SHORT, model="named")
+        info = info_of(server, "", model="named")
+
+    assert fields(server, "top_k", "max_tokens") == [("max_tokens",)]
+    assert info.n_ctx == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://eu.api.openai.com/v1", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("https://router.huggingface.co/v1", "max_tokens"),
+    ],
+)
+def test_openais_hosts_are_known_without_a_question(url: str, name: str):
+    async def main() -> bytes:
+        async with aclosing(backend_at(url, model="m")) as backend:
+            return (await backend.describe(SHORT)).body
+
+    assert json.loads(run(main()))[name] == 9

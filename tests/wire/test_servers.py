@@ -26,8 +26,8 @@ def encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def models(*cards: dict[str, Any]) -> ServerFacts:
-    found = read_models(encoded({"object": "list", "data": list(cards)}))
+def models(*cards: dict[str, Any], named: str | None = None) -> ServerFacts:
+    found = read_models(encoded({"object": "list", "data": list(cards)}), named)
     assert found is not None
     return found
 
@@ -65,7 +65,8 @@ def test_our_own_servers_info_tells_that_it_is_ours():
         ("me", Server.LLAMA_CPP_PYTHON),
         ("library", Server.OLLAMA),
         ("organization_owner", Server.LM_STUDIO),
-        ("system", Server.OPENAI),
+        ("openai", Server.UNKNOWN),  # LiteLLM says so of all models
+        ("system", Server.UNKNOWN),
         ("somebody", Server.UNKNOWN),
         (None, Server.UNKNOWN),
     ],
@@ -74,11 +75,48 @@ def test_a_models_owner_tells_the_server(owner: str | None, server: Server):
     assert models({"id": "m", "owned_by": owner}).server is server
 
 
-def test_tgis_model_owns_itself():
-    found = read_models(encode_models("m"))
+@pytest.mark.parametrize("named", [None, "m", "adapter", "tgi"])
+def test_tgis_model_owns_itself_and_its_adapters(named: str | None):
+    found = read_models(encode_models("m", ["adapter"]), named)
 
     assert found is not None
     assert found.server is Server.TGI
+
+
+MIXED = (
+    {"id": "a", "owned_by": "vllm", "max_model_len": 4096},
+    {"id": "b", "owned_by": "somebody"},
+    {"id": "c", "owned_by": "sglang", "max_model_len": 512},
+)
+
+
+@pytest.mark.parametrize(
+    ("named", "server", "n_ctx"),
+    [
+        ("a", Server.VLLM, 4096),
+        ("b", Server.UNKNOWN, 0),
+        ("c", Server.SGLANG, 512),
+        ("d", Server.UNKNOWN, 0),
+        (None, Server.UNKNOWN, 0),
+    ],
+)
+def test_the_card_of_the_model_that_is_named_decides(named: str | None, server: Server, n_ctx: int):
+    found = models(*MIXED, named=named)
+
+    assert found == ServerFacts(server=server, models=("a", "b", "c"), n_ctx=n_ctx)
+
+
+def test_what_all_cards_say_is_so_for_a_model_that_is_not_listed():
+    cards = ({"id": name, "owned_by": "vllm", "max_model_len": 77} for name in "ab")
+
+    assert models(*cards, named="c") == ServerFacts(server=Server.VLLM, models=("a", "b"), n_ctx=77)
+
+
+def test_an_adapter_of_vllms_has_its_models_context():
+    model = {"id": "m", "owned_by": "vllm", "max_model_len": 77, "parent": None}
+    adapter = {"id": "lora", "owned_by": "vllm", "max_model_len": None, "parent": "m"}
+
+    assert models(model, adapter, named="lora").n_ctx == 77
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from tgicli.wire.servers import (
 )
 
 MAX_LISTED = 10  # models in an error
+_OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
 # These say nothing about the server behind the address; the others only that there is no such page.
 _ANSWERS_FOR_ALL = frozenset({401, 403, 407, 408, 429, 500, 502, 503, 504, 529})
 _CLOSED = _ANSWERS_FOR_ALL - {407, 408, 429}  # the same, or one page may be so by itself
@@ -186,11 +187,11 @@ class Discovery:
     def _is_known_openai(self) -> bool:
         """Whether nothing needs to be asked: these hosts have hundreds of models."""
         return self._options.model is not None and self._endpoint.is_within(
-            "api.openai.com", "router.huggingface.co"
+            *_OPENAI_HOSTS, "router.huggingface.co"
         )
 
     def _known_server(self) -> Server:
-        return Server.OPENAI if self._endpoint.is_within("api.openai.com") else Server.UNKNOWN
+        return Server.OPENAI if self._endpoint.is_within(*_OPENAI_HOSTS) else Server.UNKNOWN
 
     def _only(self, facts: ServerFacts) -> str | None:
         """Return the name of the only model, None if the server tells of none.
@@ -216,12 +217,19 @@ class Discovery:
         path = self._endpoint.openai_prefix + "/models"
         reply = await self._http.get(path, patience)
         if reply.status not in _CLOSED:
-            return self._remember(reply, path, read_models)
+            return self._remember(reply, path, self._read_models)
         if self._options.model is None:
             raise _unlisted(to_error(reply, self._endpoint, path))
         self.is_list_closed = True
         self._facts = ServerFacts(server=self._known_server())
         return self._facts
+
+    def _read_models(self, body: bytes) -> ServerFacts | None:
+        """Read what the list tells; of OpenAI's own hosts it is known without."""
+        facts = read_models(body, self._options.model)
+        if facts is not None and self._known_server() is Server.OPENAI:
+            return replace(facts, server=Server.OPENAI)
+        return facts
 
     async def _props(self, patience: Patience) -> ServerFacts | None:
         path = self._endpoint.prefix + "/props"

@@ -1,17 +1,21 @@
 """Which server this is: what /info, /v1/models and /props tell. Pure; called by the remote backend.
 
 What each server's OpenAI routes take beyond OpenAI's own fields is not asked for anywhere, so it
-must be known by the server's name; `openai_client` knows it.
+must be known by the server's name; `openai_client` knows it. OpenAI itself is known by its host:
+proxies say of all they have that OpenAI owns it.
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import msgspec
 
 from tgicli.wire.answers import try_json
+
+_Told = TypeVar("_Told")
 
 
 class Server(enum.Enum):
@@ -41,9 +45,6 @@ _OWNERS = {  # `owned_by` in /v1/models
     "me": Server.LLAMA_CPP_PYTHON,
     "library": Server.OLLAMA,
     "organization_owner": Server.LM_STUDIO,
-    "openai": Server.OPENAI,
-    "openai-internal": Server.OPENAI,
-    "system": Server.OPENAI,
 }
 
 
@@ -71,6 +72,11 @@ class _Model(msgspec.Struct, frozen=True):
     owned_by: str | None = None
     max_model_len: int | None = None
     meta: _ModelMeta | None = None
+    parent: Any = None  # vLLM: the model that an adapter goes with
+
+    @property
+    def n_ctx(self) -> int:
+        return self.max_model_len or (self.meta.n_ctx if self.meta else 0)
 
 
 class _Models(msgspec.Struct, frozen=True):
@@ -97,24 +103,39 @@ def read_info(body: bytes) -> ServerFacts | None:
     )
 
 
-def read_models(body: bytes) -> ServerFacts | None:
-    """Read the answer of /v1/models; None when it is none."""
+def read_models(body: bytes, named: str | None = None) -> ServerFacts | None:
+    """Read the answer of /v1/models; None when it is none.
+
+    A list may be of several servers' models. What is told of the server is what the card of the
+    model that is named says, or all of them where none is.
+    """
     found = try_json(_Models, body)
     if found is None:
         return None
-    models = found.data or []
-    lengths = [m.max_model_len or (m.meta.n_ctx if m.meta else 0) for m in models]
+    cards = found.data or []
+    meant = [card for card in cards if card.id == named] or cards
+    owners = {card.id for card in cards if card.owned_by == card.id}
     return ServerFacts(
-        server=_server_of(models[0]) if models else Server.UNKNOWN,
-        models=tuple(model.id for model in models),
-        n_ctx=lengths[0] if lengths else 0,
+        server=_agreed({_server_of(card, owners) for card in meant}, Server.UNKNOWN),
+        models=tuple(card.id for card in cards),
+        n_ctx=_agreed({_n_ctx_of(card, cards) for card in meant}, 0),
     )
 
 
-def _server_of(model: _Model) -> Server:
-    if model.owned_by == model.id:
+def _agreed(told: set[_Told], otherwise: _Told) -> _Told:
+    return told.pop() if len(told) == 1 else otherwise
+
+
+def _server_of(model: _Model, owners: set[str]) -> Server:
+    if model.owned_by in owners:  # the model itself, or that of an adapter
         return Server.TGI  # or tgicli, which does as TGI does
     return _OWNERS.get(model.owned_by or "", Server.UNKNOWN)
+
+
+def _n_ctx_of(model: _Model, models: list[_Model]) -> int:
+    if model.n_ctx or model.parent is None:
+        return model.n_ctx
+    return next((other.n_ctx for other in models if other.id == model.parent), 0)
 
 
 def read_props(body: bytes) -> ServerFacts | None:
