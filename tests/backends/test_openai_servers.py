@@ -241,3 +241,55 @@ def test_openais_hosts_are_known_without_a_question(url: str, name: str):
             return (await backend.describe(SHORT)).body
 
     assert json.loads(run(main()))[name] == 9
+
+
+def healths(server: FaultyServer, n_times: int = 1, **options: Any) -> list[bool]:
+    """Ask for the server's health some times."""
+
+    async def main() -> list[bool]:
+        async with aclosing(backend_at(server.url + ROUTE, **options)) as backend:
+            return [await backend.health() for _ in range(n_times)]
+
+    return run(main())
+
+
+@pytest.mark.parametrize("owner", ["openai", "somebody", "library"])
+def test_a_server_whose_health_may_cost_money_is_not_asked_for_it(owner: str):
+    pages = {"/health": answer(500), **listed({"id": "m", "owned_by": owner})}
+    with serving(HELLO, pages=pages) as server:
+        assert healths(server, 2) == [True, True]
+
+    assert set(paths(server)) == {"/v1/models"}
+
+
+@pytest.mark.parametrize("owner", ["vllm", "sglang", "llamacpp"])
+@pytest.mark.parametrize(
+    ("status", "is_healthy"),
+    [(200, True), (401, True), (403, True), (404, True), (405, True), (500, False), (503, False)],
+)
+def test_an_engine_is_asked_for_its_health_unless_that_is_closed(
+    owner: str, status: int, is_healthy: bool
+):
+    """A llama-server's is 503 while it loads its model."""
+    pages = {"/health": answer(status), **listed({"id": "m", "owned_by": owner})}
+    with serving(HELLO, pages=pages) as server:
+        assert healths(server) == [is_healthy]
+
+    assert "/health" in paths(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_healthy"),
+    [(401, True), (403, True), (404, True), (405, True), (429, True), (500, False), (503, False)],
+)
+def test_a_list_that_is_closed_is_a_sign_of_life(status: int, is_healthy: bool):
+    pages: dict[str, Script] = {"/v1/models": answer(403)}
+
+    async def main(url: str) -> bool:
+        async with aclosing(backend_at(url + ROUTE, model="m")) as backend:
+            await backend.info()
+            pages["/v1/models"] = answer(status)
+            return await backend.health()
+
+    with serving(HELLO, pages=pages) as server:
+        assert run(main(server.url)) is is_healthy

@@ -570,8 +570,8 @@ def test_what_llama_servers_props_tell_is_asked_for_once():
 @pytest.mark.parametrize(
     ("pages", "is_healthy"),
     [
-        ({"/health": answer(200)}, True),
-        ({"/health": answer(503)}, False),
+        ({"/info": TGI, "/health": answer(200)}, True),
+        ({"/info": TGI, "/health": answer(503)}, False),
         ({"/v1/models": card()}, True),
         ({}, False),
     ],

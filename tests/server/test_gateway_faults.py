@@ -123,3 +123,16 @@ def test_a_field_that_the_server_refuses_is_no_refusal_of_a_clients_request(tmp_
 
     assert statuses == [200, 200]
     assert ["stream_options" in seen.json for seen in server.posts] == [True, False, False]
+
+
+def test_a_gateway_is_healthy_whose_server_keeps_its_list_to_itself(tmp_path: Path):
+    hello = stream(chat_event(content="Hi", reason="stop"))
+    options = ["--connect-model", "m", "--max-total-tokens", "4096"]
+    with (
+        serving(hello, pages={"/v1/models": answer(403), "/health": answer(401)}) as server,
+        running_command("--connect", f"{server.url}/v1", *options, runtime=tmp_path) as gateway,
+    ):
+        statuses = [gateway.get("/health")[0], gateway.post("/v1/chat/completions", CHAT)[0]]
+
+    assert statuses == [200, 200]
+    assert "/health" not in [seen.path for seen in server.seen]

@@ -314,15 +314,20 @@ class RemoteBackend:
         return BackendStats(n_waiting=self._n_waiting, n_running=self._n_running)
 
     async def health(self) -> bool:
-        """Say whether the server answers; whether its model does is known where it has /health."""
+        """Say whether the server is there; and its model, where a server can tell at no cost.
+
+        Any answer but an error of the server's own is a sign of life: a page may be closed to us.
+        """
         endpoint, patience = self._options.endpoint, self._short()
+        reply, broken = None, HTTPStatus.INTERNAL_SERVER_ERROR
         try:
-            reply = await self._http.get(f"{endpoint.prefix}/health", patience)
-            if reply.status == HTTPStatus.NOT_FOUND:
+            if (await self._discovery.routes(patience)).server.has_cheap_health:
+                reply = await self._http.get(f"{endpoint.prefix}/health", patience)
+            if reply is None or HTTPStatus.OK < reply.status < broken:
                 reply = await self._http.get(f"{endpoint.openai_prefix}/models", patience)
         except TgicliError:
             return False
-        return reply.status == HTTPStatus.OK
+        return reply.status < broken
 
     async def counters(self) -> str:
         """Return the server's page for Prometheus; empty where it has none."""

@@ -37,6 +37,12 @@ class Server(enum.Enum):
         """Whether it speaks TGI's dialect, and keeps stop strings in the text."""
         return self in (Server.TGI, Server.TGICLI)
 
+    @property
+    def has_cheap_health(self) -> bool:
+        """Whether its /health costs nothing; LiteLLM's asks each model that it has."""
+        engines = (Server.VLLM, Server.SGLANG, Server.LLAMA_SERVER)
+        return self.is_tgi or self in engines
+
 
 _OWNERS = {  # `owned_by` in /v1/models
     "vllm": Server.VLLM,
