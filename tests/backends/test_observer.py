@@ -515,6 +515,16 @@ def test_vllm_is_asked_for_all_counts_by_those_who_observe_only():
     assert options == [plain, plain, all_counts, all_counts]
 
 
+def test_a_request_that_is_sent_again_without_a_refused_field_begins_anew():
+    refusal = answer(400, b'{"error":"Unrecognized request argument supplied: stream_options"}')
+    with serving(refusal, stream(*HELLO_CHAT)) as server:
+        first, second = observe(server.url + CHATTING, CHAT)
+
+    assert [status for status, _ in first.values("answered")] == [400]
+    assert "ended" not in first.names
+    assert (second.names[0], second.names[-1]) == ("sent", "ended")
+
+
 @pytest.mark.parametrize(
     ("path", "request_", "body"),
     [("", PROMPT, WHOLE), ("/v1", CHAT, WHOLE_CHAT), ("/v1", PROMPT, WHOLE_CHAT)],
