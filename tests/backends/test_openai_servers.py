@@ -16,7 +16,7 @@ from tgicli.backends.endpoint import Endpoint, RemoteOptions
 from tgicli.backends.remote import RemoteBackend
 from tgicli.backends.retrying import Retry, RetryPolicy
 from tgicli.core import Finish, GenerationRequest, Message, ModelInfo, SamplingParams
-from tgicli.errors import RequestError, TgicliError, Unauthorized
+from tgicli.errors import Overloaded, RequestError, TgicliError, Unauthorized, Unreachable
 
 PATIENCE_S = 20.0
 PROMPT = GenerationRequest(id="x", prompt="Hello", params=SamplingParams(temperature=0))
@@ -66,7 +66,7 @@ def paths(server: FaultyServer) -> Sequence[str]:
     return [seen.path for seen in server.seen]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 405, 500, 501, 502, 503, 529])
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 500, 501])
 @pytest.mark.parametrize("path", [ROUTE, "/v1"])
 def test_who_names_the_model_needs_no_list_of_models(path: str, status: int):
     with serving(HELLO, pages={"/v1/models": answer(status)}) as server:
@@ -90,6 +90,17 @@ def test_who_names_the_model_hears_of_a_wrong_key_from_the_route_itself():
     pages = {"/v1/models": answer(401)}
     with serving(wrong, pages=pages) as server, pytest.raises(Unauthorized, match="no such key"):
         asked(server, ROUTE, CHAT, model="m")
+
+
+@pytest.mark.parametrize("status", [502, 503, 529])
+def test_a_server_that_is_not_there_yet_is_not_taken_for_one_that_keeps_its_list(status: int):
+    with (
+        serving(HELLO, pages={"/v1/models": answer(status, retry_after="0")}) as server,
+        pytest.raises((Overloaded, Unreachable)),
+    ):
+        asked(server, "/v1", CHAT, model="m")
+
+    assert server.posts == []
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ MAX_LISTED = 10  # models in an error
 _OPENAI_HOSTS = ("api.openai.com", "openai.azure.com")
 # These say nothing about the server behind the address; the others only that there is no such page.
 _ANSWERS_FOR_ALL = frozenset({401, 403, 407, 408, 429, 500, 502, 503, 504, 529})
-_CLOSED = _ANSWERS_FOR_ALL - {407, 408, 429}  # the same, or one page may be so by itself
+_CLOSED = frozenset({401, 403, 500})  # the same, or that one page is so by itself and for good
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
