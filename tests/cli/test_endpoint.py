@@ -532,6 +532,28 @@ def test_an_answer_that_ends_among_its_thoughts_has_an_end_in_json(cli: Cli, is_
     assert last["generated_text"] == ""
 
 
+@pytest.mark.parametrize(
+    ("args", "is_here"),
+    [
+        (["-m", "./no-such.gguf"], True),
+        (["-m", "no-such.gguf"], True),
+        (["-m", "org/model"], False),
+        (["-m", "./no-such.gguf", "--endpoint", "http://localhost:1"], False),
+    ],
+)
+@pytest.mark.parametrize("command", ["generate", "chat"])
+def test_a_file_that_was_typed_wins_over_a_server_that_a_variable_names(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, command: str, args: list[str], is_here: bool
+):
+    monkeypatch.setenv("TGICLI_ENDPOINT", "http://localhost:1")
+    monkeypatch.setenv("TGICLI_RETRIES", "0")
+
+    outcome = cli(command, "Hi", *args)
+
+    assert ("no-such.gguf" in outcome.stderr) is is_here
+    assert outcome.status == (ExitStatus.MODEL if is_here else ExitStatus.UNREACHABLE)
+
+
 @pytest.mark.parametrize("route", ["/v1/completions", "/generate"])
 def test_a_system_prompt_that_a_route_can_not_carry_is_refused(cli: Cli, route: str):
     with serving(stream(*HELLO), pages=TGI_PAGES) as server:

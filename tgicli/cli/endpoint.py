@@ -11,7 +11,7 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import typer
 
@@ -150,6 +150,16 @@ class EndpointFlags:
         """Whether a server is asked."""
         return bool(self.endpoint)
 
+    def unless_here(self, ctx: typer.Context, model: str | None) -> Self:
+        """Return them without a server that a weaker source names than the model, which is here.
+
+        A file's name was typed for this machine: with it the prompt is to stay on it, too.
+        """
+        is_here = model is not None and _is_here(model)
+        if is_here and rank_of(ctx, "model") > rank_of(ctx, "endpoint"):
+            return replace(self, endpoint=None)
+        return self
+
     @property
     def own_timeout_s(self) -> float | None:
         """How long an answer of a model in this process may take; a server's limits are its own."""
@@ -235,6 +245,12 @@ def _run_key_command(command: str) -> str:
     if done.returncode != 0:
         raise ConfigError(f"--api-key-command returned {done.returncode}, and so no key")
     return done.stdout.decode("utf-8", "replace").strip()
+
+
+def _is_here(model: str) -> bool:
+    """Whether a model's name can only be meant for this machine: a file's, or the demo's."""
+    is_path = model.startswith(("/", "./", "../", "~")) or model.lower().endswith(".gguf")
+    return is_path or model == "demo"
 
 
 def check_endpoint(

@@ -6,6 +6,8 @@ before anything heavy is imported; `run` does the work.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from tgicli.cli.chat.flags import ChatFlags
@@ -34,6 +36,7 @@ def chat(ctx: typer.Context, flags: ChatFlags) -> None:
     the answer and keeps the conversation. Without a terminal at stdin, each line of it is a
     question; the first error ends the run.
     """
+    flags = replace(flags, remote=flags.remote.unless_here(ctx, flags.loading.model))
     options = to_options(ctx, flags)
     from tgicli.cli.chat.run import run_chat
 

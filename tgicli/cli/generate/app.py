@@ -6,6 +6,8 @@ before anything heavy is imported; `answer` does the work, and `batch` that of a
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import typer
 
 from tgicli.cli.generate.flags import GenerateFlags
@@ -36,6 +38,7 @@ def generate(ctx: typer.Context, flags: GenerateFlags) -> None:
     (--top-k by TGICLI_TOP_K) or in the configuration file; `tgicli config` shows what holds.
     """
     terminal: Terminal = ctx.obj.terminal
+    flags = replace(flags, remote=flags.remote.unless_here(ctx, flags.loading.model))
     if flags.batch.is_wanted:
         batch_options = to_batch_options(ctx, flags)
         from tgicli.cli.batch.job import batch
