@@ -179,6 +179,17 @@ def test_half_a_form_is_an_answer_that_ended_before_its_end(generate: Generate) 
     assert b"error" not in as_json.stdout
 
 
+def test_a_stop_string_in_the_midst_of_a_form_leaves_half_of_it(generate: Generate) -> None:
+    in_json = generate("Hello", "--schema", SCHEMA, "--stop", ":", "-q")
+    in_expression = generate("Hello", "--regex", "a{5}", "--stop", "aa", "-q")
+    behind = generate("Hello", "--regex", "a{5}b*", "--stop", "b", "-q")
+
+    words = b"error: the answer was cut off before its form was complete: a stop string came\n"
+    assert (in_json.returncode, in_json.stderr) == (7, words)
+    assert (in_expression.returncode, in_expression.stderr) == (7, words)
+    assert (behind.returncode, behind.stdout) == (0, b"aaaaa")
+
+
 def test_half_a_form_is_a_failure_of_its_prompt(generate: Generate) -> None:
     lines = b'{"prompt": "one", "max_new_tokens": 2}\n{"prompt": "two"}\n'
 

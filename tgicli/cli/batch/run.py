@@ -24,7 +24,7 @@ from tgicli.cli.batch.input import Prompt
 from tgicli.cli.batch.window import Window
 from tgicli.cli.generate.grammar import has_whole_form
 from tgicli.cli.loop import time_limit
-from tgicli.core import Backend, Delta, Finish, GenerationRequest, Progress, Token
+from tgicli.core import Backend, Delta, Finish, FinishReason, GenerationRequest, Progress, Token
 from tgicli.errors import (
     ConfigError,
     Overloaded,
@@ -210,6 +210,8 @@ class BatchRun:
         if has_whole_form(params.grammar, answer.finish, answer.tokens) is False:
             limit = params.max_new_tokens
             cause = "there was no more room" if limit is None else f"max_new_tokens is {limit}"
+            if answer.finish.reason is FinishReason.STOP_SEQUENCE:
+                cause = "a stop string came"
             await self._fail(
                 prompt, StreamBroken(f"it was cut off before its form was complete: {cause}")
             )

@@ -85,6 +85,8 @@ def _last_words(options: GenerateOptions, terminal: Terminal, run: Run) -> None:
 
 def _limit(options: GenerateOptions, finish: Finish) -> str:
     """Say what ended an answer."""
+    if finish.reason is FinishReason.STOP_SEQUENCE:
+        return "a stop string came"
     if options.params.max_new_tokens is not None:
         return f"--max-new-tokens {options.params.max_new_tokens} is reached"
     if options.remote is not None:

@@ -59,15 +59,20 @@ class GrammarFlags:
 
 
 def has_whole_form(grammar: Grammar | None, finish: Finish, tokens: Iterable[Token]) -> bool | None:
-    """Whether no limit of its length ended an answer before its form was complete.
+    """Whether no limit and no stop string ended an answer before its form was complete.
 
     tokens are all of the answer's. None: it can't be told; of a server's answers only JSON can.
     """
-    if grammar is None or finish.reason is not FinishReason.LENGTH:
+    is_stopped = finish.reason is FinishReason.STOP_SEQUENCE
+    if grammar is None or not (is_stopped or finish.reason is FinishReason.LENGTH):
         return True
-    if finish.fulfils_grammar is not None:
-        return finish.fulfils_grammar
-    return _is_json(visible_text(tokens)) if grammar.kind is GrammarKind.JSON_SCHEMA else None
+    if finish.fulfils_grammar is False:
+        return False
+    if finish.fulfils_grammar and not is_stopped:  # a stop string, which is left out, may be of it
+        return True
+    if grammar.kind is GrammarKind.JSON_SCHEMA:
+        return _is_json(visible_text(tokens))
+    return True if is_stopped else None
 
 
 def _is_json(text: str) -> bool:
