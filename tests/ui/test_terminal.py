@@ -318,3 +318,17 @@ def test_the_size_is_usual_where_there_is_no_window() -> None:
 def test_a_window_without_size_has_the_usual_one() -> None:
     with PseudoTerminal(columns=0, lines=0) as pseudo:
         assert pseudo.terminal.size() == (80, 24)
+
+
+@pytest.mark.parametrize(("answer", "shown"), [(b"half", "\nsaid"), (b"whole\n", "said")])
+def test_a_message_has_a_line_of_its_own_behind_an_answer_that_a_pipe_may_bring_back(
+    answer: bytes, shown: str
+):
+    reading, writing = os.pipe()
+    with PseudoTerminal() as pseudo, os.fdopen(writing, "w") as stdout:
+        terminal = Terminal.from_streams(None, stdout, pseudo._stream, {"TERM": "xterm"})
+        terminal.offer_stdout(answer)
+        terminal.say("said")
+    os.close(reading)
+
+    assert pseudo.received.decode().replace("\r", "") == f"{shown}\n"

@@ -17,6 +17,7 @@ import contextlib
 import errno
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -164,13 +165,17 @@ class Terminal:
     def write_stderr(self, data: bytes) -> None:
         """Write all bytes now; a stderr that takes none gets none.
 
-        Where stdout goes to the same place, they begin on a line of their own.
+        Where stdout goes to the same place, or may through a pipe (`| tee`), they begin on a line
+        of their own.
         """
         line_end = bytes(self._line_end)
         self._line_end.clear()
         with contextlib.suppress(OSError):
-            is_behind = line_end and _is_same(self.stdout, self.stderr)
-            _write(self.stderr, line_end + data if is_behind else data)
+            _write(self.stderr, line_end + data if self._is_behind_stdout() else data)
+
+    def _is_behind_stdout(self) -> bool:
+        may_be_piped_back = self.stderr_is_terminal and _is_pipe(self.stdout)
+        return may_be_piped_back or _is_same(self.stdout, self.stderr)
 
     def say(self, text: str) -> None:
         """Write one line to stderr."""
@@ -240,6 +245,11 @@ def _fileno(stream: IO[str] | None) -> int | None:
         return stream.fileno()
     except OSError:  # io.UnsupportedOperation
         return None
+
+
+def _is_pipe(stream: IO[str] | None) -> bool:
+    fd = _fileno(stream)
+    return fd is not None and stat.S_ISFIFO(os.fstat(fd).st_mode)
 
 
 def _is_same(one: IO[str] | None, other: IO[str] | None) -> bool:
