@@ -128,7 +128,7 @@ def refusal_error(
     if status == HTTPStatus.NOT_FOUND and kind is RequestError and not _lacks_provider(refusal):
         aside = f"status 404; see {_other_route(url)}--endpoint and --api"
         return WrongAddress(f"{words}: {url} is no route of this server", aside=aside)
-    if kind is Unauthorized:
+    if kind is Unauthorized and "api key" not in words.lower():
         words += "; is the API key right?"
     words, aside = _stripped(words), f"status {status} of {url}"
     if kind is Overloaded:
