@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # it has no types
@@ -184,6 +185,32 @@ def test_log_probabilities_are_shared_among_the_allowed_tokens(tiny_model: Path)
     assert sorted(top.text for top in first.top) == ["x", "y", "z"]
     assert sum(2.718281828**top.logprob for top in first.top) == pytest.approx(1)
     assert {top.text for top in last.top} == {"<|eos|>", "<|im_end|>"}
+
+
+def test_the_likeliest_of_the_allowed_tokens_is_as_likely_as_the_model_says(
+    tiny_model: Path,
+) -> None:
+    everything = replace(GREEDY, top_n_tokens=60)
+    with writing(tiny_model) as writer:
+        writer.answers.answer(PROMPT, everything, n_new=1)
+        likely = [
+            top.text for top in writer.answers.tokens["alone"][0].top if top.text in ascii_lowercase
+        ]
+
+        writer.ids(regex(f"[{''.join(likely)}]"), everything, n_new=1)
+        first = writer.answers.tokens["alone"][0]
+
+    assert [top.text for top in first.top] == likely
+
+
+def test_penalties_count_what_was_written_under_a_grammar(tiny_model: Path) -> None:
+    likely = tuple((token_id, 100.0) for token_id in range(256))
+
+    with writing(tiny_model) as writer:
+        params = replace(GREEDY, repetition_penalty=1e6, logit_bias=likely)
+        writer.ids(regex("[a-z]{12}"), params, n_new=12)
+
+        assert len(set(writer.answers.text("alone"))) == 12
 
 
 def test_an_answer_is_cut_by_its_length_as_any_other(tiny_model: Path) -> None:

@@ -292,10 +292,17 @@ def test_a_decode_that_llama_refuses_ends_only_its_request(tiny_model: Path) -> 
         assert answers.ids("good") == expected["good"]
 
 
-def test_logprobs_asked_for_do_not_change_what_is_sampled(tiny_model: Path) -> None:
-    asked = replace(SAMPLED, logprobs=True, top_n_tokens=3)
+@pytest.mark.parametrize(
+    "params",
+    [SAMPLED, replace(SAMPLED, top_k=5), replace(SAMPLED, frequency_penalty=2.0)],
+    ids=["plain", "filtered", "penalised"],
+)
+def test_logprobs_asked_for_do_not_change_what_is_sampled(
+    tiny_model: Path, params: SamplingParams
+) -> None:
+    asked = replace(params, logprobs=True, top_n_tokens=3)
 
-    assert alone(tiny_model, PROMPTS, asked) == alone(tiny_model, PROMPTS, SAMPLED)
+    assert alone(tiny_model, PROMPTS, asked) == alone(tiny_model, PROMPTS, params)
 
 
 def scored(answers: Answers, prompt: list[int]) -> Sequence:

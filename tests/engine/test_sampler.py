@@ -13,7 +13,7 @@ from tests.engine.running import GREEDY, alone, answering
 from tgicli.core import SamplingParams, Token
 from tgicli.engine.llama import llama_cpp
 from tgicli.engine.sampler import LLAMA_DEFAULT_SEED, LogSoftmax, draw_seed, fold_seed
-from tgicli.errors import RequestError
+from tgicli.errors import DecodeFailed, RequestError
 
 PROMPT = [30, 90, 127, 90, 30, 181, 90]
 FLAT = SamplingParams(temperature=1.0, seed=7, logprobs=True)
@@ -92,9 +92,9 @@ def test_top_k_keeps_the_k_best_and_renormalises(tiny_model: Path) -> None:
 
 
 def test_top_k_of_one_has_a_logprob_of_zero(tiny_model: Path) -> None:
-    token = first_token(tiny_model, replace(FLAT, top_k=1))
+    token = first_token(tiny_model, replace(FLAT, top_k=1, top_n_tokens=1))
 
-    assert token.logprob == 0.0
+    assert token.logprob == token.top[0].logprob == 0.0
     assert token.id == int(np.argmax(raw_logits(tiny_model)))
 
 
@@ -109,16 +109,19 @@ def test_top_p_keeps_the_smallest_set_that_reaches_the_mass(tiny_model: Path) ->
     check(tiny_model, replace(FLAT, temperature=0.25, top_p=0.6), kept)
 
 
-def test_typical_p_keeps_what_is_closest_to_the_entropy(tiny_model: Path) -> None:
-    logits = raw_logits(tiny_model) * 4
+@pytest.mark.parametrize(("temperature", "typical_p"), [(0.25, 0.4), (0.4, 0.999999), (2.0, 0.4)])
+def test_typical_p_keeps_what_is_closest_to_the_entropy(
+    tiny_model: Path, temperature: float, typical_p: float
+) -> None:
+    logits = raw_logits(tiny_model) / temperature
     logprobs = log_softmax(logits)
     entropy = -(np.exp(logprobs) * logprobs).sum()
     order = np.argsort(np.abs(-logprobs - entropy))
-    n = int(np.searchsorted(np.cumsum(np.exp(logprobs[order])), 0.4)) + 1
+    n = int(np.searchsorted(np.cumsum(np.exp(logprobs[order])), typical_p)) + 1
     kept = np.full_like(logits, -np.inf)
     kept[order[:n]] = logits[order[:n]]
 
-    check(tiny_model, replace(FLAT, temperature=0.25, typical_p=0.4), kept)
+    check(tiny_model, replace(FLAT, temperature=temperature, typical_p=typical_p), kept)
 
 
 def test_typical_p_works_beside_probabilities_that_vanish(tiny_model: Path) -> None:
@@ -197,9 +200,9 @@ def test_greedy_logprobs_are_those_of_the_plain_distribution(tiny_model: Path) -
     assert token.logprob == pytest.approx(log_softmax(logits).max(), abs=2e-4)
 
 
-@pytest.mark.parametrize("largest", [-5e4, -61.0, -59.0, 0.0, 59.0, 61.0, 5e4])
+@pytest.mark.parametrize("largest", [-5e4, -61.0, -59.0, 0.0, 59.0, 61.0, 89.0, 5e4])
 def test_logits_of_any_size_have_their_logprobs(largest: float) -> None:
-    logits = np.linspace(largest - 30, largest, num=1 << 18, dtype=np.float32)
+    logits = np.linspace(largest - 200, largest, num=1 << 18, dtype=np.float32)
 
     logprob, [(best_id, best_logprob)] = LogSoftmax(len(logits))(logits, 0, n_top=1)
 
@@ -207,6 +210,26 @@ def test_logits_of_any_size_have_their_logprobs(largest: float) -> None:
     assert logprob == pytest.approx(expected[0], rel=1e-4)
     assert best_id == len(logits) - 1
     assert best_logprob == pytest.approx(expected[-1], rel=1e-4)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_row_with_what_is_no_number_has_no_logprobs(value: float) -> None:
+    logits = np.zeros(8, dtype=np.float32)
+    logits[3] = value
+
+    with pytest.raises(DecodeFailed, match="no numbers"):
+        LogSoftmax(len(logits))(logits, 0)
+
+
+def test_equally_likely_tokens_come_in_the_order_of_their_ids() -> None:
+    logits, ids = np.zeros(5000, dtype=np.float32), np.arange(5000)[::-1]
+    logits[::100] = 1
+    logits[2000] = 2
+
+    _, top = LogSoftmax(len(logits))(logits, 0, 50, ids)
+
+    likely = sorted(ids[::100].tolist(), key=lambda token_id: (token_id != 2999, token_id))
+    assert [token_id for token_id, _ in top] == likely
 
 
 def test_tokens_are_drawn_as_often_as_their_probability_says(tiny_model: Path) -> None:
@@ -226,13 +249,19 @@ def test_tokens_are_drawn_as_often_as_their_probability_says(tiny_model: Path) -
 
 
 def test_a_seed_repeats_and_another_differs(tiny_model: Path) -> None:
-    runs = {
-        seed: alone(tiny_model, {"x": PROMPT}, replace(FLAT, seed=seed), n_new=24)["x"]
-        for seed in (1, 2, 2**63 + 5)
-    }
+    seeds = [1, 2, 1 + 2**40, 2**63 + 5, LLAMA_DEFAULT_SEED]
 
-    assert runs[1] == alone(tiny_model, {"x": PROMPT}, replace(FLAT, seed=1), n_new=24)["x"]
-    assert len({tuple(ids) for ids in runs.values()}) == 3
+    runs, again = (
+        [alone(tiny_model, {"x": PROMPT}, replace(FLAT, seed=seed), n_new=24) for seed in seeds]
+        for _ in range(2)
+    )
+
+    assert runs == again
+    assert len({tuple(run["x"]) for run in runs}) == len(seeds)
+
+
+def test_a_drawn_seed_is_another_each_time() -> None:
+    assert len({draw_seed() for _ in range(10)}) == 10
 
 
 def test_no_seed_becomes_the_one_that_llama_cpp_takes_for_random() -> None:

@@ -80,12 +80,12 @@ class LogSoftmax:
         return min(0.0, float(logits[index]) - log_sum), top
 
     def _log_sum(self, logits: Any, largest: float) -> float:
+        if not math.isfinite(largest):  # numpy takes NaN for the largest of all
+            raise DecodeFailed(NO_NUMBERS)
         np, powers = self._numpy, self._room[: len(logits)]
         shift = 0.0 if abs(largest) < SAFE_LOGIT else largest  # without, a pass over the row less
         np.exp(np.subtract(logits, shift, out=powers) if shift else logits, out=powers)
         total = float(np.add.reduce(powers))  # sum() without the detour over Python
-        if not 0 < total < math.inf:
-            raise DecodeFailed(NO_NUMBERS)
         return shift + math.log(total)
 
     def _best(self, logits: Any, n_top: int, ids: Any) -> list[tuple[int, int]]:
