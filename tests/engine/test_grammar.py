@@ -125,6 +125,14 @@ def test_every_answer_matches_its_regex(
     assert [answer for answer in answers if not re.fullmatch(source, answer)] == []
 
 
+@pytest.mark.parametrize("source", [r"<\|im_start\|>ok", r"(<\|bos\|>|<\|im_start\|>)+ok"])
+def test_a_control_token_s_name_is_written_as_text(tiny_model: Path, source: str) -> None:
+    with writing(tiny_model) as writer:
+        answers = writer.write(regex(source), replace(HOT, logit_bias=((0, 100.0), (2, 100.0))))
+
+    assert all(re.fullmatch(source, answer) for answer in answers)
+
+
 @pytest.mark.model
 @pytest.mark.parametrize("name", ["flat", "array", "formats", "unicode", "references"])
 def test_a_real_model_fulfils_a_schema_too(demo_model: Path, name: str) -> None:
@@ -365,10 +373,19 @@ TWO = {"type": "object", "properties": {"b": {"const": 2}}}
         (ONE, '{"a":1}', True),
         (ONE, '{"a":1,"b":2}', False),
         (ONE | {"additionalProperties": True}, '{"a":1,"b":2}', True),
+        (ONE | {"patternProperties": {"^x": {"const": 1}}}, '{"a":1,"b":2}', True),
         ({"type": "array", "items": ONE}, '[{"b":2}]', False),
+        ({"type": "array", "prefixItems": [ONE], "items": False}, '[{"b":2}]', False),
+        ({"type": "object", "additionalProperties": ONE}, '{"k":{"b":2}}', False),
+        ({"type": "object", "patternProperties": {"^k": ONE}}, '{"k":{"b":2}}', False),
+        ({"$ref": "#/definitions/one", "definitions": {"one": ONE}}, '{"b":2}', False),
         ({"anyOf": [ONE, TWO]}, '{"b":2}', True),
         ({"anyOf": [ONE, TWO]}, '{"c":3}', False),
         ({"allOf": [ONE, TWO]}, '{"a":1,"b":2}', True),
+        (ONE | {"allOf": [TWO]}, '{"a":1,"b":2}', True),
+        (ONE | {"anyOf": [TWO]}, '{"a":1,"b":2}', True),
+        (ONE | {"oneOf": [TWO]}, '{"a":1,"b":2}', True),
+        (ONE | {"$ref": "#/$defs/two", "$defs": {"two": TWO}}, '{"a":1,"b":2}', True),
         ({"allOf": [ONE]}, '{"a":1,"b":2}', False),
         (ONE | {"required": ["b"]}, '{"a":1,"b":2}', True),
         ({"type": "object"}, '{"anything":["at",{"all":null}]}', True),
@@ -421,6 +438,7 @@ def test_a_schema_that_speaks_of_properties_means_an_object(
         ('root ::= "(" root ")" | "x"', "((x)", False),
         (r'root ::= "\u00e9" [\u00e0-\u00ff] "\x41" "\U0001F600" "\u0022"', 'éèA😀"', True),
         (r'root ::= "\\u00e9"', r"\u00e9", True),
+        (r'root ::= "\u000a1"', "\n1", True),
         ('root ::= some-word\nsome-word ::= [a-z]+ "/"?', "word/", True),
     ],
 )
@@ -458,6 +476,7 @@ def test_gbnf_means_what_llama_cpp_means_by_it(
         ("gbnf", 'root ::= "\\', "the GBNF grammar ends inside an escape"),
         ("gbnf", r'root ::= "\U00110000"', r"\U00110000 is no character"),
         ("gbnf", "root ::= [b-a]", "the GBNF grammar does not compile: invalid character class"),
+        ("gbnf", 'root ::= "a"{5,2}', "the GBNF grammar does not compile: range end must be >="),
         ("gbnf", "root ::= root", "no text fulfils the GBNF grammar"),
     ],
 )

@@ -199,7 +199,7 @@ _OF_OBJECTS = {
     "maxProperties",
 }
 _SAYING_WHAT = {"type", "const", "enum", "$ref", "anyOf", "oneOf", "allOf"}
-_OPENERS = {"additionalProperties", "patternProperties", "unevaluatedProperties", "x-guidance"}
+_OPENERS = {"additionalProperties", "patternProperties", "x-guidance"}
 _WITH_ONE = ("items", "additionalProperties")
 _WITH_MANY = ("anyOf", "oneOf", "allOf", "prefixItems")
 _WITH_NAMED = ("properties", "patternProperties", "$defs", "definitions")
@@ -240,7 +240,7 @@ def _to_lark(gbnf: str) -> str:
 
 
 # A backslash that is itself escaped begins none.
-_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|.)")
 
 
 def _to_character(escape: re.Match[str]) -> str:
