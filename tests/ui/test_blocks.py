@@ -59,8 +59,11 @@ def test_the_rest_of_a_list_goes_on_without_a_gap() -> None:
     assert tail_after("- a\n- b\n") == Piece(source="- b\n", continues=True, has_gap=False)
 
 
-def test_the_rest_of_a_spaced_list_goes_on_with_a_gap() -> None:
-    assert tail_after("- a\n\n- b\n") == Piece(source="- b\n", continues=True, has_gap=True)
+@pytest.mark.parametrize("between", ["", " ", "\t"])
+def test_the_rest_of_a_spaced_list_goes_on_with_a_gap(between: str) -> None:
+    rest = Piece(source="- b\n", continues=True, has_gap=True)
+
+    assert tail_after(f"- a\n{between}\n- b\n") == rest
 
 
 def test_numbers_go_on_whatever_the_source_says() -> None:
@@ -76,9 +79,9 @@ def test_a_list_after_a_list_has_numbers_of_its_own() -> None:
     splitter = Splitter()
     splitter.feed("1. a\n2. b\n")
 
-    splitter.feed("7) c\n")
+    splitter.feed("7) c\n8) d\n")
 
-    assert splitter.tail == Piece(source="7) c\n")
+    assert splitter.tail.number == 8
 
 
 def test_nested_items_wait_for_their_item() -> None:

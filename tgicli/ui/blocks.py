@@ -72,7 +72,7 @@ class Splitter:
 
         All blocks but the last are. Of the last,
         1. a list: all items but the last;
-        2. an open fence: all lines up to the last that isn't blank (blanks at its end don't show);
+        2. a fence: its code up to the last line that is not blank (blanks at its end do not show);
         3. anything else: nothing.
         """
         last = blocks[-1]
@@ -113,13 +113,6 @@ def first_line(token: Token) -> int:
     return token.map[0]
 
 
-def is_closed(fence: Token) -> bool:
-    """Whether a fence has its closing line, as one more than its opening and its code."""
-    assert fence.map is not None
-    begin, end = fence.map
-    return end - begin > 1 + fence.content.count("\n")
-
-
 def _joined(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
@@ -139,8 +132,8 @@ def _number_of_last(items: list[Token], first: int | None) -> int | None:
 
 
 def _end_of_code(lines: list[str], block: Token) -> int:
-    """Return the line after the last finished line of an open fence; 0 for other blocks."""
-    if block.type != "fence" or is_closed(block):
+    """Return the line after the last finished line of a fence's code; 0 for other blocks."""
+    if block.type != "fence":
         return 0
     end = first_line(block) + 1 + block.content.count("\n")
     while not lines[end - 1].strip():

@@ -43,7 +43,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
-from tgicli.ui.blocks import Piece, first_line, is_blank, is_closed, new_parser
+from tgicli.ui.blocks import Piece, first_line, is_blank, new_parser
 from tgicli.ui.code import highlight, settle
 
 _N_LEAST_COLUMNS = 8  # narrower is laid out as if it were so wide
@@ -88,7 +88,7 @@ class Renderer:
         return self._rows(piece, tokens, n_columns, is_finished=False)
 
     def _open_code(self, piece: Piece, tokens: list[Token]) -> str:
-        if not tokens or tokens[-1].type != "fence" or is_closed(tokens[-1]):
+        if not tokens or tokens[-1].type != "fence":
             return ""
         fence = tokens[-1]
         above = self._code_above if piece.continues and len(tokens) == 1 else ""
