@@ -73,6 +73,17 @@ def test_what_was_left_alone_the_longest_makes_room() -> None:
     assert [pool.acquire(sequence([1, 2, 3])).lane for _ in range(3)] == [1, 0, 2]
 
 
+def test_a_lane_in_which_nothing_is_left_goes_before_those_that_hold_something() -> None:
+    pool = LanePool(2, n_cells=N_CELLS, reuse=True)
+    kept, failed = sequence([1, 2, 3]), sequence([4, 5, 6])
+    for one in (kept, failed):
+        pool.acquire(one)
+    pool.release(kept, n_valid=3)
+    pool.release(failed, n_valid=0)
+
+    assert pool.acquire(sequence([7, 8, 9])).lane == 1
+
+
 def test_beside_busy_lanes_the_next_one_is_a_neighbour() -> None:
     pool = LanePool(6, n_cells=N_CELLS, reuse=True)
     held = [sequence([n, 2, 3]) for n in range(6)]
@@ -153,13 +164,24 @@ def test_only_what_is_computed_of_a_busy_lane_is_copied() -> None:
     assert pool.acquire(sequence([*SHARED, 3, 4, 5, 6])).n_keep == len(SHARED)
 
 
-def test_the_last_prompt_tokens_are_always_computed() -> None:
+@pytest.mark.parametrize("n_prompt", range(1, LEAST + 3))
+def test_the_last_prompt_tokens_are_always_computed(n_prompt: int) -> None:
     pool = LanePool(1, n_cells=N_CELLS, reuse=True)
-    before = sequence([1, 2, 3, 4])
+    before = sequence(9)
     pool.acquire(before)
-    pool.release(before, n_valid=4)
+    pool.release(before, n_valid=9)
 
-    assert pool.acquire(sequence([1, 2, 3, 4])).n_keep == 4 - LEAST
+    assert pool.acquire(sequence(n_prompt)).n_keep == max(0, n_prompt - LEAST)
+
+
+def test_a_prompt_that_is_to_be_scored_is_computed_anew() -> None:
+    pool = LanePool(1, n_cells=N_CELLS, reuse=True)
+    before, scored = sequence(9), sequence(9)
+    scored.wants_prompt_logprobs = True
+    pool.acquire(before)
+    pool.release(before, n_valid=9)
+
+    assert pool.acquire(scored) == LaneEdit(0, 0, 0)
 
 
 def test_nothing_is_reused_when_reuse_is_off() -> None:

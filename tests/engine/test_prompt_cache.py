@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +51,48 @@ def test_without_room_in_ram_nothing_is_saved() -> None:
     edits = taking_turns(pool, conversation(1), conversation(2))
 
     assert [edit.saved for edit in edits] == [None, None]
+
+
+def test_without_reuse_nothing_is_saved() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=False, max_saved_tokens=1_000)
+
+    edits = taking_turns(pool, conversation(1), conversation(2), conversation(1))
+
+    assert edits == [LaneEdit(0, 0, 0)] * 3
+
+
+def test_a_turn_that_goes_on_in_its_lane_saves_nothing() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
+    first = conversation(1)
+
+    edits = taking_turns(pool, first, [*first, 7, 8, 9])
+
+    assert edits[1] == LaneEdit(0, 0, 100)
+
+
+def test_what_a_copy_from_another_lane_takes_the_place_of_is_saved() -> None:
+    pool = LanePool(2, n_cells=4096, reuse=True, max_saved_tokens=1_000)
+    running = sequence(conversation(2))
+    one = sequence(conversation(1), is_turn=True)
+    pool.acquire(one)
+    pool.acquire(running)
+    running.n_computed = 100
+    pool.release(one, n_valid=100)
+
+    edit = pool.acquire(sequence([*conversation(2)[:80], 7, 8, 9]))
+
+    assert edit == LaneEdit(0, 1, 80, saved=1, n_saved=100)
+
+
+def test_what_a_lane_holds_does_not_come_from_ram() -> None:
+    pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
+    first = conversation(1)
+    branch = [*first[:60], 7, 8, 9]
+    taking_turns(pool, first, conversation(2), branch)
+
+    [edit] = taking_turns(pool, [*branch, 4, 5, 6])
+
+    assert edit == LaneEdit(0, 0, len(branch))
 
 
 def test_the_rest_of_a_lane_of_which_little_is_used_again_is_saved() -> None:
@@ -145,12 +188,13 @@ def test_what_begins_with_a_little_prompt_does_not_come_back() -> None:
     assert not cache.comes_back(conversation(1), NOBODY)
 
 
-def test_what_came_from_ram_goes_back_there() -> None:
+@pytest.mark.parametrize("n_used", [60, 100])
+def test_what_came_from_ram_goes_back_there(n_used: int) -> None:
     pool = LanePool(1, n_cells=4096, reuse=True, max_saved_tokens=1_000)
     first = conversation(1)
     taking_turns(pool, first, conversation(2))
 
-    edits = taking_turns(pool, [*first, 7], conversation(3), is_turn=False)
+    edits = taking_turns(pool, [*first[:n_used], *range(50)], conversation(3), is_turn=False)
 
     assert edits[0].restored == 1
     assert edits[1].saved == 3
