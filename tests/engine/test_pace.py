@@ -17,6 +17,24 @@ def test_a_first_chunk_is_small_while_nothing_is_known() -> None:
     assert learning.n_prompt_tokens(0) == pace.FIRST_PROMPT_TOKENS
     assert learning.n_prompt_tokens(4) == pace.FIRST_TOKENS_BESIDE_DECODES
 
+    learning.observe_decodes(0.030)
+
+    assert learning.n_prompt_tokens(4) == pace.FIRST_TOKENS_BESIDE_DECODES
+
+
+def test_one_slow_step_of_decodes_counts_for_little_and_many_count() -> None:
+    learning = Pace(max_tokens=512)
+    learning.observe_chunk(10, 0.010)
+    learning.observe_decodes(0.010)
+
+    learning.observe_decodes(0.100)
+    after_one = learning.n_prompt_tokens(4)
+    for _ in range(30):
+        learning.observe_decodes(0.100)
+
+    assert after_one == pytest.approx(1.5 * 28, abs=1)
+    assert learning.n_prompt_tokens(4) == pytest.approx(1.5 * 100, abs=1)
+
 
 def test_a_chunk_beside_decodes_stretches_the_step_as_much_as_allowed() -> None:
     learning = Pace(max_tokens=512)
@@ -89,6 +107,14 @@ def test_between_two_sizes_and_beyond_them_the_cost_lies_on_a_line() -> None:
     assert [cost.n_within(s) for s in (0.0625, 0.375, 1.25)] == [5, 50, 180]
 
 
+def test_a_chunk_that_was_faster_than_a_smaller_one_does_not_make_tokens_look_cheap() -> None:
+    cost = ChunkCost()
+    cost.observe(10, 0.5)
+    cost.observe(100, 0.125)
+
+    assert cost.n_within(1.0) == 200
+
+
 def test_a_chunk_grows_until_it_takes_its_time() -> None:
     """From a single one of 3 tokens on, each as large as was learned until then."""
     learning = Pace(max_tokens=512)
@@ -140,10 +166,15 @@ def test_a_slow_device_still_makes_progress() -> None:
     assert learning.n_prompt_tokens(0) == LEAST
 
 
+def test_beside_decodes_that_fill_the_batch_a_prompt_goes_on() -> None:
+    assert Pace(max_tokens=8).n_prompt_tokens(8) == 1
+
+
 def test_a_fixed_number_beside_decodes_is_kept() -> None:
     fixed = Pace(max_tokens=512, fixed_tokens=48)
     fixed.observe_decodes(0.030)
-    fixed.observe_chunk(10, 9)
+    fixed.observe_chunk(10, 0.010)
 
     assert fixed.n_prompt_tokens(4, 9) == 48
+    assert fixed.n_prompt_tokens(0) == 512
     assert fixed.n_short_tokens == 0

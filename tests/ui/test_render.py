@@ -89,11 +89,14 @@ def test_blocks_are_apart_by_one_blank_line() -> None:
         ("- a\n\n- b\n", [" • a", "", " • b"]),
         ("- a\n\n  b\n- c\n", [" • a", "", "   b", " • c"]),
         ("- a\n  - b\n    1. c\n", [" • a", "    • b", "       1. c"]),
+        ("1. a\n   - b\n2. c\n", [" 1. a", "     • b", " 2. c"]),
+        ("1. a\\\n   b\n", [" 1. a", "    b"]),
         ("- a\n  ```py\n  if b:\n      c\n  ```\n", [" • a", "   if b:", "       c"]),
         ("- \n- b\n", [" •", " • b"]),
         ("> a\n>\n> - b\n", ["▌ a", "▌", "▌  • b"]),
         ("a\nb  \nc\\\nd\n", ["a", "b", "c", "d"]),
-        ("a<br>b<BR/> c\n", ["a", "b", "c"]),
+        ("a<br>b<BR/> c<br />d\n", ["a", "b", "c", "d"]),
+        ("a<br>b `c` d\n", ["a", "b c d"]),
         ("Vec<T> <kbd>Esc</kbd> `<br>`\n", ["Vec<T> Esc <br>"]),
         ("**Esc</kbd>**\n", ["Esc</kbd>"]),
         ("<kbd>a\n\nb</kbd>\n", ["a", "", "b</kbd>"]),
@@ -106,6 +109,7 @@ def test_blocks_are_apart_by_one_blank_line() -> None:
         ("```\n\na\tb\n\n\n```\n", ["", "a   b"]),
         ("```\n```\n", []),
         ("#\n", []),
+        ("#\n\na\n\n#\n\nb\n", ["a", "", "b"]),
         ("**bo", ["**bo"]),
     ],
 )
@@ -120,9 +124,10 @@ def test_a_long_word_in_a_table_is_folded() -> None:
     assert "…" not in "".join(rendered(text, n_columns=24))
 
 
-def test_a_long_line_of_code_is_one_row_once_it_is_finished() -> None:
+@pytest.mark.parametrize("source", ["```sh\n{}\n```\n", "    {}\n"])
+def test_a_long_line_of_code_is_one_row_once_it_is_finished(source: str) -> None:
     line = "make " + "a b " * 20 + "c"
-    piece = Piece(source=f"```sh\n{line}\n```\n")
+    piece = Piece(source=source.format(line))
     renderer = Renderer(has_colour=False)
 
     unfinished = renderer.preview(piece, 30)
@@ -137,6 +142,20 @@ def test_code_has_colours_and_no_background() -> None:
     (row,) = coloured("```python\nreturn 'x'\n```\n")
 
     assert row == "\x1b[35mreturn\x1b[0m \x1b[32m'\x1b[0m\x1b[32mx\x1b[0m\x1b[32m'\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ('``` python title="x"\nreturn\n```\n', "python"),
+        ("```python title\nreturn\n```\n", "python"),
+        ("<p>return</p>\n", "html"),
+    ],
+)
+def test_code_has_the_colours_of_its_language(text: str, language: str) -> None:
+    code = "<p>return</p>" if language == "html" else "return"
+
+    assert coloured(text) == coloured(f"```{language}\n{code}\n```\n")
 
 
 def test_no_style_sets_a_background() -> None:
@@ -180,13 +199,35 @@ def test_an_unfinished_definition_is_forgotten() -> None:
 
 
 def test_an_open_fence_goes_on_in_its_colours() -> None:
-    whole = coloured('```py\nx = """\nstring\n"""\nreturn\n```\n')
+    whole = coloured('```py\nx = """\nstring\nstring\n"""\nreturn\n```\n')
     renderer = Renderer(has_colour=True)
 
     rows = renderer.commit(Piece(source='```py\nx = """\nstring\n'), 40)
+    rows += renderer.commit(Piece(source="```py\nstring\n", continues=True), 40)
     rows += renderer.commit(Piece(source='```py\n"""\nreturn\n', continues=True), 40)
 
     assert [row.text for row in rows] == whole
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [Piece(source='```py\nx = """\n```\n'), Piece(source="```py\nreturn\n")],
+        [
+            Piece(source='```py\nx = """\n'),
+            Piece(source="```py\ny\n```\n\n```py\nreturn\n", continues=True),
+        ],
+    ],
+    ids=["pieces of their own", "one piece"],
+)
+def test_a_fence_has_no_colours_of_the_one_before(pieces: list[Piece]) -> None:
+    (row,) = coloured("```py\nreturn\n```\n")
+    renderer = Renderer(has_colour=True)
+
+    rows = [renderer.commit(piece, 40)[-1] for piece in pieces]
+    rows += renderer.commit(Piece(source="```py\nreturn\n", continues=True), 40)
+
+    assert [one.text for one in rows[1:]] == [row, row]
 
 
 def test_a_list_that_goes_on_keeps_counting() -> None:
@@ -252,3 +293,4 @@ def test_any_document_becomes_rows_that_nothing_moves_in(text: str, n_columns: i
         plain = without_colour(row.text)
         assert not re.search(r"[\x00-\x1f\x7f-\x9f]", plain)
         assert cell_len(plain) == row.n_cells
+        assert not plain.endswith(" ")
