@@ -85,7 +85,7 @@ _tgicli_generate() {
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
-        '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
+        '(--retries)--retries=[Ask a server that is busy or not there up to N times again, before the first token.]:N: ' \
         '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \
@@ -146,7 +146,7 @@ _tgicli_chat() {
         '(--api-key-file)--api-key-file=[Read the key from FILE.]:FILE:_files' \
         '(--api-key-command)--api-key-command=[Let a shell run COMMAND, which prints the key.]:COMMAND: ' \
         '*'{-H+,--header=}'[Send a header. Repeatable; TGICLI_HEADER holds one.]:'\''NAME\: VALUE'\'': ' \
-        '(--retries)--retries=[Ask a busy server up to N times again, before the first token.]:N: ' \
+        '(--retries)--retries=[Ask a server that is busy or not there up to N times again, before the first token.]:N: ' \
         '(--timeout)--timeout=[Give up an answer after S seconds, a model'\''s here, too; 0\: never.]:S: ' \
         '(--connect-timeout)--connect-timeout=[Seconds to wait for a connection; 0\: any.]:S: ' \
         '(--first-token-timeout)--first-token-timeout=[Seconds to the first token; 0\: any.]:S: ' \

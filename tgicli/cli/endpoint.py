@@ -126,7 +126,7 @@ class EndpointFlags:
         metavar="N",
         panel=PANEL,
         least=0,
-        help="Ask a busy server up to N times again, before the first token.",
+        help="Ask a server that is busy or not there up to N times again, before the first token.",
     )
     timeout: float = option(
         0.0,
