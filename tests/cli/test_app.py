@@ -109,7 +109,7 @@ def test_a_flag_without_its_value_names_its_own_page(cli: Cli):
 
 def test_a_prompt_without_quotes_is_told_so(cli: Cli):
     assert cli("generate", "hello", "my", "world").stderr == (
-        "error: my world is more than it takes; put quotes around what belongs together\n"
+        "error: `my world` is more than it takes; put quotes around what belongs together\n"
         "`tgicli generate --help` shows what there is\n"
     )
 
@@ -141,7 +141,16 @@ def test_a_word_too_many_is_a_usage_error(cli: Cli):
     outcome = cli("config", "path", "please")
 
     assert outcome.status == ExitStatus.USAGE
-    assert "error: please is more than it takes" in outcome.stderr
+    assert "error: `please` is more than it takes" in outcome.stderr
+
+
+def test_a_model_that_is_named_where_none_belongs_is_told_its_flag(cli: Cli):
+    outcome = cli("serve", "demo")
+
+    assert outcome.status == ExitStatus.USAGE
+    assert outcome.stderr.startswith(
+        "error: `demo` is more than it takes; a model is named by -m\n"
+    )
 
 
 def test_no_command_offers_typers_own_completion(cli: Cli):

@@ -185,7 +185,7 @@ def _usage(error: typer.TyperException) -> TgicliError:
     ctx = getattr(error, "ctx", None)
     text = error.message.removesuffix(".")
     if extra := _EXTRA.fullmatch(text):
-        text = f"{extra[1]} is more than it takes; put quotes around what belongs together"
+        text = f"`{extra[1]}` is more than it takes{_advice(ctx)}"
     elif close := _meant(error, ctx):
         text = f"{text}; did you mean {' or '.join(close)}?"
     elif not hasattr(error, "possibilities"):
@@ -193,6 +193,16 @@ def _usage(error: typer.TyperException) -> TgicliError:
     path = PROGRAM if ctx is None else ctx.command_path
     said = ConfigError(f"{text[:1].lower()}{text[1:]}\n`{path} --help` shows what there is")
     return said.with_traceback(error.__traceback__)
+
+
+def _advice(ctx: Context | None) -> str:
+    """Say what a word too many may have been meant for."""
+    if ctx is None:
+        return ""
+    if any(param.param_type_name == "argument" for param in ctx.command.params):
+        return "; put quotes around what belongs together"
+    names_model = any(param.name == "model" for param in ctx.command.params)
+    return "; a model is named by -m" if names_model else ""
 
 
 def _meant(error: typer.TyperException, ctx: Context | None) -> list[str]:
