@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.engine.grammars import regex
 from tests.engine.running import answering
-from tgicli.core import SamplingParams
+from tgicli.core import SamplingParams, Token
 from tgicli.engine.crew import SLICE, Crew
+from tgicli.engine.grammar import GrammarCompiler
 from tgicli.engine.model import LoadOptions
+from tgicli.engine.sequence import Sequence
 
 PROMPTS = {str(i): [3 + i + k * 7 % 200 for k in range(5 + i)] for i in range(5)}
 
@@ -60,14 +64,28 @@ def test_a_call_that_fails_fails_here(crew: Crew):
     ids=["plain", "filtered"],
 )
 def test_sampling_side_by_side_gives_the_same_tokens(tiny_model: Path, params: SamplingParams):
-    def answers(crew: Crew | None) -> dict[str, list[int]]:
-        with answering(tiny_model, n_lanes=len(PROMPTS)) as answering_all:
+    prompts = PROMPTS | {"longer than a batch": [3 + k * 7 % 200 for k in range(90)]}
+    beside = {
+        "greedy": SamplingParams(temperature=0),
+        "marked": replace(params, watermark=True),
+        "scored": replace(params, logprobs=True, top_n_tokens=2),
+    }
+    grammar = regex("[a-z]{9}")
+
+    def answers(crew: Crew | None) -> dict[str, list[Token]]:
+        with answering(tiny_model, n_lanes=len(prompts)) as answering_all:
             answering_all.runner._sampler._crew = crew
-            for name, prompt in PROMPTS.items():
+            for name, prompt in prompts.items():
                 answering_all.submit(name, prompt, params)
-            answering_all.submit("greedy beside them", [5, 6, 7])
+            for name, others in beside.items():
+                answering_all.submit(name, [5, 6, 7], others)
+            constraint = GrammarCompiler(answering_all.model).compile(grammar)
+            bound = Sequence(
+                "bound", [5, 6, 7], replace(params, grammar=grammar), 12, constraint=constraint
+            )
+            answering_all.submit_sequence(bound)
             answering_all.run()
-            return {name: answering_all.ids(name) for name in answering_all.tokens}
+            return answering_all.tokens
 
     assert answers(Crew(3, slice_logits=1)) == answers(None)
 

@@ -193,6 +193,7 @@ def test_log_probabilities_are_shared_among_the_allowed_tokens(tiny_model: Path)
     assert sorted(top.text for top in first.top) == ["x", "y", "z"]
     assert sum(2.718281828**top.logprob for top in first.top) == pytest.approx(1)
     assert {top.text for top in last.top} == {"<|eos|>", "<|im_end|>"}
+    assert [top.special for top in (*first.top, *last.top)] == [False] * 3 + [True] * 2
 
 
 def test_the_likeliest_of_the_allowed_tokens_is_as_likely_as_the_model_says(
@@ -268,13 +269,13 @@ def test_a_seed_gives_the_same_answer_alone_and_in_a_batch(tiny_model: Path) -> 
 
 
 def test_a_grammar_that_fails_ends_its_sequence_and_no_other(tiny_model: Path) -> None:
-    expected = alone(tiny_model, {"x": PROMPT}, n_new=20)["x"]
+    expected = alone(tiny_model, {"x": PROMPT}, HOT, n_new=20)["x"]
     with writing(tiny_model) as writer:
         broken = writer.compiler.compile(regex("yes"))
         with pytest.raises(DecodeFailed):
             broken.accept(PROMPT[0])
 
-        writer.answers.submit("free", PROMPT, n_new=20)
+        writer.answers.submit("free", PROMPT, HOT, n_new=20)
         writer.submit("broken", regex("yes"), constraint=broken)
         writer.answers.run()
 
