@@ -71,6 +71,21 @@ def test_streams_come_by_turns():
     assert [index for index, _ in events] == [0, 1] * 4
 
 
+async def silent() -> AsyncGenerator[Delta | Finish, None]:
+    await asyncio.Event().wait()
+    yield FINISH
+
+
+def test_a_stream_that_says_nothing_holds_up_no_other_and_no_closing():
+    async def read_the_other() -> list[tuple[int, Delta | Finish]]:
+        async with asyncio.timeout(20):
+            return await read(silent(), Source(3).events(), n_events=4)
+
+    events = asyncio.run(read_the_other())
+
+    assert [index for index, _ in events] == [1] * 4
+
+
 @pytest.mark.parametrize("n_events", [1, 2, 3])
 def test_closing_it_in_the_midst_leaves_nothing_and_raises_nothing(n_events: int):
     sources = [Source(5), Source(5)]
