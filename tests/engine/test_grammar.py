@@ -284,6 +284,25 @@ def test_a_grammar_that_fails_ends_its_sequence_and_no_other(tiny_model: Path) -
         assert writer.answers.ids("free") == expected
 
 
+def test_a_grammar_that_fails_in_the_midst_leaves_its_neighbour_s_draws_alone(
+    tiny_model: Path,
+) -> None:
+    expected = alone(tiny_model, {"x": PROMPT}, HOT, n_new=20)["x"]
+    with writing(tiny_model) as writer:
+        breaking = writer.compiler.compile(regex("[a-z]{90}"))
+        writer.answers.submit("free", PROMPT, HOT, n_new=20)
+        writer.submit("breaking", regex("[a-z]{90}"), constraint=breaking)
+        while not writer.answers.tokens["breaking"]:
+            writer.answers.step()
+
+        with pytest.raises(DecodeFailed):
+            breaking.accept(PROMPT[0])
+        writer.answers.run()
+
+        assert isinstance(writer.answers.errors["breaking"], DecodeFailed)
+        assert writer.answers.ids("free") == expected
+
+
 @pytest.mark.parametrize(
     ("grammar", "is_fulfilled"),
     [(regex("[a-z]+"), True), (regex("[a-z]{90}"), False)],
