@@ -106,6 +106,8 @@ def test_blocks_are_apart_by_one_blank_line() -> None:
         ("<http://b>\n", ["http://b"]),
         ("x ![a](b.png) y\n", ["x a (b.png) y"]),
         ("[a][r]\n\n[r]: http://b\n", ["a (http://b)"]),
+        ("a `  `\n", ["a"]),
+        ("| a | b |\n|---|---|\n| 1 | |\n", ["a  b", "────", "1"]),
         ("```\n\na\tb\n\n\n```\n", ["", "a   b"]),
         ("```\n```\n", []),
         ("#\n", []),
