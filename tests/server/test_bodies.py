@@ -82,7 +82,8 @@ def test_who_says_that_too_much_will_come_hears_no_before_it_does(
 
 
 @pytest.mark.parametrize(
-    ("version", "connection"), [(b"HTTP/1.0", "keep-alive"), (b"HTTP/1.1", "close")]
+    ("version", "connection"),
+    [(b"HTTP/1.0", "keep-alive"), (b"HTTP/1.1", "close"), (b"HTTP/1.1", "TE, Close")],
 )
 def test_a_refused_body_whose_rest_does_not_come_is_answered_after_a_while(
     monkeypatch: pytest.MonkeyPatch, version: bytes, connection: str

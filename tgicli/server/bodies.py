@@ -53,7 +53,8 @@ async def _pass_over(request: Request, parts: AsyncGenerator[bytes, None]) -> No
     9.6). Who expects to be told to go on has sent none.
     """
     headers = request.headers
-    is_kept = request.scope["http_version"] != "1.0" and headers.get("connection") != "close"
+    options = {word.strip().lower() for word in headers.get("connection", "").split(",")}
+    is_kept = request.scope["http_version"] != "1.0" and "close" not in options
     if is_kept or "expect" in headers:
         return
     with suppress(TimeoutError):
