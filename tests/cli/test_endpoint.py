@@ -538,6 +538,7 @@ def test_an_answer_that_ends_among_its_thoughts_has_an_end_in_json(cli: Cli, is_
         (["-m", "./no-such.gguf"], True),
         (["-m", "no-such.gguf"], True),
         (["-m", "org/model"], False),
+        (["-m", "org/model:no-such.gguf"], False),
         (["-m", "./no-such.gguf", "--endpoint", "http://localhost:1"], False),
     ],
 )

@@ -155,10 +155,12 @@ class EndpointFlags:
 
         A file's name was typed for this machine: with it the prompt is to stay on it, too.
         """
-        is_here = model is not None and _is_here(model)
-        if is_here and rank_of(ctx, "model") > rank_of(ctx, "endpoint"):
-            return replace(self, endpoint=None)
-        return self
+        if not self.is_remote or model is None or rank_of(ctx, "model") <= rank_of(ctx, "endpoint"):
+            return self
+        from tgicli.models.resolve import DEMO, is_spelled_as_path
+
+        is_here = model == DEMO or is_spelled_as_path(model)
+        return replace(self, endpoint=None) if is_here else self
 
     @property
     def own_timeout_s(self) -> float | None:
@@ -245,12 +247,6 @@ def _run_key_command(command: str) -> str:
     if done.returncode != 0:
         raise ConfigError(f"--api-key-command returned {done.returncode}, and so no key")
     return done.stdout.decode("utf-8", "replace").strip()
-
-
-def _is_here(model: str) -> bool:
-    """Whether a model's name can only be meant for this machine: a file's, or the demo's."""
-    is_path = model.startswith(("/", "./", "../", "~")) or model.lower().endswith(".gguf")
-    return is_path or model == "demo"
 
 
 def check_endpoint(

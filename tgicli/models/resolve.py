@@ -98,12 +98,14 @@ def _demo(*, is_named: bool) -> ModelFile:
     )
 
 
+def is_spelled_as_path(name: str) -> bool:
+    """Whether a name can mean nothing but a file, whether there is one or not."""
+    is_file_name = name.lower().endswith(".gguf") and ":" not in name
+    return is_file_name or name.startswith(("/", "./", "../", "~"))
+
+
 def _is_path(name: str) -> bool:
-    return (
-        os.path.lexists(os.path.expanduser(name))
-        or name.startswith(("/", "./", "../", "~"))
-        or (name.lower().endswith(".gguf") and ":" not in name)
-    )
+    return os.path.lexists(os.path.expanduser(name)) or is_spelled_as_path(name)
 
 
 def _from_path(path: Path) -> ModelFile:
