@@ -171,7 +171,8 @@ class Terminal:
         line_end = bytes(self._line_end)
         self._line_end.clear()
         with contextlib.suppress(OSError):
-            _write(self.stderr, line_end + data if self._is_behind_stdout() else data)
+            is_behind = line_end and self._is_behind_stdout()
+            _write(self.stderr, line_end + data if is_behind else data)
 
     def _is_behind_stdout(self) -> bool:
         may_be_piped_back = self.stderr_is_terminal and _is_pipe(self.stdout)
