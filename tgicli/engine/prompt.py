@@ -132,14 +132,14 @@ def room_for_answer(n_prompt: int, max_new_tokens: int | None, n_ctx: int) -> in
         return room
     if max_new_tokens is not None and room >= max_new_tokens:
         return max_new_tokens
-    if max_new_tokens is not None and room >= 1:
-        raise ContextOverflow(
-            f"the prompt has {n_prompt:,} tokens and {max_new_tokens:,} more are wanted, the "
-            f"context holds {n_ctx:,}; that leaves room for {room:,}",
-            aside="lower --max-new-tokens, or raise --ctx-size",
+    advice, aside = "shorten it", "or keep its end with --truncate N, or raise --ctx-size"
+    if room >= 1:
+        advice, aside = (
+            f"that leaves room for {room:,}",
+            "lower --max-new-tokens, or raise --ctx-size",
         )
     wanted = "" if max_new_tokens is None else f" and {max_new_tokens:,} more are wanted"
     raise ContextOverflow(
-        f"the prompt has {n_prompt:,} tokens{wanted}, the context holds {n_ctx:,}; shorten it",
-        aside="or keep its end with --truncate N, or raise --ctx-size",
+        f"the prompt has {n_prompt:,} tokens{wanted}, the context holds {n_ctx:,}; {advice}",
+        aside=aside,
     )
